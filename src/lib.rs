@@ -1,1 +1,3 @@
 //! Prometheus exporter for EvoStream Media Server.
+
+pub mod simulate;

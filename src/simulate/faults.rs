@@ -1,0 +1,113 @@
+//! What goes wrong with an event on its way, on request.
+
+use super::options::Options;
+use super::random::Random;
+use std::time::Duration;
+
+/// What becomes of one event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is never posted.
+    Lost,
+    /// It is posted after a pause, which is usually none.
+    Posted {
+        /// How long it is held back.
+        held: Duration,
+        /// How long after the event a second copy is posted, if one is.
+        copy: Option<Duration>,
+    },
+}
+
+/// Decides on each event in turn; the same for the same options.
+#[derive(Debug)]
+pub(crate) struct Faults {
+    lose_closes: f64,
+    duplicates: f64,
+    reorder: f64,
+    random: Random,
+}
+
+/// The events whose loss leaves something open in the receiver's books.
+const CLOSES: [&str; 4] = [
+    "inStreamClosed",
+    "outStreamClosed",
+    "streamingSessionEnded",
+    "timerClosed",
+];
+
+impl Faults {
+    pub(crate) fn new(options: &Options) -> Self {
+        Self {
+            lose_closes: options.lose_closes,
+            duplicates: options.duplicates,
+            reorder: options.reorder,
+            random: Random::new(options.seed ^ 0xfa17),
+        }
+    }
+
+    /// The fate of the next event, by its name.
+    pub(crate) fn decide(&mut self, name: &str) -> Fate {
+        if CLOSES.contains(&name) && self.random.chance(self.lose_closes) {
+            return Fate::Lost;
+        }
+        let held = if self.random.chance(self.reorder) {
+            self.random.millis(50, 2000)
+        } else {
+            Duration::ZERO
+        };
+        let copy = self
+            .random
+            .chance(self.duplicates)
+            .then(|| self.random.millis(1, 1000));
+        Fate::Posted { held, copy }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, Fate, Faults, Options};
+
+    #[test]
+    fn nothing_goes_wrong_unless_requested() {
+        let mut faults = Faults::new(&Options::default());
+        for _ in 0..1000 {
+            let fine = Fate::Posted {
+                held: Duration::ZERO,
+                copy: None,
+            };
+            assert_eq!(faults.decide("inStreamClosed"), fine);
+        }
+    }
+
+    #[test]
+    fn only_closing_events_are_lost() {
+        let mut faults = Faults::new(&Options {
+            lose_closes: 1.0,
+            ..Options::default()
+        });
+        assert_eq!(faults.decide("outStreamClosed"), Fate::Lost);
+        assert_ne!(faults.decide("hlsChunkClosed"), Fate::Lost);
+        assert_ne!(faults.decide("inStreamCreated"), Fate::Lost);
+    }
+
+    #[test]
+    fn copies_and_holds_keep_to_their_share() {
+        let mut faults = Faults::new(&Options {
+            duplicates: 0.5,
+            reorder: 0.2,
+            ..Options::default()
+        });
+        let (mut copies, mut holds) = (0, 0);
+        for _ in 0..10_000 {
+            match faults.decide("timerTriggered") {
+                Fate::Lost => panic!("nothing is to be lost"),
+                Fate::Posted { held, copy } => {
+                    copies += usize::from(copy.is_some());
+                    holds += usize::from(held > Duration::ZERO);
+                }
+            }
+        }
+        assert!((4500..5500).contains(&copies), "{copies}");
+        assert!((1700..2300).contains(&holds), "{holds}");
+    }
+}

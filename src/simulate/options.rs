@@ -1,0 +1,223 @@
+//! What the simulated server is asked to do.
+
+use super::stall::Stall;
+use super::target::Target;
+use std::time::Duration;
+
+/// Simulate a media server that posts its events over HTTP.
+///
+/// Unless a flag says otherwise, durations are the simulated server's own time: at --speed 10 they pass ten times faster
+/// than on the wall. At the end the server prints what it knows itself, to compare an exporter's numbers with.
+#[derive(clap::Args, Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Where to post the events: http://host:port/path?query.
+    #[arg(long, value_name = "URL", default_value_t = Target::default())]
+    pub url: Target,
+
+    /// How many streams (cam1, cam2, …) are published or pulled.
+    ///
+    /// Every stream is written as HLS; every odd one also as DASH and every even one as HDS; of four streams the first is
+    /// pushed to another server, the third is also written as MSS and the fourth recorded. Every third stream is pulled,
+    /// the others are published and, except for the first of four and those that --stall names, leave and come back after
+    /// some minutes.
+    #[arg(long, value_name = "COUNT", default_value_t = 4)]
+    pub streams: usize,
+
+    /// The configured length of a chunk, in whole seconds (humantime, such as 4s).
+    #[arg(long, value_name = "DURATION", default_value = "4s", value_parser = chunk_length)]
+    pub chunk_length: Duration,
+
+    /// How much faster than the wall clock the server lives; the stamps in its events stay on the wall clock.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
+    pub speed: f64,
+
+    /// The seed of everything random: the same seed gives the same events.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+
+    /// The serializer of the bodies.
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    pub format: Format,
+
+    /// Stop the server gracefully after this much real time (humantime, such as 10m); it runs until stopped when absent.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub duration: Option<Duration>,
+
+    /// Send the NUL byte inside a header name that a stock RMS sends, with that server's names.
+    #[arg(long)]
+    pub nul_header: bool,
+
+    /// Let an output stop writing chunks for a while although its stream stays up.
+    ///
+    /// FORMAT is hls, hds, dash, mss or record, and all of the stream's when left out; with every= the stall repeats.
+    /// Example: cam2:hls:after=20s,for=60s,every=5m. May be given more than once.
+    #[arg(long, value_name = "STREAM[:FORMAT]:after=…,for=…[,every=…]")]
+    pub stall: Vec<Stall>,
+
+    /// The share of closing events (streams, timers, web sessions) that are lost on the way, from 0 to 1.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub lose_closes: f64,
+
+    /// The share of events that are posted twice, from 0 to 1.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub duplicates: f64,
+
+    /// The share of events that are held back for up to two real seconds, so that later ones overtake them, from 0 to 1.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub reorder: f64,
+
+    /// Crash after this long, without any event, and start again as a new process whose ids begin at 1.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub crash_after: Option<Duration>,
+
+    /// How long the server is gone after a crash.
+    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration)]
+    pub crash_pause: Duration,
+
+    /// Keep the process id across the crash, as in a container where the server always has the same one.
+    #[arg(long, requires = "crash_after")]
+    pub crash_keep_pid: bool,
+
+    /// Open this many more streams (burst1, burst2, …) at once, for half a minute, shortly after the start and again later.
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    pub burst: usize,
+
+    /// The time from one burst to the next, at least one minute.
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = burst_every)]
+    pub burst_every: Duration,
+
+    /// Add streams whose names hold spaces, quotes, markup, control bytes, invalid UTF-8, path steps and more.
+    #[arg(long)]
+    pub hostile_names: bool,
+}
+
+/// How the server writes the body of a request.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Compact JSON.
+    Json,
+    /// Typed XML.
+    Xml,
+    /// An XML-RPC call.
+    Xmlrpc,
+}
+
+impl Default for Options {
+    /// The same as no flags at all.
+    fn default() -> Self {
+        Self {
+            url: Target::default(),
+            streams: 4,
+            chunk_length: Duration::from_secs(4),
+            speed: 1.0,
+            seed: 1,
+            format: Format::Json,
+            duration: None,
+            nul_header: false,
+            stall: Vec::new(),
+            lose_closes: 0.0,
+            duplicates: 0.0,
+            reorder: 0.0,
+            crash_after: None,
+            crash_pause: Duration::from_secs(3),
+            crash_keep_pid: false,
+            burst: 0,
+            burst_every: Duration::from_secs(120),
+            hostile_names: false,
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{text:?} is not a duration: {error}"))
+}
+
+fn chunk_length(text: &str) -> Result<Duration, String> {
+    let length = duration(text)?;
+    if length.subsec_nanos() == 0 && (1..=3600).contains(&length.as_secs()) {
+        Ok(length)
+    } else {
+        Err("the server takes a chunk length in whole seconds, from 1s to 1h".to_owned())
+    }
+}
+
+fn burst_every(text: &str) -> Result<Duration, String> {
+    let every = duration(text)?;
+    if every >= Duration::from_secs(60) {
+        Ok(every)
+    } else {
+        Err("bursts must be at least one minute apart".to_owned())
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(factor) if (0.01..=1000.0).contains(&factor) => Ok(factor),
+        Ok(_) | Err(_) => Err("the speed must be a number from 0.01 to 1000".to_owned()),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        Ok(_) | Err(_) => Err("a share must be a number from 0 to 1".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Options;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn parse(arguments: &[&str]) -> Result<Options, String> {
+        Line::try_parse_from([&["simulate"], arguments].concat())
+            .map(|line| line.options)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn no_flags_are_the_default() {
+        assert_eq!(parse(&[]).unwrap(), Options::default());
+    }
+
+    #[test]
+    fn flags_are_read() {
+        let options = parse(&[
+            "--stall",
+            "cam2:hls:after=20s,for=60s,every=5m",
+            "--stall",
+            "cam1:after=1s,for=2s",
+            "--crash-after",
+            "1m",
+            "--crash-keep-pid",
+            "--format",
+            "xmlrpc",
+        ])
+        .unwrap();
+        assert_eq!(options.stall.len(), 2);
+        assert!(options.crash_keep_pid);
+    }
+
+    #[test]
+    fn wrong_values_are_refused_with_their_reason() {
+        for (arguments, reason) in [
+            (["--chunk-length", "4500ms"], "whole seconds"),
+            (["--chunk-length", "long"], "not a duration"),
+            (["--speed", "0"], "from 0.01 to 1000"),
+            (["--speed", "NaN"], "from 0.01 to 1000"),
+            (["--duplicates", "1.5"], "from 0 to 1"),
+            (["--burst-every", "10s"], "one minute apart"),
+            (["--url", "https://h/"], "https is not supported"),
+            (["--stall", "cam1:after=1s"], "needs both"),
+        ] {
+            let error = parse(&arguments).unwrap_err();
+            assert!(error.contains(reason), "{arguments:?}: {error}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The formats in which the server writes a live stream to files, and what tells them apart in events.
+
+use serde::Serialize;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A format of files that an inbound stream is written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputFormat {
+    /// Apple HTTP Live Streaming.
+    Hls,
+    /// Adobe HTTP Dynamic Streaming.
+    Hds,
+    /// Dynamic Adaptive Streaming over HTTP.
+    Dash,
+    /// Microsoft Smooth Streaming.
+    Mss,
+    /// A recording in FLV files.
+    Record,
+}
+
+/// The names by which one format appears in events.
+pub(crate) struct Names {
+    /// The format's own name, which is also the name of the group its files are in.
+    pub(crate) name: &'static str,
+    /// The event for an opened chunk.
+    pub(crate) chunk_created: &'static str,
+    /// The event for a complete chunk.
+    pub(crate) chunk_closed: &'static str,
+    /// The stream type of the output.
+    pub(crate) stream_type: &'static str,
+    /// The same as a number.
+    pub(crate) stream_type_numeric: u64,
+    /// `connectionType` of the output and `operationType` of its settings.
+    pub(crate) operation: u8,
+    /// The payload member that holds the settings.
+    pub(crate) settings: &'static str,
+    /// The command that creates such an output.
+    pub(crate) command: &'static str,
+    /// What the server answers to that command.
+    pub(crate) answer: &'static str,
+    /// The tracks that have chunks of their own; empty text when audio and video share one.
+    pub(crate) tracks: &'static [&'static str],
+}
+
+impl OutputFormat {
+    /// Every format, in the order in which outputs are created.
+    pub(crate) const ALL: [Self; 5] = [Self::Hls, Self::Hds, Self::Dash, Self::Mss, Self::Record];
+
+    /// The format's names in events.
+    pub(crate) fn names(self) -> &'static Names {
+        match self {
+            Self::Hls => &HLS,
+            Self::Hds => &HDS,
+            Self::Dash => &DASH,
+            Self::Mss => &MSS,
+            Self::Record => &RECORD,
+        }
+    }
+
+    /// The group its outputs belong to; recordings have none.
+    pub(crate) fn group(self) -> &'static str {
+        match self {
+            Self::Hls | Self::Hds | Self::Dash | Self::Mss => self.names().name,
+            Self::Record => "",
+        }
+    }
+
+    /// The time from one chunk to the next, which is not the configured length for every format.
+    pub(crate) fn cadence(self, chunk_length: Duration) -> Duration {
+        match self {
+            Self::Hls | Self::Dash | Self::Record => chunk_length,
+            Self::Hds => chunk_length.mul_f64(1.125),
+            Self::Mss => chunk_length.mul_f64(1.5),
+        }
+    }
+
+    /// The time from the output's creation to its first chunk.
+    pub(crate) fn first_chunk(self) -> Duration {
+        match self {
+            Self::Hls => Duration::from_millis(980),
+            Self::Hds => Duration::from_millis(990),
+            Self::Dash => Duration::from_millis(1000),
+            Self::Mss => Duration::from_millis(1990),
+            Self::Record => Duration::from_millis(30),
+        }
+    }
+}
+
+impl FromStr for OutputFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|format| format.names().name == text)
+            .ok_or_else(|| format!("{text:?} is not a format; use hls, hds, dash, mss or record"))
+    }
+}
+
+const HLS: Names = Names {
+    name: "hls",
+    chunk_created: "hlsChunkCreated",
+    chunk_closed: "hlsChunkClosed",
+    stream_type: "OFHLS",
+    stream_type_numeric: 5_712_332_670_013_276_160,
+    operation: 3,
+    settings: "hlsSettings",
+    command: "createHLSStream",
+    answer: "HLS stream created",
+    tracks: &[""],
+};
+
+const HDS: Names = Names {
+    name: "hds",
+    chunk_created: "hdsChunkCreated",
+    chunk_closed: "hdsChunkClosed",
+    stream_type: "OFHDS",
+    stream_type_numeric: 5_712_332_635_653_537_792,
+    operation: 4,
+    settings: "hdsSettings",
+    command: "createHDSStream",
+    answer: "HDS stream created",
+    tracks: &[""],
+};
+
+const DASH: Names = Names {
+    name: "dash",
+    chunk_created: "dashChunkCreated",
+    chunk_closed: "dashChunkClosed",
+    stream_type: "OFDASH",
+    stream_type_numeric: 5_712_328_224_726_843_392,
+    operation: 6,
+    settings: "dashSettings",
+    command: "createDASHStream",
+    answer: "DASH stream created",
+    tracks: &["video", "audio"],
+};
+
+const MSS: Names = Names {
+    name: "mss",
+    chunk_created: "mssChunkCreated",
+    chunk_closed: "mssChunkClosed",
+    stream_type: "OFMSS",
+    stream_type_numeric: 5_712_338_197_636_186_112,
+    operation: 5,
+    settings: "mssSettings",
+    command: "createMSSStream",
+    answer: "MSS stream created",
+    tracks: &["video", "audio"],
+};
+
+const RECORD: Names = Names {
+    name: "record",
+    chunk_created: "recordChunkCreated",
+    chunk_closed: "recordChunkClosed",
+    stream_type: "OFRFLV",
+    stream_type_numeric: 5_712_343_639_247_945_728,
+    operation: 7,
+    settings: "recordSettings",
+    command: "record",
+    answer: "Recording Stream",
+    tracks: &[""],
+};

@@ -1,0 +1,143 @@
+//! When an output stops writing chunks although its stream and connection stay up.
+
+use super::output_format::OutputFormat;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// One requested stall: `STREAM[:FORMAT]:after=DURATION,for=DURATION[,every=DURATION]`.
+///
+/// Durations are the simulated server's time, counted from its first start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stall {
+    /// The stream whose outputs stall.
+    pub stream: String,
+    /// The one format that stalls; all of the stream's when absent.
+    pub format: Option<OutputFormat>,
+    /// When the first stall begins.
+    pub after: Duration,
+    /// How long each stall lasts.
+    pub lasting: Duration,
+    /// From the beginning of one stall to that of the next; only one stall when absent.
+    pub every: Option<Duration>,
+}
+
+impl Stall {
+    /// The end of the stall that holds this output at a moment, if one does.
+    pub(crate) fn until(
+        &self,
+        stream: &str,
+        format: OutputFormat,
+        moment: Duration,
+    ) -> Option<Duration> {
+        if self.stream != stream || self.format.is_some_and(|only| only != format) {
+            return None;
+        }
+        let since = moment.checked_sub(self.after)?;
+        let start = match self.every {
+            Some(every) => {
+                let passed = since.as_nanos() % every.as_nanos().max(1);
+                moment - Duration::from_nanos(u64::try_from(passed).unwrap_or(u64::MAX))
+            }
+            None => self.after,
+        };
+        let end = start + self.lasting;
+        (moment < end).then_some(end)
+    }
+}
+
+impl FromStr for Stall {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let form =
+            "a stall is written STREAM[:FORMAT]:after=DURATION,for=DURATION[,every=DURATION]";
+        let Some((place, times)) = text.rsplit_once(':') else {
+            return Err(form.to_owned());
+        };
+        let (stream, format) = match place.split_once(':') {
+            Some((stream, format)) => (stream, Some(format.parse()?)),
+            None => (place, None),
+        };
+        if stream.is_empty() {
+            return Err(form.to_owned());
+        }
+        let (mut after, mut lasting, mut every) = (None, None, None);
+        for part in times.split(',') {
+            let Some((key, value)) = part.split_once('=') else {
+                return Err(form.to_owned());
+            };
+            let slot = match key {
+                "after" => &mut after,
+                "for" => &mut lasting,
+                "every" => &mut every,
+                other => {
+                    return Err(format!(
+                        "a stall has no {other:?}, only after, for and every"
+                    ));
+                }
+            };
+            let duration = humantime::parse_duration(value)
+                .map_err(|error| format!("{key}={value} is not a duration: {error}"))?;
+            if slot.replace(duration).is_some() {
+                return Err(format!("a stall takes {key} only once"));
+            }
+        }
+        let (Some(after), Some(lasting)) = (after, lasting) else {
+            return Err("a stall needs both after and for".to_owned());
+        };
+        if every.is_some_and(|every| every <= lasting) {
+            return Err("a stall's every must be longer than its for".to_owned());
+        }
+        Ok(Self {
+            stream: stream.to_owned(),
+            format,
+            after,
+            lasting,
+            every,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OutputFormat, Stall};
+    use std::time::Duration;
+
+    const fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_stall_begins_ends_and_repeats() {
+        let stall: Stall = "cam2:hls:after=20s,for=60s,every=5m".parse().unwrap();
+        let until = |moment| stall.until("cam2", OutputFormat::Hls, at(moment));
+        assert_eq!(until(19), None);
+        assert_eq!(until(20), Some(at(80)));
+        assert_eq!(until(79), Some(at(80)));
+        assert_eq!(until(80), None);
+        assert_eq!(until(320), Some(at(380)));
+        assert_eq!(stall.until("cam2", OutputFormat::Hds, at(20)), None);
+        assert_eq!(stall.until("cam1", OutputFormat::Hls, at(20)), None);
+        let once: Stall = "cam1:after=1s,for=1s".parse().unwrap();
+        assert_eq!(once.until("cam1", OutputFormat::Dash, at(1)), Some(at(2)));
+        assert_eq!(once.until("cam1", OutputFormat::Dash, at(2)), None);
+    }
+
+    #[test]
+    fn every_wrong_stall_is_refused_with_its_reason() {
+        for (text, reason) in [
+            ("cam1", "is written"),
+            (":after=1s,for=1s", "is written"),
+            ("cam1:after=1s,for", "is written"),
+            ("cam1:mp3:after=1s,for=1s", "hls, hds, dash, mss or record"),
+            ("cam1:after=1s", "needs both"),
+            ("cam1:after=1s,for=soon", "not a duration"),
+            ("cam1:after=1s,for=1s,for=2s", "only once"),
+            ("cam1:after=1s,for=1s,then=2s", "has no"),
+            ("cam1:after=1s,for=9s,every=9s", "longer"),
+        ] {
+            let error = text.parse::<Stall>().unwrap_err();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The tree of typed values that an event is made of, as the media server holds it before it is written in a format.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// Named members in byte order of their names, which is the order on the wire.
+pub(crate) type Map = BTreeMap<Cow<'static, str>, Value>;
+
+/// One value of an event; the width of integers and the kind of text only show in the XML formats.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value {
+    /// Unset.
+    Null,
+    /// True or false.
+    Bool(bool),
+    /// Every integer; all that the server sends fit into 63 bits.
+    Integer(Width, i64),
+    /// A double: four decimals in JSON, three in the XML formats.
+    Double(f64),
+    /// A date and time, already written as `YYYY-MM-DDTHH:MM:SS.000`.
+    Timestamp(String),
+    /// Text as bytes: stream names come from strangers and need not be UTF-8.
+    Text(Vec<u8>),
+    /// Values without names.
+    List(Vec<Value>),
+    /// Values with names.
+    Map(Map),
+}
+
+/// The declared width of an integer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Width {
+    /// `INT8`.
+    I8,
+    /// `INT32`.
+    I32,
+    /// `INT64`.
+    I64,
+    /// `UINT8`.
+    U8,
+    /// `UINT16`.
+    U16,
+    /// `UINT32`.
+    U32,
+    /// `UINT64`.
+    U64,
+}
+
+/// A map of the given members.
+pub(crate) fn map<const N: usize>(members: [(&'static str, Value); N]) -> Map {
+    members
+        .into_iter()
+        .map(|(name, value)| (Cow::Borrowed(name), value))
+        .collect()
+}
+
+/// Text.
+pub(crate) fn text(bytes: impl AsRef<[u8]>) -> Value {
+    Value::Text(bytes.as_ref().to_vec())
+}
+
+/// An `INT8`.
+pub(crate) fn i8(number: i8) -> Value {
+    Value::Integer(Width::I8, number.into())
+}
+
+/// An `INT32`.
+pub(crate) fn i32(number: i32) -> Value {
+    Value::Integer(Width::I32, number.into())
+}
+
+/// An `INT64`.
+pub(crate) fn i64(number: i64) -> Value {
+    Value::Integer(Width::I64, number)
+}
+
+/// A `UINT8`.
+pub(crate) fn u8(number: u8) -> Value {
+    Value::Integer(Width::U8, number.into())
+}
+
+/// A `UINT16`.
+pub(crate) fn u16(number: u16) -> Value {
+    Value::Integer(Width::U16, number.into())
+}
+
+/// A `UINT32`.
+pub(crate) fn u32(number: u32) -> Value {
+    Value::Integer(Width::U32, number.into())
+}
+
+/// A `UINT64`; what does not fit into 63 bits never occurs and is capped.
+pub(crate) fn u64(number: u64) -> Value {
+    Value::Integer(Width::U64, i64::try_from(number).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,259 @@
+//! The simulated server without any socket: which streams, outputs, timers and viewers there are, and what happens next.
+//!
+//! The world only moves when [`World::advance`] tells it up to which moment, and is the same for the same options. What
+//! happens at a moment is a task on its agenda; carrying out a task logs events and puts further tasks on the agenda.
+
+mod chunks;
+mod inputs;
+mod outputs;
+mod plan;
+mod server;
+mod settings;
+mod stream_object;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod viewers;
+
+use super::clock::Clock;
+use super::event::Event;
+use super::options::Options;
+use super::output_format::OutputFormat;
+use super::random::Random;
+use super::truth::{ChunksClosed, Output as OpenOutput, Timer as ArmedTimer, Truth};
+use super::value::{Map, Value, i32, map};
+use inputs::Input;
+use outputs::{Kind, Output};
+use plan::Slot;
+use server::{Brand, Process};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use timers::Timer;
+use viewers::Session;
+
+/// Something that happens at a moment. Ids of things that are gone by then make a task void.
+#[derive(Clone, Copy, Debug)]
+enum Task {
+    Boot,
+    Crash,
+    OpenStream { slot: usize },
+    IdentifyCodec { input: u64, last: bool },
+    CreateOutput { input: u64, format: OutputFormat },
+    CreatePush { input: u64 },
+    CheckFeeds { input: u64 },
+    CloseStream { input: u64 },
+    WriteChunk { output: u64, track: usize },
+    PlayerArrives { input: u64 },
+    PlayerLeaves { output: u64 },
+    SessionStarts,
+    SessionEnds { session: u64 },
+    Download,
+    SetTimer { value: timers::When },
+    Trigger { timer: u32 },
+    Burst,
+}
+
+/// One track of one output, for counting.
+type TrackKey = (OutputFormat, &'static str, String, &'static str);
+
+/// The simulated server.
+#[derive(Debug)]
+pub(crate) struct World {
+    options: Options,
+    clock: Clock,
+    brand: Brand,
+    random: Random,
+    slots: Vec<Slot>,
+    now: Duration,
+    agenda: BTreeMap<(Duration, u64), Task>,
+    scheduled: u64,
+    process: Process,
+    running: bool,
+    starts: u64,
+    inputs: BTreeMap<u64, Input>,
+    outputs: BTreeMap<u64, Output>,
+    timers: BTreeMap<u32, Timer>,
+    sessions: BTreeMap<u64, Session>,
+    events: Vec<Event>,
+    chunks_closed: BTreeMap<TrackKey, u64>,
+    timers_triggered: u64,
+    emitted: BTreeMap<&'static str, u64>,
+}
+
+impl World {
+    /// A world whose first moment is the given time since the Unix epoch.
+    pub(crate) fn new(options: &Options, epoch: Duration) -> Self {
+        let mut random = Random::new(options.seed);
+        let process = Process::new(i32::try_from(random.between(1000, 30_000)).unwrap_or(1000));
+        let mut world = Self {
+            clock: Clock {
+                epoch,
+                speed: options.speed,
+            },
+            brand: Brand::of(options.nul_header),
+            random,
+            slots: plan::slots(options),
+            now: Duration::ZERO,
+            agenda: BTreeMap::new(),
+            scheduled: 0,
+            process,
+            running: false,
+            starts: 0,
+            inputs: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            timers: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            events: Vec::new(),
+            chunks_closed: BTreeMap::new(),
+            timers_triggered: 0,
+            emitted: BTreeMap::new(),
+            options: options.clone(),
+        };
+        world.schedule(Duration::ZERO, Task::Boot);
+        if let Some(after) = options.crash_after {
+            world.schedule(after, Task::Crash);
+        }
+        world
+    }
+
+    /// Everything that happens up to and including a moment, in the order of the events' ids.
+    pub(crate) fn advance(&mut self, until: Duration) -> Vec<Event> {
+        while let Some(entry) = self.agenda.first_entry() {
+            if entry.key().0 > until {
+                break;
+            }
+            let ((at, _), task) = entry.remove_entry();
+            self.now = at;
+            self.carry_out(at, task);
+        }
+        self.now = self.now.max(until);
+        std::mem::take(&mut self.events)
+    }
+
+    /// The moment of the next task; none when nothing will ever happen again.
+    pub(crate) fn next_due(&self) -> Option<Duration> {
+        self.agenda.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// The graceful stop: one event, then silence, since the server never posts what it closes while stopping.
+    pub(crate) fn stop(&mut self) -> Vec<Event> {
+        self.stop_server(self.now);
+        std::mem::take(&mut self.events)
+    }
+
+    /// Whether some output of this stream has the format, or any at all when none is given.
+    pub(crate) fn writes(&self, stream: &str, format: Option<OutputFormat>) -> bool {
+        self.slots.iter().any(|slot| {
+            slot.label == stream && format.is_none_or(|format| slot.formats.contains(&format))
+        })
+    }
+
+    /// What the server knows at this moment; nothing about deliveries.
+    pub(crate) fn truth(&self) -> Truth {
+        let mut truth = Truth {
+            running: self.running,
+            process_id: self.process.id,
+            starts: self.starts,
+            last_event_id: self.process.events,
+            timers_triggered: self.timers_triggered,
+            sessions: self.sessions.keys().copied().collect(),
+            emitted: self.emitted.clone(),
+            ..Truth::default()
+        };
+        for (unique_id, input) in &self.inputs {
+            truth
+                .streams
+                .insert(self.slots[input.slot].label.clone(), *unique_id);
+        }
+        for (unique_id, output) in &self.outputs {
+            let stream = self.slots[output.slot].label.clone();
+            match output.kind {
+                Kind::Player => *truth.players.entry(stream).or_default() += 1,
+                Kind::Push => *truth.pushes.entry(stream).or_default() += 1,
+                Kind::File(format) => truth.outputs.push(OpenOutput {
+                    format,
+                    group: format.group(),
+                    stalled: self.stalled_until(&stream, format, self.now).is_some(),
+                    stream,
+                    unique_id: *unique_id,
+                }),
+            }
+        }
+        truth
+            .outputs
+            .sort_by(|one, other| (one.format, &one.stream).cmp(&(other.format, &other.stream)));
+        truth.timers = self
+            .timers
+            .iter()
+            .map(|(id, timer)| ArmedTimer {
+                id: *id,
+                period: timer.period(),
+                triggered: timer.triggered,
+            })
+            .collect();
+        truth.chunks_closed = self
+            .chunks_closed
+            .iter()
+            .map(|((format, group, stream, track), closed)| ChunksClosed {
+                format: *format,
+                group,
+                stream: stream.clone(),
+                track,
+                closed: *closed,
+            })
+            .collect();
+        truth
+    }
+
+    fn schedule(&mut self, at: Duration, task: Task) {
+        self.scheduled += 1;
+        self.agenda.insert((at, self.scheduled), task);
+    }
+
+    fn carry_out(&mut self, at: Duration, task: Task) {
+        match task {
+            Task::Boot => self.boot(at),
+            Task::Crash => self.crash(at),
+            Task::OpenStream { slot } => self.open_stream(at, slot),
+            Task::IdentifyCodec { input, last } => self.identify_codec(at, input, last),
+            Task::CreateOutput { input, format } => self.create_output(at, input, format),
+            Task::CreatePush { input } => self.create_push(at, input),
+            Task::CheckFeeds { input } => self.check_feeds(at, input),
+            Task::CloseStream { input } => self.close_stream(at, input),
+            Task::WriteChunk { output, track } => self.write_chunk(at, output, track),
+            Task::PlayerArrives { input } => self.player_arrives(at, input),
+            Task::PlayerLeaves { output } => self.player_leaves(at, output),
+            Task::SessionStarts => self.session_starts(at),
+            Task::SessionEnds { session } => self.session_ends(at, session),
+            Task::Download => self.download(at),
+            Task::SetTimer { value } => self.set_timer(at, value),
+            Task::Trigger { timer } => self.trigger(at, timer),
+            Task::Burst => self.burst(at),
+        }
+    }
+
+    /// Logs an event; every payload gets the two members that all have.
+    fn log(&mut self, at: Duration, name: &'static str, mut payload: Map) {
+        payload.extend(map([
+            ("PID", i32(self.process.id)),
+            ("customData", Value::Null),
+        ]));
+        self.process.events += 1;
+        *self.emitted.entry(name).or_default() += 1;
+        self.events.push(Event {
+            id: self.process.events,
+            name,
+            process_id: self.process.id,
+            timestamp: self.clock.seconds(at),
+            payload,
+        });
+    }
+
+    fn stalled_until(&self, stream: &str, format: OutputFormat, at: Duration) -> Option<Duration> {
+        self.options
+            .stall
+            .iter()
+            .filter_map(|stall| stall.until(stream, format, at))
+            .max()
+    }
+}

@@ -1,0 +1,208 @@
+//! Which streams there are and what becomes of each: the same for the same options.
+
+use super::super::options::Options;
+use super::super::output_format::OutputFormat;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A place for a stream that comes, stays a while and perhaps comes back.
+#[derive(Clone, Debug)]
+pub(super) struct Slot {
+    /// The name as bytes, since a publisher may send anything.
+    pub(super) name: Vec<u8>,
+    /// The name for people and for the truth.
+    pub(super) label: String,
+    /// Whether the server pulls the stream; otherwise an encoder publishes it.
+    pub(super) pulled: bool,
+    /// The formats it is written in.
+    pub(super) formats: Vec<OutputFormat>,
+    /// Whether it is pushed to another server.
+    pub(super) pushed: bool,
+    /// Whether players watch it.
+    pub(super) watched: bool,
+    /// How long it stays.
+    pub(super) stay: Stay,
+    /// The feed that stops now and then.
+    pub(super) silent: Option<Feed>,
+    /// What it carries.
+    pub(super) media: Media,
+    /// Configurations the server holds for it, with their ids; forgotten at a restart.
+    pub(super) configs: BTreeMap<Config, u32>,
+}
+
+/// How long a stream stays once it is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stay {
+    /// Until the server ends.
+    Forever,
+    /// Some minutes, then it comes back after some seconds.
+    Minutes,
+    /// This long, and it only comes back with the next burst.
+    Burst(Duration),
+}
+
+/// A feed that can stop while the stream stays open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Feed {
+    /// No audio packets arrive.
+    Audio,
+    /// No video packets arrive.
+    Video,
+}
+
+/// What a configuration is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Config {
+    /// Pulling the stream.
+    Pull,
+    /// Pushing it elsewhere.
+    Push,
+    /// Writing it to files.
+    Output(OutputFormat),
+}
+
+/// Size and rates of a stream.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Media {
+    /// Pixels across.
+    pub(super) width: u32,
+    /// Pixels down.
+    pub(super) height: u32,
+    /// H.264 level.
+    pub(super) level: u8,
+    /// Bytes of video each second.
+    pub(super) video_rate: u64,
+    /// Bytes of audio each second.
+    pub(super) audio_rate: u64,
+}
+
+impl Media {
+    /// The nominal rate in kbit/s, as the encoder declares it.
+    pub(super) fn bandwidth(&self) -> u32 {
+        u32::try_from((self.video_rate + self.audio_rate) * 8 / 1024).unwrap_or(u32::MAX)
+    }
+
+    /// The rate in bit/s that stands in DASH and MSS paths.
+    pub(super) fn path_rate(&self) -> u64 {
+        u64::from(self.bandwidth()) * 1024
+    }
+}
+
+/// How long the streams of a burst stay.
+const BURST_STAY: Duration = Duration::from_secs(30);
+
+/// Frames each second of every stream.
+pub(super) const FRAME_RATE: f64 = 25.0;
+
+const SIZES: [Media; 3] = [
+    Media {
+        width: 1280,
+        height: 720,
+        level: 31,
+        video_rate: 312_000,
+        audio_rate: 16_000,
+    },
+    Media {
+        width: 1920,
+        height: 1080,
+        level: 40,
+        video_rate: 620_000,
+        audio_rate: 24_000,
+    },
+    Media {
+        width: 640,
+        height: 360,
+        level: 30,
+        video_rate: 100_000,
+        audio_rate: 12_000,
+    },
+];
+
+/// Every slot of the options: cameras, then hostile names, then the burst.
+pub(super) fn slots(options: &Options) -> Vec<Slot> {
+    let cameras = (1..=options.streams).map(|number| camera(options, number));
+    let hostile = hostile_names()
+        .into_iter()
+        .filter(|_| options.hostile_names)
+        .map(|name| plain(name, Stay::Forever));
+    let burst = (1..=options.burst).map(|number| {
+        plain(
+            format!("burst{number}").into_bytes(),
+            Stay::Burst(BURST_STAY),
+        )
+    });
+    cameras.chain(hostile).chain(burst).collect()
+}
+
+/// Which formats, pushes and habits a camera has follows from its number alone.
+fn camera(options: &Options, number: usize) -> Slot {
+    let label = format!("cam{number}");
+    let pulled = number.is_multiple_of(3);
+    let mut formats = vec![OutputFormat::Hls];
+    formats.push(if number.is_multiple_of(2) {
+        OutputFormat::Hds
+    } else {
+        OutputFormat::Dash
+    });
+    match number % 4 {
+        3 => formats.push(OutputFormat::Mss),
+        0 => formats.push(OutputFormat::Record),
+        _ => {}
+    }
+    let stays =
+        number % 4 == 1 || pulled || options.stall.iter().any(|stall| stall.stream == label);
+    Slot {
+        formats,
+        pulled,
+        pushed: number % 4 == 1,
+        watched: true,
+        stay: if stays { Stay::Forever } else { Stay::Minutes },
+        silent: match number % 8 {
+            0 | 4 => Some(Feed::Audio),
+            6 => Some(Feed::Video),
+            _ => None,
+        },
+        media: SIZES[number % SIZES.len()],
+        ..plain(label.into_bytes(), Stay::Forever)
+    }
+}
+
+/// A published stream that is only written as HLS and that nobody watches.
+fn plain(name: Vec<u8>, stay: Stay) -> Slot {
+    Slot {
+        label: String::from_utf8_lossy(&name).into_owned(),
+        name,
+        pulled: false,
+        formats: vec![OutputFormat::Hls],
+        pushed: false,
+        watched: false,
+        stay,
+        silent: None,
+        media: SIZES[2],
+        configs: BTreeMap::new(),
+    }
+}
+
+/// Names that a hostile publisher could choose; the server takes each of them as it is.
+fn hostile_names() -> Vec<Vec<u8>> {
+    let mut names: Vec<Vec<u8>> = [
+        "with space",
+        "quo\"te'and`tick",
+        "key=value",
+        "comma,and;semicolon",
+        "new\nline",
+        "tab\tname",
+        "back\\slash",
+        "brace{le=\"1\"}",
+        "ctl\u{1}x",
+        "<img src=x onerror=alert(1)>",
+        "../..",
+        "emoji\u{1f4f9}",
+    ]
+    .into_iter()
+    .map(|name| name.as_bytes().to_vec())
+    .collect();
+    names.push(b"bad\xff".to_vec());
+    names.push(vec![b'n'; 300]);
+    names
+}

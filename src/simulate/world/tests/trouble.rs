@@ -1,0 +1,129 @@
+//! The world in trouble: stalls, crashes, the stop, bursts and hostile names.
+
+use super::super::super::options::Options;
+use super::super::super::output_format::OutputFormat;
+use super::{MINUTE, lived, names, number, of_folder, text, world};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+#[test]
+fn a_stalled_output_writes_nothing_while_its_stream_stays_up() {
+    let options = Options {
+        stall: vec!["cam2:hls:after=20s,for=60s,every=5m".parse().unwrap()],
+        ..Options::default()
+    };
+    let mut world = world(&options);
+    world.advance(Duration::from_secs(20));
+    let during = world.advance(Duration::from_secs(79));
+    let folder = "/var/evostreamms/evo-webroot/hls/cam2/";
+    assert_eq!(of_folder(&during, folder).len(), 0);
+    assert!(!of_folder(&during, "/var/evostreamms/evo-webroot/hds/cam2/").is_empty());
+    assert!(!names(&during).contains(&"inStreamClosed"));
+    let truth = world.truth();
+    assert!(truth.streams.contains_key("cam2"));
+    for output in &truth.outputs {
+        let held = output.stream == "cam2" && output.format == OutputFormat::Hls;
+        assert_eq!(output.stalled, held, "{output:?}");
+    }
+    let after = world.advance(Duration::from_secs(100));
+    assert!(of_folder(&after, folder).len() > 5);
+    let again = {
+        world.advance(Duration::from_secs(321));
+        world.advance(Duration::from_secs(379))
+    };
+    assert_eq!(of_folder(&again, folder).len(), 0);
+}
+
+#[test]
+fn a_crash_says_nothing_and_everything_begins_anew() {
+    let options = Options {
+        crash_after: Some(MINUTE),
+        ..Options::default()
+    };
+    let mut crashing = world(&options);
+    let before = crashing.advance(MINUTE);
+    assert!(!crashing.truth().running);
+    assert!(crashing.truth().streams.is_empty());
+    assert!(
+        crashing
+            .advance(MINUTE + Duration::from_millis(2_999))
+            .is_empty()
+    );
+    let after = crashing.advance(2 * MINUTE);
+    assert_eq!((after[0].id, after[0].name), (1, "applicationStart"));
+    assert_ne!(after[0].process_id, before[0].process_id);
+    let stream = after
+        .iter()
+        .find(|event| event.name == "inStreamCreated")
+        .unwrap();
+    assert_eq!(number(&stream.payload, "uniqueId"), 1);
+    assert!(names(&after).contains(&"cliRequest"));
+    assert_eq!(crashing.truth().starts, 2);
+    let mut kept = world(&Options {
+        crash_keep_pid: true,
+        ..options
+    });
+    let ids: BTreeSet<i32> = kept
+        .advance(2 * MINUTE)
+        .iter()
+        .map(|event| event.process_id)
+        .collect();
+    assert_eq!(ids.len(), 1);
+}
+
+#[test]
+fn after_the_graceful_stop_there_is_silence() {
+    let mut world = world(&Options::default());
+    world.advance(MINUTE);
+    assert_eq!(names(&world.stop()), ["serverStopping"]);
+    assert!(world.advance(10 * MINUTE).is_empty());
+    assert_eq!(world.next_due(), None);
+    assert!(!world.truth().running);
+    assert!(world.stop().is_empty());
+}
+
+#[test]
+fn a_burst_opens_at_once_and_returns() {
+    let options = Options {
+        streams: 0,
+        burst: 50,
+        ..Options::default()
+    };
+    let mut world = world(&options);
+    let opened = world.advance(Duration::from_secs(5));
+    let created = names(&opened)
+        .iter()
+        .filter(|name| **name == "inStreamCreated")
+        .count();
+    assert_eq!(created, 50);
+    assert_eq!(world.truth().streams.len(), 50);
+    world.advance(Duration::from_secs(36));
+    assert_eq!(world.truth().streams.len(), 0);
+    world.advance(Duration::from_secs(126));
+    assert_eq!(world.truth().streams.len(), 50);
+}
+
+#[test]
+fn hostile_names_reach_the_events_as_they_are() {
+    let options = Options {
+        streams: 0,
+        hostile_names: true,
+        ..Options::default()
+    };
+    let events = lived(&options, MINUTE);
+    let seen: BTreeSet<&[u8]> = events
+        .iter()
+        .filter(|event| event.name == "inStreamCreated")
+        .map(|event| text(&event.payload, "name"))
+        .collect();
+    for name in [
+        &b"bad\xff"[..],
+        b"new\nline",
+        b"ctl\x01x",
+        b"../..",
+        b"<img src=x onerror=alert(1)>",
+    ] {
+        assert!(seen.contains(name), "{}", String::from_utf8_lossy(name));
+    }
+    assert!(seen.iter().any(|name| name.len() == 300));
+}
