@@ -1,2 +1,204 @@
-//! The program.
-fn main() {}
+//! The program: arguments, configuration, logging, bind, run, exit code.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Parser;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use ems_exporter::cli::{Cli, Command, LogFormat, LogLevel, Serve, sink_config};
+use ems_exporter::config::{Config, Overrides};
+use ems_exporter::simulate::{self, Simulation, Target, Truth};
+
+/// How long `healthcheck` waits for an answer.
+const HEALTH_TIME: Duration = Duration::from_secs(3);
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        None => serve(&cli.serve),
+        Some(Command::Serve(flags)) => serve(&flags),
+        Some(Command::Demo { serve, streams, speed }) => demo(&serve, streams, speed),
+        Some(Command::Simulate(options)) => simulate(options),
+        Some(Command::CheckConfig(flags)) => check_config(&flags),
+        Some(Command::Healthcheck(flags)) => healthcheck(&flags),
+        Some(Command::SinkConfig { serve, server }) => print_sink_config(&serve, server.as_deref()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ems-exporter: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn config_of(flags: &Serve) -> anyhow::Result<Config> {
+    let overrides = Overrides { listen: flags.listen.clone(), telemetry_path: flags.telemetry_path.clone() };
+    Ok(Config::load(flags.config_file.as_deref(), &overrides)?)
+}
+
+fn start_logging(level: LogLevel, format: LogFormat) {
+    let level = match level {
+        LogLevel::Error => tracing::Level::ERROR,
+        LogLevel::Warn => tracing::Level::WARN,
+        LogLevel::Info => tracing::Level::INFO,
+        LogLevel::Debug => tracing::Level::DEBUG,
+        LogLevel::Trace => tracing::Level::TRACE,
+    };
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.with_target(false).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
+}
+
+async fn bind(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    for address in &config.listen {
+        let listener =
+            TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+/// Cancelled by the first SIGINT or SIGTERM.
+fn stop_signal() -> anyhow::Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let stop = CancellationToken::new();
+    let stopper = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        stopper.cancel();
+    });
+    Ok(stop)
+}
+
+fn serve(flags: &Serve) -> anyhow::Result<()> {
+    let config = config_of(flags)?;
+    start_logging(flags.log_level, flags.log_format);
+    runtime()?.block_on(async {
+        let listeners = bind(&config).await?;
+        let stop = stop_signal()?;
+        for listener in &listeners {
+            let address = listener.local_addr()?;
+            tracing::info!(%address, path = config.telemetry_path, "listening for events and scrapes");
+        }
+        ems_exporter::run(ems_exporter::app(&config)?, listeners, stop).await;
+        tracing::info!("stopped");
+        Ok(())
+    })
+}
+
+fn demo(flags: &Serve, streams: usize, speed: f64) -> anyhow::Result<()> {
+    let config = config_of(flags)?;
+    start_logging(flags.log_level, flags.log_format);
+    runtime()?.block_on(async {
+        let listeners = bind(&config).await?;
+        let Some(address) = listeners.first().map(TcpListener::local_addr).transpose()? else {
+            bail!("the demo needs an address to listen on");
+        };
+        let stop = stop_signal()?;
+        let (host, port) = (config.own_address().map_or(address.ip(), |own| own.ip()), address.port());
+        let base = match host {
+            std::net::IpAddr::V4(host) => format!("http://{host}:{port}"),
+            std::net::IpAddr::V6(host) => format!("http://[{host}]:{port}"),
+        };
+        let server = config.servers.first().map_or(String::new(), |server| format!("/{}", server.name));
+        let url: Target = format!("{base}/events{server}").parse().map_err(anyhow::Error::msg)?;
+        say(&format!(
+            "A simulated media server with {streams} streams posts its events to this exporter.\n\n  \
+             metrics   {base}{}\n  landing   {base}/\n  health    {base}/-/healthy\n\nCtrl-C stops both.\n",
+            config.telemetry_path
+        ));
+        let options = simulate::Options { url, streams, speed, ..simulate::Options::default() };
+        let simulation = Simulation::new(options)?;
+        let exporter = CancellationToken::new();
+        let running =
+            tokio::spawn(ems_exporter::run(ems_exporter::app(&config)?, listeners, exporter.clone()));
+        simulation.run(stop.cancelled()).await?;
+        exporter.cancel();
+        running.await.context("the exporter failed")
+    })
+}
+
+fn simulate(options: simulate::Options) -> anyhow::Result<()> {
+    start_logging(LogLevel::Info, LogFormat::Text);
+    let truth: Truth = runtime()?.block_on(async {
+        let stop = stop_signal()?;
+        anyhow::Ok(simulate::run(options, stop.cancelled()).await?)
+    })?;
+    say(&format!("{}\n", serde_json::to_string_pretty(&truth)?));
+    Ok(())
+}
+
+fn check_config(flags: &Serve) -> anyhow::Result<()> {
+    let config = config_of(flags)?;
+    let servers = match config.servers.len() {
+        0 => "any server".to_owned(),
+        1 => "1 server".to_owned(),
+        count => format!("{count} servers"),
+    };
+    say(&format!("the configuration is good: {servers}, listening on {}\n", config.listen.join(", ")));
+    Ok(())
+}
+
+fn healthcheck(flags: &Serve) -> anyhow::Result<()> {
+    let config = config_of(flags)?;
+    let address = config.own_address().context("the address to ask at cannot be resolved")?;
+    let asked = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect_timeout(&address, HEALTH_TIME)?;
+        stream.set_read_timeout(Some(HEALTH_TIME))?;
+        stream.set_write_timeout(Some(HEALTH_TIME))?;
+        write!(stream, "GET /-/healthy HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.take(1024).read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    let answer = asked().with_context(|| format!("nothing healthy answers at http://{address}/-/healthy"))?;
+    let status = answer.lines().next().unwrap_or_default();
+    if !status.starts_with("HTTP/1.1 200 ") {
+        bail!("http://{address}/-/healthy answers {status:?}");
+    }
+    say("healthy\n");
+    Ok(())
+}
+
+fn print_sink_config(flags: &Serve, server: Option<&str>) -> anyhow::Result<()> {
+    let config = config_of(flags)?;
+    if let Some(name) = server {
+        if !ems_exporter::ingest::is_server_name(name) {
+            bail!(
+                "--server {name}: a server's name has 1 to 64 letters, digits, dots, dashes and underscores"
+            );
+        }
+        if !config.servers.is_empty() && !config.servers.iter().any(|known| known.name == name) {
+            bail!("--server {name}: the configuration has no server of this name");
+        }
+    }
+    let address = config.own_address().context("the address to post to cannot be resolved")?;
+    say(&sink_config(&address.to_string(), server));
+    Ok(())
+}
+
+/// Prints an answer; a reader that has gone away is no failure.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+        tracing::debug!("nobody reads standard output");
+    }
+}

@@ -77,9 +77,7 @@ pub struct Simulation {
 impl Simulation {
     /// A server that has not started yet.
     pub fn new(options: Options) -> Result<Self, Error> {
-        let epoch = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
+        let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let world = World::new(&options, epoch);
         for stall in &options.stall {
             if !world.writes(&stall.stream, stall.format) {
@@ -90,11 +88,7 @@ impl Simulation {
                 return Err(Error::Stall { output });
             }
         }
-        Ok(Self {
-            options,
-            world: Mutex::new(world),
-            tally: SharedTally::default(),
-        })
+        Ok(Self { options, world: Mutex::new(world), tally: SharedTally::default() })
     }
 
     /// What the server knows at this moment.
@@ -165,10 +159,7 @@ impl Simulation {
     /// The receiver's address, looked up once as the server does it.
     async fn resolve(&self) -> Result<std::net::SocketAddr, Error> {
         let host = &self.options.url.host;
-        let failed = |source| Error::Resolve {
-            host: host.clone(),
-            source,
-        };
+        let failed = |source| Error::Resolve { host: host.clone(), source };
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         tokio::net::lookup_host((bare, self.options.url.port))
             .await
@@ -179,19 +170,11 @@ impl Simulation {
 
     /// Turns events into posts, as far as the faults let them through.
     fn queue(&self, events: &[Event], faults: &mut Faults, queue: &mut VecDeque<Post>) {
-        let Options {
-            url,
-            format,
-            nul_header,
-            ..
-        } = &self.options;
+        let Options { url, format, nul_header, .. } = &self.options;
         for event in events {
             let (held, copy) = match faults.decide(event.name) {
                 Fate::Lost => {
-                    *sender::lock(&self.tally)
-                        .lost
-                        .entry(event.name)
-                        .or_default() += 1;
+                    *sender::lock(&self.tally).lost.entry(event.name).or_default() += 1;
                     continue;
                 }
                 Fate::Posted { held, copy } => (held, copy),
@@ -199,10 +182,7 @@ impl Simulation {
             let body = serialize::body(*format, event);
             let request = request::request(url, *format, *nul_header, &body);
             if let Some(held) = copy {
-                *sender::lock(&self.tally)
-                    .duplicated
-                    .entry(event.name)
-                    .or_default() += 1;
+                *sender::lock(&self.tally).duplicated.entry(event.name).or_default() += 1;
                 queue.push_back(Post::new(event.name, request.clone(), held, &self.tally));
             }
             queue.push_back(Post::new(event.name, request, held, &self.tally));

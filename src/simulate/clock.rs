@@ -63,16 +63,11 @@ fn date_of(days: u64) -> (u64, u64, u64) {
     // Counted from 1 March of year 0, so that the leap day ends a year.
     let days = days + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     let year = era * 400 + year_of_era + u64::from(month <= 2);
     (year, month, day)
 }
@@ -84,29 +79,17 @@ mod tests {
 
     #[test]
     fn stamps_are_written_as_the_server_writes_them() {
-        let clock = Clock {
-            epoch: Duration::from_millis(1_795_364_095_178),
-            speed: 1.0,
-        };
+        let clock = Clock { epoch: Duration::from_millis(1_795_364_095_178), speed: 1.0 };
         assert_eq!(clock.date_time(Duration::ZERO), "2026-11-22T16:14:55.000");
-        assert_eq!(
-            clock.session_time(Duration::from_secs(11)),
-            "2026-11-22T16-15-06"
-        );
+        assert_eq!(clock.session_time(Duration::from_secs(11)), "2026-11-22T16-15-06");
         assert_eq!(clock.seconds(Duration::from_secs(1)), 1_795_364_096);
-        let leap = Clock {
-            epoch: Duration::from_secs(1_709_164_800),
-            speed: 1.0,
-        };
+        let leap = Clock { epoch: Duration::from_secs(1_709_164_800), speed: 1.0 };
         assert_eq!(leap.command_time(Duration::ZERO), "2024-02-29T00:00:00");
     }
 
     #[test]
     fn a_faster_world_keeps_its_stamps_on_the_real_clock() {
-        let clock = Clock {
-            epoch: Duration::from_secs(1000),
-            speed: 10.0,
-        };
+        let clock = Clock { epoch: Duration::from_secs(1000), speed: 10.0 };
         assert_eq!(clock.seconds(Duration::from_secs(600)), 1060);
     }
 }

@@ -28,12 +28,7 @@ pub(crate) struct Faults {
 }
 
 /// The events whose loss leaves something open in the receiver's books.
-const CLOSES: [&str; 4] = [
-    "inStreamClosed",
-    "outStreamClosed",
-    "streamingSessionEnded",
-    "timerClosed",
-];
+const CLOSES: [&str; 4] = ["inStreamClosed", "outStreamClosed", "streamingSessionEnded", "timerClosed"];
 
 impl Faults {
     pub(crate) fn new(options: &Options) -> Self {
@@ -50,15 +45,9 @@ impl Faults {
         if CLOSES.contains(&name) && self.random.chance(self.lose_closes) {
             return Fate::Lost;
         }
-        let held = if self.random.chance(self.reorder) {
-            self.random.millis(50, 2000)
-        } else {
-            Duration::ZERO
-        };
-        let copy = self
-            .random
-            .chance(self.duplicates)
-            .then(|| self.random.millis(1, 1000));
+        let held =
+            if self.random.chance(self.reorder) { self.random.millis(50, 2000) } else { Duration::ZERO };
+        let copy = self.random.chance(self.duplicates).then(|| self.random.millis(1, 1000));
         Fate::Posted { held, copy }
     }
 }
@@ -71,20 +60,14 @@ mod tests {
     fn nothing_goes_wrong_unless_requested() {
         let mut faults = Faults::new(&Options::default());
         for _ in 0..1000 {
-            let fine = Fate::Posted {
-                held: Duration::ZERO,
-                copy: None,
-            };
+            let fine = Fate::Posted { held: Duration::ZERO, copy: None };
             assert_eq!(faults.decide("inStreamClosed"), fine);
         }
     }
 
     #[test]
     fn only_closing_events_are_lost() {
-        let mut faults = Faults::new(&Options {
-            lose_closes: 1.0,
-            ..Options::default()
-        });
+        let mut faults = Faults::new(&Options { lose_closes: 1.0, ..Options::default() });
         assert_eq!(faults.decide("outStreamClosed"), Fate::Lost);
         assert_ne!(faults.decide("hlsChunkClosed"), Fate::Lost);
         assert_ne!(faults.decide("inStreamCreated"), Fate::Lost);
@@ -92,11 +75,7 @@ mod tests {
 
     #[test]
     fn copies_and_holds_keep_to_their_share() {
-        let mut faults = Faults::new(&Options {
-            duplicates: 0.5,
-            reorder: 0.2,
-            ..Options::default()
-        });
+        let mut faults = Faults::new(&Options { duplicates: 0.5, reorder: 0.2, ..Options::default() });
         let (mut copies, mut holds) = (0, 0);
         for _ in 0..10_000 {
             match faults.decide("timerTriggered") {

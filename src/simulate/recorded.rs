@@ -7,23 +7,16 @@ use std::path::PathBuf;
 
 /// The whole recorded request of an event in one serializer.
 pub(crate) fn request(name: &str, extension: &str) -> Vec<u8> {
-    let path: PathBuf = [
-        env!("CARGO_MANIFEST_DIR"),
-        "tests/fixtures/simulate",
-        &format!("{name}.{extension}.http"),
-    ]
-    .iter()
-    .collect();
+    let path: PathBuf =
+        [env!("CARGO_MANIFEST_DIR"), "tests/fixtures/examples", &format!("{name}.{extension}.http")]
+            .iter()
+            .collect();
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// Head and body of a request.
 pub(crate) fn split(request: &[u8]) -> (&[u8], &[u8]) {
-    let end = request
-        .windows(4)
-        .position(|window| window == b"\r\n\r\n")
-        .unwrap()
-        + 4;
+    let end = request.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
     request.split_at(end)
 }
 
@@ -85,9 +78,7 @@ fn read_value<'a, 'j>(
         "MAP" if line.ends_with("/>") => Value::Map(Map::new()),
         "MAP" if line.contains("isArray=\"true\"") => {
             let mut values = Vec::new();
-            while let Some((_, value)) =
-                read_value(lines, &|_, position| &json[position], values.len())
-            {
+            while let Some((_, value)) = read_value(lines, &|_, position| &json[position], values.len()) {
                 values.push(value);
             }
             Value::List(values)

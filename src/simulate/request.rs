@@ -14,11 +14,7 @@ const NUL_BYTES: &[u8] = b"\0GetOut";
 
 /// The whole request for one event.
 pub(crate) fn request(target: &Target, format: Format, stock_rms: bool, body: &[u8]) -> Vec<u8> {
-    let (agent, stray) = if stock_rms {
-        (RMS_AGENT, NUL_BYTES)
-    } else {
-        (EMS_AGENT, &b""[..])
-    };
+    let (agent, stray) = if stock_rms { (RMS_AGENT, NUL_BYTES) } else { (EMS_AGENT, &b""[..]) };
     let content_type = match format {
         Format::Json => "application/json",
         Format::Xml | Format::Xmlrpc => "application/xml",
@@ -30,11 +26,7 @@ pub(crate) fn request(target: &Target, format: Format, stock_rms: bool, body: &[
     );
     out.extend_from_slice(stray);
     out.extend_from_slice(
-        format!(
-            "Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        )
-        .as_bytes(),
+        format!("Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n", body.len()).as_bytes(),
     );
     out.extend_from_slice(body);
     out
@@ -47,20 +39,13 @@ mod tests {
 
     #[test]
     fn a_request_has_the_recorded_bytes_but_for_the_servers_name() {
-        for (format, extension) in [
-            (Format::Json, "json"),
-            (Format::Xml, "xml"),
-            (Format::Xmlrpc, "xmlrpc"),
-        ] {
+        for (format, extension) in [(Format::Json, "json"), (Format::Xml, "xml"), (Format::Xmlrpc, "xmlrpc")]
+        {
             let expected = recorded::request("inStreamCreated.INR", extension);
-            let target = format!("http://127.0.0.1:9000/ems/{extension}")
-                .parse()
-                .unwrap();
+            let target = format!("http://127.0.0.1:9000/ems/{extension}").parse().unwrap();
             let sent = request(&target, format, false, recorded::split(&expected).1);
             assert_eq!(
-                String::from_utf8(sent)
-                    .unwrap()
-                    .replace(EMS_AGENT, RMS_AGENT),
+                String::from_utf8(sent).unwrap().replace(EMS_AGENT, RMS_AGENT),
                 String::from_utf8(expected).unwrap()
             );
         }
@@ -71,9 +56,6 @@ mod tests {
         let expected = recorded::request("nul_header", "json");
         let target = "http://127.0.0.1/ems/json?tok=1&x=y".parse().unwrap();
         let sent = request(&target, Format::Json, true, recorded::split(&expected).1);
-        assert_eq!(
-            String::from_utf8_lossy(&sent),
-            String::from_utf8_lossy(&expected)
-        );
+        assert_eq!(String::from_utf8_lossy(&sent), String::from_utf8_lossy(&expected));
     }
 }

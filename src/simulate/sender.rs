@@ -54,19 +54,8 @@ pub(crate) struct Post {
 
 impl Post {
     /// A request for the named event, to be posted after a pause.
-    pub(crate) fn new(
-        name: &'static str,
-        request: Vec<u8>,
-        held: Duration,
-        tally: &SharedTally,
-    ) -> Self {
-        Self {
-            name,
-            request,
-            held,
-            status: None,
-            tally: Arc::clone(tally),
-        }
+    pub(crate) fn new(name: &'static str, request: Vec<u8>, held: Duration, tally: &SharedTally) -> Self {
+        Self { name, request, held, status: None, tally: Arc::clone(tally) }
     }
 }
 
@@ -94,11 +83,7 @@ pub(crate) struct Sender {
 
 impl Sender {
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self {
-            address,
-            permits: Arc::new(Semaphore::new(CONNECTIONS)),
-            posts: JoinSet::new(),
-        }
+        Self { address, permits: Arc::new(Semaphore::new(CONNECTIONS)), posts: JoinSet::new() }
     }
 
     /// Begins every post, oldest first, as connections become free. What is still in the queue when this is dropped has
@@ -115,8 +100,7 @@ impl Sender {
                 let connecting = begin(self.address).await;
                 self.posts.spawn(finish(post, connecting, permit));
             } else {
-                self.posts
-                    .spawn(hold(post, self.address, Arc::clone(&self.permits)));
+                self.posts.spawn(hold(post, self.address, Arc::clone(&self.permits)));
             }
         }
     }

@@ -68,11 +68,9 @@ mod tests {
     fn every_serializer_writes_the_recorded_bytes() {
         for name in RECORDED {
             let event = recorded::event(name);
-            for (format, extension) in [
-                (Format::Json, "json"),
-                (Format::Xml, "xml"),
-                (Format::Xmlrpc, "xmlrpc"),
-            ] {
+            for (format, extension) in
+                [(Format::Json, "json"), (Format::Xml, "xml"), (Format::Xmlrpc, "xmlrpc")]
+            {
                 let expected = recorded::request(name, extension);
                 let expected = recorded::split(&expected).1;
                 assert_eq!(

@@ -23,12 +23,7 @@ pub struct Stall {
 
 impl Stall {
     /// The end of the stall that holds this output at a moment, if one does.
-    pub(crate) fn until(
-        &self,
-        stream: &str,
-        format: OutputFormat,
-        moment: Duration,
-    ) -> Option<Duration> {
+    pub(crate) fn until(&self, stream: &str, format: OutputFormat, moment: Duration) -> Option<Duration> {
         if self.stream != stream || self.format.is_some_and(|only| only != format) {
             return None;
         }
@@ -49,8 +44,7 @@ impl FromStr for Stall {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let form =
-            "a stall is written STREAM[:FORMAT]:after=DURATION,for=DURATION[,every=DURATION]";
+        let form = "a stall is written STREAM[:FORMAT]:after=DURATION,for=DURATION[,every=DURATION]";
         let Some((place, times)) = text.rsplit_once(':') else {
             return Err(form.to_owned());
         };
@@ -71,9 +65,7 @@ impl FromStr for Stall {
                 "for" => &mut lasting,
                 "every" => &mut every,
                 other => {
-                    return Err(format!(
-                        "a stall has no {other:?}, only after, for and every"
-                    ));
+                    return Err(format!("a stall has no {other:?}, only after, for and every"));
                 }
             };
             let duration = humantime::parse_duration(value)
@@ -88,13 +80,7 @@ impl FromStr for Stall {
         if every.is_some_and(|every| every <= lasting) {
             return Err("a stall's every must be longer than its for".to_owned());
         }
-        Ok(Self {
-            stream: stream.to_owned(),
-            format,
-            after,
-            lasting,
-            every,
-        })
+        Ok(Self { stream: stream.to_owned(), format, after, lasting, every })
     }
 }
 

@@ -16,11 +16,7 @@ pub struct Target {
 
 impl Default for Target {
     fn default() -> Self {
-        Self {
-            host: "127.0.0.1".to_owned(),
-            port: 10777,
-            path: "/events".to_owned(),
-        }
+        Self { host: "127.0.0.1".to_owned(), port: 10777, path: "/events".to_owned() }
     }
 }
 
@@ -38,9 +34,7 @@ impl FromStr for Target {
             return Err("https is not supported, only http://host:port/path?query".to_owned());
         }
         let Some(rest) = text.strip_prefix("http://") else {
-            return Err(
-                "the address must start with http://, as in http://host:port/path?query".to_owned(),
-            );
+            return Err("the address must start with http://, as in http://host:port/path?query".to_owned());
         };
         if let Some(bad) = text.chars().find(|c| !c.is_ascii_graphic() || *c == '#') {
             return Err(format!("the address must not hold the character {bad:?}"));
@@ -50,7 +44,10 @@ impl FromStr for Target {
             None => (rest, ""),
         };
         if authority.contains('@') {
-            return Err("a user and password in the address would never be sent; put a secret into the path or query".to_owned());
+            return Err(
+                "a user and password in the address would never be sent; put a secret into the path or query"
+                    .to_owned(),
+            );
         }
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => match port.parse() {
@@ -65,11 +62,7 @@ impl FromStr for Target {
         Ok(Self {
             host: host.to_owned(),
             port,
-            path: if path.starts_with('/') {
-                path.to_owned()
-            } else {
-                format!("/{path}")
-            },
+            path: if path.starts_with('/') { path.to_owned() } else { format!("/{path}") },
         })
     }
 }
@@ -81,10 +74,7 @@ mod tests {
     #[test]
     fn an_address_is_taken_apart_and_put_together() {
         let target: Target = "http://h:8080/a/b?c=d".parse().unwrap();
-        assert_eq!(
-            (target.host.as_str(), target.port, target.path.as_str()),
-            ("h", 8080, "/a/b?c=d")
-        );
+        assert_eq!((target.host.as_str(), target.port, target.path.as_str()), ("h", 8080, "/a/b?c=d"));
         assert_eq!(target.to_string(), "http://h:8080/a/b?c=d");
         let bare: Target = "http://h".parse().unwrap();
         assert_eq!((bare.port, bare.path.as_str()), (80, "/"));

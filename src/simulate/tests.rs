@@ -37,11 +37,7 @@ impl Receiver {
             }
         });
         Self {
-            target: Target {
-                port,
-                path: "/events?tok=1".to_owned(),
-                ..Target::default()
-            },
+            target: Target { port, path: "/events?tok=1".to_owned(), ..Target::default() },
             requests,
             count,
         }
@@ -85,11 +81,7 @@ async fn read(mut stream: TcpStream, response: &'static str) -> Vec<u8> {
     }
     stream.write_all(response.as_bytes()).await.unwrap();
     let mut rest = Vec::new();
-    assert_eq!(
-        stream.read_to_end(&mut rest).await.unwrap(),
-        0,
-        "the sender closes"
-    );
+    assert_eq!(stream.read_to_end(&mut rest).await.unwrap(), 0, "the sender closes");
     request
 }
 
@@ -107,27 +99,17 @@ fn assert_accounted(truth: &Truth) {
 }
 
 fn fast(receiver: &Receiver) -> Options {
-    Options {
-        url: receiver.target.clone(),
-        speed: 50.0,
-        ..Options::default()
-    }
+    Options { url: receiver.target.clone(), speed: 50.0, ..Options::default() }
 }
 
 #[tokio::test]
 async fn every_event_arrives_once_with_the_servers_own_head() {
     let receiver = Receiver::answering(OK).await;
     let truth = run(fast(&receiver), receiver.received(200)).await.unwrap();
-    receiver
-        .received(usize::try_from(total(&truth.emitted)).unwrap())
-        .await;
+    receiver.received(usize::try_from(total(&truth.emitted)).unwrap()).await;
     assert_accounted(&truth);
     assert_eq!(truth.delivered, truth.emitted);
-    let mut ids: Vec<u64> = receiver
-        .bodies()
-        .iter()
-        .map(|body| body["id"].as_u64().unwrap())
-        .collect();
+    let mut ids: Vec<u64> = receiver.bodies().iter().map(|body| body["id"].as_u64().unwrap()).collect();
     ids.sort_unstable();
     assert_eq!(ids, (1..=truth.last_event_id).collect::<Vec<_>>());
     let stopping = receiver
@@ -149,19 +131,12 @@ async fn every_event_arrives_once_with_the_servers_own_head() {
 #[tokio::test]
 async fn xml_is_posted_as_xml() {
     let receiver = Receiver::answering(OK).await;
-    let options = Options {
-        format: Format::Xml,
-        nul_header: true,
-        ..fast(&receiver)
-    };
+    let options = Options { format: Format::Xml, nul_header: true, ..fast(&receiver) };
     run(options, receiver.received(20)).await.unwrap();
     for request in receiver.requests() {
         let (head, body) = super::recorded::split(&request);
         let head = String::from_utf8_lossy(head);
-        assert!(
-            head.contains("\r\n\0GetOutContent-Type: application/xml\r\n"),
-            "{head}"
-        );
+        assert!(head.contains("\r\n\0GetOutContent-Type: application/xml\r\n"), "{head}");
         assert!(body.starts_with(b"<?xml version=\"1.0\" ?>\n<TYPED_MAP typeName="));
     }
 }
@@ -190,10 +165,7 @@ async fn a_refused_connection_loses_the_event_and_nothing_else() {
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let options = Options {
-        url: Target {
-            port,
-            ..Target::default()
-        },
+        url: Target { port, ..Target::default() },
         speed: 50.0,
         duration: Some(Duration::from_millis(300)),
         ..Options::default()
@@ -215,10 +187,7 @@ async fn another_status_is_counted_and_not_tried_again() {
 async fn a_receiver_that_never_answers_does_not_hold_the_stop_back() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let options = Options {
-        url: Target {
-            port: listener.local_addr().unwrap().port(),
-            ..Target::default()
-        },
+        url: Target { port: listener.local_addr().unwrap().port(), ..Target::default() },
         streams: 200,
         duration: Some(Duration::from_secs(15)),
         ..Options::default()
@@ -231,34 +200,16 @@ async fn a_receiver_that_never_answers_does_not_hold_the_stop_back() {
 #[tokio::test]
 async fn faults_on_request_are_in_the_books() {
     let receiver = Receiver::answering(OK).await;
-    let options = Options {
-        duplicates: 0.3,
-        reorder: 0.3,
-        lose_closes: 1.0,
-        burst: 10,
-        ..fast(&receiver)
-    };
+    let options = Options { duplicates: 0.3, reorder: 0.3, lose_closes: 1.0, burst: 10, ..fast(&receiver) };
     let truth = run(options, receiver.received(1500)).await.unwrap();
     assert_accounted(&truth);
     assert!(total(&truth.duplicated) > 0);
-    assert_eq!(
-        truth.lost.get("inStreamClosed"),
-        truth.emitted.get("inStreamClosed")
-    );
+    assert_eq!(truth.lost.get("inStreamClosed"), truth.emitted.get("inStreamClosed"));
     assert!(truth.lost.contains_key("inStreamClosed"));
     assert!(!truth.lost.contains_key("hlsChunkClosed"));
-    receiver
-        .received(usize::try_from(total(&truth.delivered)).unwrap())
-        .await;
-    let ids: Vec<u64> = receiver
-        .bodies()
-        .iter()
-        .map(|body| body["id"].as_u64().unwrap())
-        .collect();
-    assert!(
-        ids.windows(2).any(|pair| pair[0] > pair[1]),
-        "none overtook another"
-    );
+    receiver.received(usize::try_from(total(&truth.delivered)).unwrap()).await;
+    let ids: Vec<u64> = receiver.bodies().iter().map(|body| body["id"].as_u64().unwrap()).collect();
+    assert!(ids.windows(2).any(|pair| pair[0] > pair[1]), "none overtook another");
     assert_eq!(ids.len() as u64, total(&truth.delivered));
 }
 

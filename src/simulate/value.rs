@@ -48,10 +48,7 @@ pub(crate) enum Width {
 
 /// A map of the given members.
 pub(crate) fn map<const N: usize>(members: [(&'static str, Value); N]) -> Map {
-    members
-        .into_iter()
-        .map(|(name, value)| (Cow::Borrowed(name), value))
-        .collect()
+    members.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect()
 }
 
 /// Text.

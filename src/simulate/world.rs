@@ -86,10 +86,7 @@ impl World {
         let mut random = Random::new(options.seed);
         let process = Process::new(i32::try_from(random.between(1000, 30_000)).unwrap_or(1000));
         let mut world = Self {
-            clock: Clock {
-                epoch,
-                speed: options.speed,
-            },
+            clock: Clock { epoch, speed: options.speed },
             brand: Brand::of(options.nul_header),
             random,
             slots: plan::slots(options),
@@ -143,9 +140,9 @@ impl World {
 
     /// Whether some output of this stream has the format, or any at all when none is given.
     pub(crate) fn writes(&self, stream: &str, format: Option<OutputFormat>) -> bool {
-        self.slots.iter().any(|slot| {
-            slot.label == stream && format.is_none_or(|format| slot.formats.contains(&format))
-        })
+        self.slots
+            .iter()
+            .any(|slot| slot.label == stream && format.is_none_or(|format| slot.formats.contains(&format)))
     }
 
     /// What the server knows at this moment; nothing about deliveries.
@@ -161,9 +158,7 @@ impl World {
             ..Truth::default()
         };
         for (unique_id, input) in &self.inputs {
-            truth
-                .streams
-                .insert(self.slots[input.slot].label.clone(), *unique_id);
+            truth.streams.insert(self.slots[input.slot].label.clone(), *unique_id);
         }
         for (unique_id, output) in &self.outputs {
             let stream = self.slots[output.slot].label.clone();
@@ -179,17 +174,11 @@ impl World {
                 }),
             }
         }
-        truth
-            .outputs
-            .sort_by(|one, other| (one.format, &one.stream).cmp(&(other.format, &other.stream)));
+        truth.outputs.sort_by(|one, other| (one.format, &one.stream).cmp(&(other.format, &other.stream)));
         truth.timers = self
             .timers
             .iter()
-            .map(|(id, timer)| ArmedTimer {
-                id: *id,
-                period: timer.period(),
-                triggered: timer.triggered,
-            })
+            .map(|(id, timer)| ArmedTimer { id: *id, period: timer.period(), triggered: timer.triggered })
             .collect();
         truth.chunks_closed = self
             .chunks_closed
@@ -234,10 +223,7 @@ impl World {
 
     /// Logs an event; every payload gets the two members that all have.
     fn log(&mut self, at: Duration, name: &'static str, mut payload: Map) {
-        payload.extend(map([
-            ("PID", i32(self.process.id)),
-            ("customData", Value::Null),
-        ]));
+        payload.extend(map([("PID", i32(self.process.id)), ("customData", Value::Null)]));
         self.process.events += 1;
         *self.emitted.entry(name).or_default() += 1;
         self.events.push(Event {
@@ -250,10 +236,6 @@ impl World {
     }
 
     fn stalled_until(&self, stream: &str, format: OutputFormat, at: Duration) -> Option<Duration> {
-        self.options
-            .stall
-            .iter()
-            .filter_map(|stall| stall.until(stream, format, at))
-            .max()
+        self.options.stall.iter().filter_map(|stall| stall.until(stream, format, at)).max()
     }
 }

@@ -31,13 +31,7 @@ fn write_value(out: &mut Vec<u8>, level: usize, name: &str, value: &Value) {
             write_leaf(out, level, tag(*width), name, digits.as_bytes());
         }
         Value::Double(number) => {
-            write_leaf(
-                out,
-                level,
-                "DOUBLE",
-                name,
-                format!("{number:.3}").as_bytes(),
-            );
+            write_leaf(out, level, "DOUBLE", name, format!("{number:.3}").as_bytes());
         }
         Value::Timestamp(text) => write_leaf(out, level, "TIMESTAMP", name, text.as_bytes()),
         Value::Text(text) => write_leaf(out, level, "STR", name, text),
@@ -113,15 +107,8 @@ mod tests {
     #[test]
     fn an_empty_map_closes_itself() {
         let mut out = Vec::new();
-        write(
-            &mut out,
-            "e",
-            &map([("parameters", Value::Map(Map::new()))]),
-        );
+        write(&mut out, "e", &map([("parameters", Value::Map(Map::new()))]));
         let page = String::from_utf8(out).unwrap();
-        assert!(
-            page.contains("    <MAP isArray=\"false\" name=\"parameters\" />\n"),
-            "{page}"
-        );
+        assert!(page.contains("    <MAP isArray=\"false\" name=\"parameters\" />\n"), "{page}");
     }
 }

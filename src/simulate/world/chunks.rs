@@ -28,12 +28,7 @@ struct Chunk {
 
 impl Track {
     pub(super) fn new(name: &'static str) -> Self {
-        Self {
-            name,
-            begun: 0,
-            frames: 0,
-            open: None,
-        }
+        Self { name, begun: 0, frames: 0, open: None }
     }
 }
 
@@ -104,16 +99,10 @@ impl World {
         };
         let number = track.begun;
         let media = &self.slots[slot].media;
-        let folder = joined(&[
-            settings::group_folder(format).as_bytes(),
-            &self.slots[slot].name,
-        ]);
+        let folder = joined(&[settings::group_folder(format).as_bytes(), &self.slots[slot].name]);
         let file = match format {
             OutputFormat::Hls => {
-                let playlist = self
-                    .clock
-                    .real(output.created + PLAYLIST_CREATED)
-                    .as_millis();
+                let playlist = self.clock.real(output.created + PLAYLIST_CREATED).as_millis();
                 format!("/segment_{playlist}_{}.ts", number + 1)
             }
             OutputFormat::Hds => format!("/f4vSeg1-Frag{}", number + 1),
@@ -129,21 +118,15 @@ impl World {
             OutputFormat::Record => format!("_part{number:04}.flv"),
         };
         let folder = match format {
-            OutputFormat::Record => {
-                joined(&[settings::MEDIA_FOLDER.as_bytes(), &self.slots[slot].name])
-            }
-            OutputFormat::Hls | OutputFormat::Hds | OutputFormat::Dash | OutputFormat::Mss => {
-                folder
-            }
+            OutputFormat::Record => joined(&[settings::MEDIA_FOLDER.as_bytes(), &self.slots[slot].name]),
+            OutputFormat::Hls | OutputFormat::Hds | OutputFormat::Dash | OutputFormat::Mss => folder,
         };
         let file = joined(&[&folder, file.as_bytes()]);
         let mut payload = map([("file", text(&file))]);
         payload.extend(match format {
             OutputFormat::Hls => self.segment(output, number),
             OutputFormat::Record => map([("_tag", text("archive")), ("startTime", self.time(at))]),
-            OutputFormat::Hds | OutputFormat::Dash | OutputFormat::Mss => {
-                map([("startTime", self.time(at))])
-            }
+            OutputFormat::Hds | OutputFormat::Dash | OutputFormat::Mss => map([("startTime", self.time(at))]),
         });
         self.log(at, format.names().chunk_created, payload);
         if let Some(output) = self.outputs.get_mut(&output_id)
@@ -170,11 +153,7 @@ impl World {
         let (name, number) = (track.name, track.begun.saturating_sub(1));
         let lasted = at.saturating_sub(chunk.since);
         // Audio chunks report no frames.
-        let frames = if name == "audio" {
-            0
-        } else {
-            (lasted.as_secs_f64() * FRAME_RATE).round() as u64
-        };
+        let frames = if name == "audio" { 0 } else { (lasted.as_secs_f64() * FRAME_RATE).round() as u64 };
         track.frames += frames;
         let all_frames = track.frames;
         if format == OutputFormat::Hls && !(last && lasted < SHORTEST_LISTED) {
@@ -203,20 +182,14 @@ impl World {
         }
         self.log(at, format.names().chunk_closed, payload);
         let label = self.slots[slot].label.clone();
-        *self
-            .chunks_closed
-            .entry((format, format.group(), label, name))
-            .or_default() += 1;
+        *self.chunks_closed.entry((format, format.group(), label, name)).or_default() += 1;
     }
 
     /// The two members that place an HLS segment in its playlist.
     fn segment(&self, output: &Output, number: u64) -> Map {
         let start = FIRST_SEGMENT + number as f64 * self.options.chunk_length.as_millis() as f64;
         map([
-            (
-                "playlistStartTs",
-                Value::Double(self.clock.millis(output.created + PLAYLIST_CREATED)),
-            ),
+            ("playlistStartTs", Value::Double(self.clock.millis(output.created + PLAYLIST_CREATED))),
             ("segmentStartTs", Value::Double(start)),
         ])
     }

@@ -41,39 +41,20 @@ impl World {
         let pull = pulled.then(|| self.pull_settings(at, slot));
         let own_port = u16::try_from(self.random.between(32_768, 60_999)).unwrap_or(40_000);
         let peer = if pulled {
-            Peer {
-                far_ip: PULL_HOST.to_owned(),
-                far_port: 1935,
-                near_port: own_port,
-            }
+            Peer { far_ip: PULL_HOST.to_owned(), far_port: 1935, near_port: own_port }
         } else {
-            Peer {
-                far_ip: format!("192.0.2.{}", 60 + slot % 190),
-                far_port: own_port,
-                near_port: 1935,
-            }
+            Peer { far_ip: format!("192.0.2.{}", 60 + slot % 190), far_port: own_port, near_port: 1935 }
         };
         let unique_id = self.process.next_stream();
         self.inputs.insert(
             unique_id,
-            Input {
-                slot,
-                created: at,
-                codecs: Codecs::Neither,
-                known,
-                peer,
-                pull,
-                outputs: Vec::new(),
-            },
+            Input { slot, created: at, codecs: Codecs::Neither, known, peer, pull, outputs: Vec::new() },
         );
         self.log_input(at + Duration::from_micros(91), "inStreamCreated", unique_id);
         let first = Duration::from_millis(if pulled { 25 } else { 50 });
         let input = unique_id;
         self.schedule(at + first, Task::IdentifyCodec { input, last: false });
-        self.schedule(
-            at + first + Duration::from_millis(7),
-            Task::IdentifyCodec { input, last: true },
-        );
+        self.schedule(at + first + Duration::from_millis(7), Task::IdentifyCodec { input, last: true });
         match self.slots[slot].stay {
             Stay::Forever => {}
             Stay::Minutes => {
@@ -105,19 +86,11 @@ impl World {
         self.log_request(
             at,
             "pullStream",
-            map([
-                ("keepAlive", text("1")),
-                ("localStreamName", text(&name)),
-                ("uri", text(&uri)),
-            ]),
+            map([("keepAlive", text("1")), ("localStreamName", text(&name)), ("uri", text(&uri))]),
         );
         let mut data = pull.clone();
         data.extend(map([("uri", settings::uri(PULL_HOST, "/live/", &name))]));
-        self.log_response(
-            at,
-            settings::joined(&[b"Stream ", &uri, b" enqueued for pulling"]),
-            data,
-        );
+        self.log_response(at, settings::joined(&[b"Stream ", &uri, b" enqueued for pulling"]), data);
         pull
     }
 
@@ -155,8 +128,7 @@ impl World {
             return;
         };
         let slot = &self.slots[input.slot];
-        let silent =
-            SILENCE.contains(&(at.saturating_sub(input.created).as_secs() % SILENCE_EVERY));
+        let silent = SILENCE.contains(&(at.saturating_sub(input.created).as_secs() % SILENCE_EVERY));
         if let Some(feed) = slot.silent.filter(|_| silent) {
             let event = match feed {
                 Feed::Audio => "audioFeedStopped",
@@ -210,9 +182,7 @@ impl World {
                 media: slot.media,
                 flowing: match input.codecs {
                     Codecs::Neither => Duration::ZERO,
-                    Codecs::Video | Codecs::Audio | Codecs::Both => {
-                        at.saturating_sub(input.created)
-                    }
+                    Codecs::Video | Codecs::Audio | Codecs::Both => at.saturating_sub(input.created),
                 },
                 peer: Some(&input.peer),
             },

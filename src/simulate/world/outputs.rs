@@ -65,10 +65,7 @@ impl World {
         }
         for track in 0..format.names().tracks.len() {
             let later = ms(if track == 0 { 0 } else { 20 });
-            let task = Task::WriteChunk {
-                output: unique_id,
-                track,
-            };
+            let task = Task::WriteChunk { output: unique_id, track };
             self.schedule(at + format.first_chunk() + later, task);
         }
     }
@@ -108,10 +105,7 @@ impl World {
                 data,
             );
         }
-        settings.extend(map([(
-            "localUniqueStreamId",
-            u32(u32::try_from(input).unwrap_or(u32::MAX)),
-        )]));
+        settings.extend(map([("localUniqueStreamId", u32(u32::try_from(input).unwrap_or(u32::MAX)))]));
         let peer = Peer {
             far_ip: PUSH_HOST.to_owned(),
             far_port: 1935,
@@ -161,12 +155,7 @@ impl World {
                 tracks: tracks.iter().map(|name| Track::new(name)).collect(),
             },
         );
-        self.log_output(
-            at + Duration::from_micros(110),
-            "outStreamCreated",
-            unique_id,
-            false,
-        );
+        self.log_output(at + Duration::from_micros(110), "outStreamCreated", unique_id, false);
         unique_id
     }
 
@@ -194,11 +183,7 @@ impl World {
             let path = joined(&[
                 settings::group_folder(OutputFormat::Dash).as_bytes(),
                 &self.slots[slot].name,
-                format!(
-                    "//{track}/{}/seg_init.mp4",
-                    self.slots[slot].media.path_rate()
-                )
-                .as_bytes(),
+                format!("//{track}/{}/seg_init.mp4", self.slots[slot].media.path_rate()).as_bytes(),
             ]);
             for (event, query) in [
                 ("outStreamCreated", begin + Duration::from_micros(61)),
@@ -253,13 +238,7 @@ impl World {
     }
 
     /// Logs a stream event; an output that is not linked to its source knows neither its id nor its codecs.
-    pub(super) fn log_output(
-        &mut self,
-        at: Duration,
-        event: &'static str,
-        unique_id: u64,
-        linked: bool,
-    ) {
+    pub(super) fn log_output(&mut self, at: Duration, event: &'static str, unique_id: u64, linked: bool) {
         let Some(output) = self.outputs.get(&unique_id) else {
             return;
         };
@@ -267,11 +246,7 @@ impl World {
         let (kind, kind_numeric, operation) = match output.kind {
             Kind::File(format) => {
                 let names = format.names();
-                (
-                    names.stream_type,
-                    names.stream_type_numeric,
-                    names.operation,
-                )
+                (names.stream_type, names.stream_type_numeric, names.operation)
             }
             Kind::Push => ("ONR", 5_714_595_137_133_215_744, 2),
             Kind::Player => ("ONR", 5_714_595_137_133_215_744, 0),
@@ -288,21 +263,13 @@ impl World {
                 operation,
                 created: output.created,
                 query: at,
-                codecs: if linked {
-                    Codecs::Both
-                } else {
-                    Codecs::Neither
-                },
+                codecs: if linked { Codecs::Both } else { Codecs::Neither },
                 media: slot.media,
                 flowing: at.saturating_sub(output.created + ms(20)),
                 peer: output.peer.as_ref(),
             },
         );
-        let source = if linked {
-            u64(output.input)
-        } else {
-            Value::Null
-        };
+        let source = if linked { u64(output.input) } else { Value::Null };
         payload.extend(map([("inStreamUniqueId", source)]));
         let settings = Value::Map(output.settings.clone());
         payload.extend(match output.kind {

@@ -95,42 +95,18 @@ const BURST_STAY: Duration = Duration::from_secs(30);
 pub(super) const FRAME_RATE: f64 = 25.0;
 
 const SIZES: [Media; 3] = [
-    Media {
-        width: 1280,
-        height: 720,
-        level: 31,
-        video_rate: 312_000,
-        audio_rate: 16_000,
-    },
-    Media {
-        width: 1920,
-        height: 1080,
-        level: 40,
-        video_rate: 620_000,
-        audio_rate: 24_000,
-    },
-    Media {
-        width: 640,
-        height: 360,
-        level: 30,
-        video_rate: 100_000,
-        audio_rate: 12_000,
-    },
+    Media { width: 1280, height: 720, level: 31, video_rate: 312_000, audio_rate: 16_000 },
+    Media { width: 1920, height: 1080, level: 40, video_rate: 620_000, audio_rate: 24_000 },
+    Media { width: 640, height: 360, level: 30, video_rate: 100_000, audio_rate: 12_000 },
 ];
 
 /// Every slot of the options: cameras, then hostile names, then the burst.
 pub(super) fn slots(options: &Options) -> Vec<Slot> {
     let cameras = (1..=options.streams).map(|number| camera(options, number));
-    let hostile = hostile_names()
-        .into_iter()
-        .filter(|_| options.hostile_names)
-        .map(|name| plain(name, Stay::Forever));
-    let burst = (1..=options.burst).map(|number| {
-        plain(
-            format!("burst{number}").into_bytes(),
-            Stay::Burst(BURST_STAY),
-        )
-    });
+    let hostile =
+        hostile_names().into_iter().filter(|_| options.hostile_names).map(|name| plain(name, Stay::Forever));
+    let burst = (1..=options.burst)
+        .map(|number| plain(format!("burst{number}").into_bytes(), Stay::Burst(BURST_STAY)));
     cameras.chain(hostile).chain(burst).collect()
 }
 
@@ -139,18 +115,13 @@ fn camera(options: &Options, number: usize) -> Slot {
     let label = format!("cam{number}");
     let pulled = number.is_multiple_of(3);
     let mut formats = vec![OutputFormat::Hls];
-    formats.push(if number.is_multiple_of(2) {
-        OutputFormat::Hds
-    } else {
-        OutputFormat::Dash
-    });
+    formats.push(if number.is_multiple_of(2) { OutputFormat::Hds } else { OutputFormat::Dash });
     match number % 4 {
         3 => formats.push(OutputFormat::Mss),
         0 => formats.push(OutputFormat::Record),
         _ => {}
     }
-    let stays =
-        number % 4 == 1 || pulled || options.stall.iter().any(|stall| stall.stream == label);
+    let stays = number % 4 == 1 || pulled || options.stall.iter().any(|stall| stall.stream == label);
     Slot {
         formats,
         pulled,

@@ -21,14 +21,7 @@ pub(super) struct Process {
 
 impl Process {
     pub(super) fn new(id: i32) -> Self {
-        Self {
-            id,
-            events: 0,
-            streams: 0,
-            configs: 0,
-            protocols: 866,
-            sessions: 0,
-        }
+        Self { id, events: 0, streams: 0, configs: 0, protocols: 866, sessions: 0 }
     }
 
     pub(super) fn next_stream(&mut self) -> u64 {
@@ -114,23 +107,15 @@ impl World {
         self.log(
             at,
             "applicationStart",
-            map([
-                ("config", self.application()),
-                ("id", i32(1)),
-                ("name", text(self.brand.app_name)),
-            ]),
+            map([("config", self.application()), ("id", i32(1)), ("name", text(self.brand.app_name))]),
         );
         self.log(at, "serverStarted", self.brand.version());
-        let coming: Vec<usize> = (0..self.slots.len())
-            .filter(|slot| !matches!(self.slots[*slot].stay, Stay::Burst(_)))
-            .collect();
+        let coming: Vec<usize> =
+            (0..self.slots.len()).filter(|slot| !matches!(self.slots[*slot].stay, Stay::Burst(_))).collect();
         let apart = (STREAMS_WITHIN / u32::try_from(coming.len().max(1)).unwrap_or(u32::MAX))
             .min(Duration::from_millis(250));
         for (position, slot) in (0_u32..).zip(coming) {
-            self.schedule(
-                at + FIRST_STREAM + apart * position,
-                Task::OpenStream { slot },
-            );
+            self.schedule(at + FIRST_STREAM + apart * position, Task::OpenStream { slot });
         }
         for (seconds, value) in [
             (2, timers::When::Every(10)),
@@ -149,24 +134,14 @@ impl World {
     /// The application's section of the configuration, which a real server sends whole, secrets included.
     fn application(&self) -> Value {
         let acceptor = |port, protocol| {
-            Value::Map(map([
-                ("ip", text("0.0.0.0")),
-                ("port", u16(port)),
-                ("protocol", text(protocol)),
-            ]))
+            Value::Map(map([("ip", text("0.0.0.0")), ("port", u16(port)), ("protocol", text(protocol))]))
         };
         Value::Map(map([
             (
                 "acceptors",
-                Value::List(vec![
-                    acceptor(1935, "inboundRtmp"),
-                    acceptor(7777, "inboundHttpJsonCli"),
-                ]),
+                Value::List(vec![acceptor(1935, "inboundRtmp"), acceptor(7777, "inboundHttpJsonCli")]),
             ),
-            (
-                "aliases",
-                Value::List(vec![text("er"), text("live"), text("vod")]),
-            ),
+            ("aliases", Value::List(vec![text("er"), text("live"), text("vod")])),
             ("appDir", text("/var/evostreamms/")),
             (
                 "eventLogger",
@@ -224,10 +199,7 @@ impl World {
     }
 
     pub(super) fn log_request(&mut self, at: Duration, command: &'static str, parameters: Map) {
-        let payload = map([
-            ("command", text(command)),
-            ("parameters", Value::Map(parameters)),
-        ]);
+        let payload = map([("command", text(command)), ("parameters", Value::Map(parameters))]);
         self.log(at, "cliRequest", payload);
     }
 

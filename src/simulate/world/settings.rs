@@ -45,10 +45,7 @@ pub(super) fn output(
         ("playlistLength", u64(5)),
         ("playlistType", text("rolling")),
         ("staleRetentionCount", u64(5)),
-        (
-            "targetFolder",
-            text(joined(&[group_folder.as_bytes(), name])),
-        ),
+        ("targetFolder", text(joined(&[group_folder.as_bytes(), name]))),
     ]);
     settings.extend(match format {
         OutputFormat::Hls => map([
@@ -61,10 +58,7 @@ pub(super) fn output(
             ("fileLength", u64(0)),
             ("hlsResume", Value::Bool(false)),
             ("hlsVersion", u32(3)),
-            (
-                "masterPlaylistPath",
-                text(format!("{group_folder}playlist.m3u8")),
-            ),
+            ("masterPlaylistPath", text(format!("{group_folder}playlist.m3u8"))),
             ("maxChunkLength", u64(0)),
             ("offsetTime", i64(0)),
             ("playlistName", text("playlist.m3u8")),
@@ -147,23 +141,16 @@ pub(super) fn output_answer(format: OutputFormat, settings: &Map) -> Map {
     if format == OutputFormat::Record {
         return answer;
     }
-    for (one, many) in [
-        ("bandwidth", "bandwidths"),
-        ("configId", "configIds"),
-        ("localStreamName", "localStreamNames"),
-    ] {
+    for (one, many) in
+        [("bandwidth", "bandwidths"), ("configId", "configIds"), ("localStreamName", "localStreamNames")]
+    {
         if let Some(value) = answer.remove(one) {
             answer.extend(map([(many, Value::List(vec![value]))]));
         }
     }
-    for internal in [
-        "bitrates",
-        "groupTargetFolder",
-        "masterPlaylistPath",
-        "operationType",
-        "streamNames",
-        "timestamp",
-    ] {
+    for internal in
+        ["bitrates", "groupTargetFolder", "masterPlaylistPath", "operationType", "streamNames", "timestamp"]
+    {
         answer.remove(internal);
     }
     if matches!(format, OutputFormat::Dash | OutputFormat::Mss) {

@@ -51,11 +51,7 @@ pub(super) struct Facts<'a> {
 
 /// The members that streams of both directions have.
 pub(super) fn common(clock: &Clock, facts: &Facts<'_>) -> Map {
-    let nobody = Peer {
-        far_ip: String::new(),
-        far_port: 0,
-        near_port: 0,
-    };
+    let nobody = Peer { far_ip: String::new(), far_port: 0, near_port: 0 };
     let peer = facts.peer.unwrap_or(&nobody);
     let near_ip = if facts.peer.is_some() { NEAR_IP } else { "" };
     let bandwidth = match facts.codecs {
@@ -67,10 +63,7 @@ pub(super) fn common(clock: &Clock, facts: &Facts<'_>) -> Map {
         ("audio", audio(facts)),
         ("bandwidth", u32(bandwidth)),
         ("connectionType", u8(facts.operation)),
-        (
-            "creationTimestamp",
-            Value::Double(clock.millis(facts.created)),
-        ),
+        ("creationTimestamp", Value::Double(clock.millis(facts.created))),
         ("farIp", text(&peer.far_ip)),
         ("farPort", u16(peer.far_port)),
         ("ip", text(near_ip)),
@@ -84,10 +77,7 @@ pub(super) fn common(clock: &Clock, facts: &Facts<'_>) -> Map {
         ("type", text(facts.kind)),
         ("typeNumeric", u64(facts.kind_numeric)),
         ("uniqueId", u64(facts.unique_id)),
-        (
-            "upTime",
-            Value::Double(clock.millis_between(facts.created, facts.query)),
-        ),
+        ("upTime", Value::Double(clock.millis_between(facts.created, facts.query))),
         ("video", video(facts)),
     ])
 }
@@ -102,10 +92,7 @@ fn audio(facts: &Facts<'_>) -> Value {
         Codecs::Audio | Codecs::Both => ("AAAC", 4_702_111_241_970_122_752),
     };
     Value::Map(map([
-        (
-            "bytesCount",
-            u64(counted(facts.media.audio_rate, facts.flowing)),
-        ),
+        ("bytesCount", u64(counted(facts.media.audio_rate, facts.flowing))),
         ("codec", text(codec)),
         ("codecNumeric", u64(numeric)),
         ("droppedBytesCount", u64(0)),
@@ -116,16 +103,10 @@ fn audio(facts: &Facts<'_>) -> Value {
 
 fn video(facts: &Facts<'_>) -> Value {
     let mut members = map([
-        (
-            "bytesCount",
-            u64(counted(facts.media.video_rate, facts.flowing)),
-        ),
+        ("bytesCount", u64(counted(facts.media.video_rate, facts.flowing))),
         ("droppedBytesCount", u64(0)),
         ("droppedPacketsCount", u64(0)),
-        (
-            "packetsCount",
-            u64(counted(FRAME_RATE as u64, facts.flowing)),
-        ),
+        ("packetsCount", u64(counted(FRAME_RATE as u64, facts.flowing))),
     ]);
     let rest = match facts.codecs {
         Codecs::Neither | Codecs::Audio => map([

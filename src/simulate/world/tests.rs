@@ -68,10 +68,8 @@ fn shape(value: &Value) -> String {
         Value::Text(_) => "text".to_owned(),
         Value::List(values) => format!("[{}]", values.first().map(shape).unwrap_or_default()),
         Value::Map(members) => {
-            let members: Vec<String> = members
-                .iter()
-                .map(|(name, value)| format!("{name}:{}", shape(value)))
-                .collect();
+            let members: Vec<String> =
+                members.iter().map(|(name, value)| format!("{name}:{}", shape(value))).collect();
             format!("{{{}}}", members.join(","))
         }
     }
@@ -82,10 +80,7 @@ fn payloads_have_the_recorded_members_and_types() {
     let events = lived(&Options::default(), 20 * MINUTE);
     let mut shapes: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for event in &events {
-        shapes
-            .entry(event.name)
-            .or_default()
-            .insert(shape(&Value::Map(event.members())));
+        shapes.entry(event.name).or_default().insert(shape(&Value::Map(event.members())));
     }
     for name in [
         "dashChunkClosed",
@@ -164,10 +159,7 @@ fn ids_count_from_one_and_stamps_follow_the_clock() {
 
 #[test]
 fn a_published_stream_gets_two_codec_updates_and_then_its_outputs() {
-    let one = Options {
-        streams: 1,
-        ..Options::default()
-    };
+    let one = Options { streams: 1, ..Options::default() };
     let events = lived(&one, Duration::from_millis(4_500));
     let streams: Vec<&str> = names(&events)
         .into_iter()
@@ -197,20 +189,11 @@ fn a_published_stream_gets_two_codec_updates_and_then_its_outputs() {
             "dashChunkCreated",
         ]
     );
-    let creations: Vec<&Event> = events
-        .iter()
-        .filter(|event| event.name == "outStreamCreated")
-        .collect();
+    let creations: Vec<&Event> = events.iter().filter(|event| event.name == "outStreamCreated").collect();
     assert!(creations[4].payload.contains_key("pushSettings"));
-    let hls = events
-        .iter()
-        .position(|event| event.payload.contains_key("hlsSettings"))
-        .unwrap();
+    let hls = events.iter().position(|event| event.payload.contains_key("hlsSettings")).unwrap();
     assert_eq!(events[hls - 1].name, "cliRequest");
-    assert_eq!(
-        text(&events[hls - 1].payload, "command"),
-        b"createHLSStream"
-    );
+    assert_eq!(text(&events[hls - 1].payload, "command"), b"createHLSStream");
     assert_eq!(events[hls + 2].name, "cliResponse");
 }
 
@@ -221,19 +204,9 @@ fn chunks_come_in_the_rhythm_and_order_of_their_format() {
     let order: Vec<&str> = hls.iter().map(|event| event.name).collect();
     assert_eq!(order[0], "hlsChunkCreated");
     for three in order[1..].chunks_exact(3) {
-        assert_eq!(
-            three,
-            [
-                "hlsChildPlaylistUpdated",
-                "hlsChunkClosed",
-                "hlsChunkCreated"
-            ]
-        );
+        assert_eq!(three, ["hlsChildPlaylistUpdated", "hlsChunkClosed", "hlsChunkCreated"]);
     }
-    let closed = hls
-        .iter()
-        .find(|event| event.name == "hlsChunkClosed")
-        .unwrap();
+    let closed = hls.iter().find(|event| event.name == "hlsChunkClosed").unwrap();
     assert!((double(&closed.payload, "segmentDuration") - 4000.0).abs() < 0.001);
     for (folder, apart) in [
         ("/var/evostreamms/evo-webroot/hls/cam1/", 4.0),
@@ -254,20 +227,14 @@ fn chunks_come_in_the_rhythm_and_order_of_their_format() {
         assert!((mean - apart).abs() < 0.2, "{folder}: {mean}");
     }
     let audio = of_folder(&events, "/var/evostreamms/evo-webroot/dash/cam1//audio/");
-    let audio = audio
-        .iter()
-        .find(|event| event.name == "dashChunkClosed")
-        .unwrap();
+    let audio = audio.iter().find(|event| event.name == "dashChunkClosed").unwrap();
     assert_eq!(number(&audio.payload, "frameCount"), 0);
 }
 
 #[test]
 fn a_stream_closes_before_its_outputs_and_comes_back_with_them() {
     let events = lived(&Options::default(), 15 * MINUTE);
-    let closed = events
-        .iter()
-        .position(|event| event.name == "inStreamClosed")
-        .unwrap();
+    let closed = events.iter().position(|event| event.name == "inStreamClosed").unwrap();
     let input = &events[closed].payload;
     let unique_id = number(input, "uniqueId");
     let name = text(input, "name");
@@ -280,10 +247,7 @@ fn a_stream_closes_before_its_outputs_and_comes_back_with_them() {
         .filter(|event| event.name == "outStreamClosed")
         .collect();
     assert_eq!(
-        after
-            .iter()
-            .map(|event| &event.payload["uniqueId"])
-            .collect::<Vec<_>>(),
+        after.iter().map(|event| &event.payload["uniqueId"]).collect::<Vec<_>>(),
         dependants.iter().collect::<Vec<_>>()
     );
     for event in after {
@@ -301,28 +265,20 @@ fn a_stream_closes_before_its_outputs_and_comes_back_with_them() {
         .expect("the stream comes back");
     assert!(number(&again.payload, "uniqueId") > unique_id);
     // What is configured already needs no command.
-    assert!(
-        events[closed..]
-            .iter()
-            .any(|event| event.payload.contains_key("hlsSettings")
-                && event.name == "outStreamCreated"
-                && text(&event.payload, "name") == name)
-    );
+    assert!(events[closed..].iter().any(|event| event.payload.contains_key("hlsSettings")
+        && event.name == "outStreamCreated"
+        && text(&event.payload, "name") == name));
     assert!(
         !events[closed..]
             .iter()
-            .any(|event| event.name == "cliRequest"
-                && text(&event.payload, "command") == b"createHLSStream")
+            .any(|event| event.name == "cliRequest" && text(&event.payload, "command") == b"createHLSStream")
     );
 }
 
 #[test]
 fn a_player_that_leaves_is_still_linked_to_its_source() {
     let events = lived(&Options::default(), 3 * MINUTE);
-    let arrival = events
-        .iter()
-        .position(|event| event.name == "lastPlaylistItemStart")
-        .unwrap();
+    let arrival = events.iter().position(|event| event.name == "lastPlaylistItemStart").unwrap();
     assert_eq!(events[arrival - 1].name, "outStreamCreated");
     assert_eq!(events[arrival + 1].name, "outStreamCodecsUpdated");
     let left = events
@@ -334,12 +290,7 @@ fn a_player_that_leaves_is_still_linked_to_its_source() {
 
 #[test]
 fn the_truth_agrees_with_what_the_events_say() {
-    let options = Options {
-        streams: 12,
-        hostile_names: true,
-        burst: 3,
-        ..Options::default()
-    };
+    let options = Options { streams: 12, hostile_names: true, burst: 3, ..Options::default() };
     let mut world = world(&options);
     let mut open: BTreeMap<i64, Vec<u8>> = BTreeMap::new();
     let (mut files, mut players) = (BTreeSet::new(), BTreeSet::new());
@@ -391,14 +342,8 @@ fn the_truth_agrees_with_what_the_events_say() {
 #[test]
 fn a_feed_stops_and_is_reported_every_ten_seconds() {
     let events = lived(&Options::default(), 3 * MINUTE);
-    let times: Vec<u64> = events
-        .iter()
-        .filter(|event| event.name == "audioFeedStopped")
-        .map(|event| event.timestamp)
-        .collect();
+    let times: Vec<u64> =
+        events.iter().filter(|event| event.name == "audioFeedStopped").map(|event| event.timestamp).collect();
     assert!(times.len() >= 3, "{times:?}");
-    assert!(
-        times.windows(2).all(|pair| pair[1] - pair[0] == 10),
-        "{times:?}"
-    );
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] == 10), "{times:?}");
 }

@@ -47,14 +47,7 @@ impl World {
         parameters.extend(owner(when));
         self.log_request(at, "setTimer", parameters);
         let timer = self.process.next_protocol();
-        self.timers.insert(
-            timer,
-            Timer {
-                when,
-                set: at,
-                triggered: 0,
-            },
-        );
+        self.timers.insert(timer, Timer { when, set: at, triggered: 0 });
         self.log_timer(at, "timerCreated", timer);
         let data = self.timer_object(timer);
         self.log_response(at, "Custom timer enqueued", data);
@@ -83,10 +76,7 @@ impl World {
                 self.schedule(at + PAUSE, Task::SetTimer { value: when });
             }
             When::Every(seconds) => {
-                self.schedule(
-                    at + Duration::from_secs(seconds),
-                    Task::Trigger { timer: id },
-                );
+                self.schedule(at + Duration::from_secs(seconds), Task::Trigger { timer: id });
             }
         }
     }
@@ -110,11 +100,7 @@ impl World {
                 Value::Timestamp(self.clock.date_time(timer.set + ahead)),
             ),
         };
-        let mut object = map([
-            ("timerId", u32(id)),
-            ("triggerCount", count),
-            ("value", value),
-        ]);
+        let mut object = map([("timerId", u32(id)), ("triggerCount", count), ("value", value)]);
         object.extend(owner(timer.when));
         object
     }

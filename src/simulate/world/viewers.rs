@@ -31,17 +31,8 @@ impl World {
             near_port: 1935,
         };
         let output = self.open_output(at, input, Kind::Player, Map::new(), Some(peer));
-        self.log(
-            at,
-            "lastPlaylistItemStart",
-            map([("playlistName", text(""))]),
-        );
-        self.log_output(
-            at + Duration::from_millis(4),
-            "outStreamCodecsUpdated",
-            output,
-            true,
-        );
+        self.log(at, "lastPlaylistItemStart", map([("playlistName", text(""))]));
+        self.log_output(at + Duration::from_millis(4), "outStreamCodecsUpdated", output, true);
         let stay = self.random.millis(5_000, 60_000);
         self.schedule(at + stay, Task::PlayerLeaves { output });
         let next = self.random.millis(5_000, 40_000);
@@ -74,14 +65,7 @@ impl World {
         self.process.sessions += 1;
         let session = self.process.sessions;
         let client = self.client();
-        self.sessions.insert(
-            session,
-            Session {
-                client,
-                playlist,
-                since: at,
-            },
-        );
+        self.sessions.insert(session, Session { client, playlist, since: at });
         self.log_session(at, "streamingSessionStarted", session, Map::new());
         let stay = self.random.millis(20_000, 120_000);
         self.schedule(at + stay, Task::SessionEnds { session });
@@ -115,10 +99,7 @@ impl World {
         let payload = map([
             ("clientIP", text(self.client())),
             ("elapsed", narrowest(took)),
-            (
-                "mediaFile",
-                text(format!("{}trailer.mp4", settings::WEB_ROOT)),
-            ),
+            ("mediaFile", text(format!("{}trailer.mp4", settings::WEB_ROOT))),
             ("startTime", text(self.clock.session_time(start))),
             ("stopTime", text(self.clock.session_time(stop))),
         ]);

@@ -8,10 +8,8 @@ use std::time::Duration;
 
 #[test]
 fn a_stalled_output_writes_nothing_while_its_stream_stays_up() {
-    let options = Options {
-        stall: vec!["cam2:hls:after=20s,for=60s,every=5m".parse().unwrap()],
-        ..Options::default()
-    };
+    let options =
+        Options { stall: vec!["cam2:hls:after=20s,for=60s,every=5m".parse().unwrap()], ..Options::default() };
     let mut world = world(&options);
     world.advance(Duration::from_secs(20));
     let during = world.advance(Duration::from_secs(79));
@@ -36,38 +34,21 @@ fn a_stalled_output_writes_nothing_while_its_stream_stays_up() {
 
 #[test]
 fn a_crash_says_nothing_and_everything_begins_anew() {
-    let options = Options {
-        crash_after: Some(MINUTE),
-        ..Options::default()
-    };
+    let options = Options { crash_after: Some(MINUTE), ..Options::default() };
     let mut crashing = world(&options);
     let before = crashing.advance(MINUTE);
     assert!(!crashing.truth().running);
     assert!(crashing.truth().streams.is_empty());
-    assert!(
-        crashing
-            .advance(MINUTE + Duration::from_millis(2_999))
-            .is_empty()
-    );
+    assert!(crashing.advance(MINUTE + Duration::from_millis(2_999)).is_empty());
     let after = crashing.advance(2 * MINUTE);
     assert_eq!((after[0].id, after[0].name), (1, "applicationStart"));
     assert_ne!(after[0].process_id, before[0].process_id);
-    let stream = after
-        .iter()
-        .find(|event| event.name == "inStreamCreated")
-        .unwrap();
+    let stream = after.iter().find(|event| event.name == "inStreamCreated").unwrap();
     assert_eq!(number(&stream.payload, "uniqueId"), 1);
     assert!(names(&after).contains(&"cliRequest"));
     assert_eq!(crashing.truth().starts, 2);
-    let mut kept = world(&Options {
-        crash_keep_pid: true,
-        ..options
-    });
-    let ids: BTreeSet<i32> = kept
-        .advance(2 * MINUTE)
-        .iter()
-        .map(|event| event.process_id)
-        .collect();
+    let mut kept = world(&Options { crash_keep_pid: true, ..options });
+    let ids: BTreeSet<i32> = kept.advance(2 * MINUTE).iter().map(|event| event.process_id).collect();
     assert_eq!(ids.len(), 1);
 }
 
@@ -84,17 +65,10 @@ fn after_the_graceful_stop_there_is_silence() {
 
 #[test]
 fn a_burst_opens_at_once_and_returns() {
-    let options = Options {
-        streams: 0,
-        burst: 50,
-        ..Options::default()
-    };
+    let options = Options { streams: 0, burst: 50, ..Options::default() };
     let mut world = world(&options);
     let opened = world.advance(Duration::from_secs(5));
-    let created = names(&opened)
-        .iter()
-        .filter(|name| **name == "inStreamCreated")
-        .count();
+    let created = names(&opened).iter().filter(|name| **name == "inStreamCreated").count();
     assert_eq!(created, 50);
     assert_eq!(world.truth().streams.len(), 50);
     world.advance(Duration::from_secs(36));
@@ -105,24 +79,14 @@ fn a_burst_opens_at_once_and_returns() {
 
 #[test]
 fn hostile_names_reach_the_events_as_they_are() {
-    let options = Options {
-        streams: 0,
-        hostile_names: true,
-        ..Options::default()
-    };
+    let options = Options { streams: 0, hostile_names: true, ..Options::default() };
     let events = lived(&options, MINUTE);
     let seen: BTreeSet<&[u8]> = events
         .iter()
         .filter(|event| event.name == "inStreamCreated")
         .map(|event| text(&event.payload, "name"))
         .collect();
-    for name in [
-        &b"bad\xff"[..],
-        b"new\nline",
-        b"ctl\x01x",
-        b"../..",
-        b"<img src=x onerror=alert(1)>",
-    ] {
+    for name in [&b"bad\xff"[..], b"new\nline", b"ctl\x01x", b"../..", b"<img src=x onerror=alert(1)>"] {
         assert!(seen.contains(name), "{}", String::from_utf8_lossy(name));
     }
     assert!(seen.iter().any(|name| name.len() == 300));

@@ -1,0 +1,147 @@
+//! Flags and subcommands.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::simulate;
+
+/// Prometheus exporter for EvoStream Media Server (EMS) and RMS.
+///
+/// Receives the event notifications that the media server posts over HTTP, keeps count of streams, chunks, timers and
+/// viewers, and exposes them for Prometheus. Without a subcommand it serves.
+#[derive(Parser, Debug)]
+#[command(name = "ems-exporter", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; serve when left out.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// Flags of `serve`, which may be given without naming it.
+    #[command(flatten)]
+    pub serve: Serve,
+}
+
+/// The subcommands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Receive events and expose metrics (the default)
+    Serve(Serve),
+    /// Serve, with a simulated media server that posts to it
+    Demo {
+        /// Flags of the exporter.
+        #[command(flatten)]
+        serve: Serve,
+        /// How many streams the simulated server has
+        #[arg(long, value_name = "COUNT", default_value_t = 6)]
+        streams: usize,
+        /// How much faster than the wall clock the simulated server lives
+        #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+        speed: f64,
+    },
+    /// Simulate a media server that posts its events over HTTP
+    Simulate(simulate::Options),
+    /// Check flags and configuration file, report every fault, and exit with 0 if there is none
+    CheckConfig(Serve),
+    /// Ask the running exporter whether it is healthy, and exit with 0 if it is
+    Healthcheck(Serve),
+    /// Print the block for the media server's config.lua that makes it post its events here
+    SinkConfig {
+        /// Flags of the exporter that is to receive them.
+        #[command(flatten)]
+        serve: Serve,
+        /// The name under which the server's metrics are to appear
+        #[arg(long, value_name = "NAME")]
+        server: Option<String>,
+    },
+}
+
+/// Flags of the exporter.
+#[derive(Args, Debug, Clone, Default)]
+pub struct Serve {
+    /// YAML configuration file; flags override what it says
+    #[arg(long = "config.file", value_name = "FILE", env = "EMS_EXPORTER_CONFIG_FILE")]
+    pub config_file: Option<PathBuf>,
+
+    /// Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]
+    #[arg(
+        long = "web.listen-address",
+        value_name = "ADDRESS",
+        env = "EMS_EXPORTER_WEB_LISTEN_ADDRESS",
+        value_delimiter = ','
+    )]
+    pub listen: Vec<String>,
+
+    /// Path of the metrics page [default: /metrics]
+    #[arg(long = "web.telemetry-path", value_name = "PATH", env = "EMS_EXPORTER_WEB_TELEMETRY_PATH")]
+    pub telemetry_path: Option<String>,
+
+    /// How much to log
+    #[arg(
+        long = "log.level",
+        value_name = "LEVEL",
+        value_enum,
+        default_value = "info",
+        env = "EMS_EXPORTER_LOG_LEVEL"
+    )]
+    pub log_level: LogLevel,
+
+    /// How to write the log
+    #[arg(
+        long = "log.format",
+        value_name = "FORMAT",
+        value_enum,
+        default_value = "text",
+        env = "EMS_EXPORTER_LOG_FORMAT"
+    )]
+    pub log_format: LogFormat,
+}
+
+/// How much is logged.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogLevel {
+    /// Failures only.
+    Error,
+    /// And what an operator should look at.
+    Warn,
+    /// And what changes.
+    #[default]
+    Info,
+    /// And every refused event.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// How the log is written.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// An object on each line.
+    Json,
+}
+
+/// The block for `config.lua` that makes a media server post its events to `address`.
+pub fn sink_config(address: &str, server: Option<&str>) -> String {
+    let path = server.map_or_else(|| "/events".to_owned(), |server| format!("/events/{server}"));
+    format!(
+        r#"-- For the application's section of config.lua; the server must be restarted to read it.
+-- If there is an eventLogger already, add only the sink to its list, before any sink with
+-- serializerType "XML" or "XMLRPC": those spoil the JSON of the sinks behind them.
+eventLogger =
+{{
+    sinks =
+    {{
+        {{
+            type = "RPC",
+            url = "http://{address}{path}",
+            serializerType = "JSON",
+            -- No enabledEvents: every event is sent, which is what the exporter wants.
+        }},
+    }},
+}},
+"#
+    )
+}

@@ -1,0 +1,179 @@
+//! A YAML file and flags to [`Config`], with every fault reported at once, each with its place and
+//! what would be right.
+
+pub mod document;
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::family::Settings;
+use crate::ingest::{Known, is_server_name};
+
+use document::{Fault, Section};
+
+/// All that can be configured. Every value has a default: with no file and no flag the exporter
+/// runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Addresses to listen on.
+    pub listen: Vec<String>,
+    /// The path of the metrics page.
+    pub telemetry_path: String,
+    /// The media servers; none means that a server is made for each name that events come for.
+    pub servers: Vec<Known>,
+    /// What the tables must know.
+    pub settings: Settings,
+    /// The largest body, in bytes.
+    pub max_body: usize,
+    /// Most servers that are made for names of unconfigured ones.
+    pub max_servers: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: vec!["127.0.0.1:10777".to_owned()],
+            telemetry_path: "/metrics".to_owned(),
+            servers: Vec::new(),
+            settings: Settings::default(),
+            max_body: 16 << 20,
+            max_servers: 64,
+        }
+    }
+}
+
+/// What flags and environment say; each overrides the file.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--web.listen-address`.
+    pub listen: Vec<String>,
+    /// `--web.telemetry-path`.
+    pub telemetry_path: Option<String>,
+}
+
+/// Every fault of a configuration.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", list(.0))]
+pub struct Faults(pub Vec<String>);
+
+fn list(faults: &[String]) -> String {
+    let count = if faults.len() == 1 { "1 fault".to_owned() } else { format!("{} faults", faults.len()) };
+    let lines: Vec<String> = faults.iter().map(|fault| format!("\n  {fault}")).collect();
+    format!("the configuration has {count}:{}", lines.concat())
+}
+
+impl Config {
+    /// Reads the file, if there is one, and lets the flags override it.
+    pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Self, Faults> {
+        let mut config = Self::default();
+        let mut faults = Vec::new();
+        if let Some(path) = file {
+            match std::fs::read_to_string(path) {
+                Ok(text) => {
+                    let found = config.read(&text);
+                    faults.extend(found.iter().map(|fault| format!("{}:{fault}", path.display())));
+                }
+                Err(error) => faults.push(format!("{}: cannot be read: {error}", path.display())),
+            }
+        }
+        if !overrides.listen.is_empty() {
+            config.listen.clone_from(&overrides.listen);
+            for address in &config.listen {
+                if let Err(wrong) = check_address(address) {
+                    faults.push(format!("--web.listen-address {address}: {wrong}"));
+                }
+            }
+        }
+        if let Some(path) = &overrides.telemetry_path {
+            config.telemetry_path.clone_from(path);
+            if let Err(wrong) = check_path(path) {
+                faults.push(format!("--web.telemetry-path {path}: {wrong}"));
+            }
+        }
+        if faults.is_empty() { Ok(config) } else { Err(Faults(faults)) }
+    }
+
+    /// Takes over what a document says, and returns its faults.
+    fn read(&mut self, text: &str) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let Some(mut root) = Section::root(text, &mut faults) else {
+            return faults;
+        };
+        if let Some(mut web) = root.section("web", &mut faults) {
+            web.texts("listen_address", check_address, &mut self.listen, &mut faults);
+            web.text("telemetry_path", check_path, &mut self.telemetry_path, &mut faults);
+            web.finish(&mut faults);
+        }
+        if let Some(mut series) = root.section("series", &mut faults) {
+            series.duration("retention", &mut self.settings.retention, &mut faults);
+            series.finish(&mut faults);
+        }
+        if let Some(mut stall) = root.section("stall", &mut faults) {
+            stall.number("factor", 1.0, 1000.0, &mut self.settings.stall_factor, &mut faults);
+            stall.duration("minimum", &mut self.settings.stall_minimum, &mut faults);
+            stall.finish(&mut faults);
+        }
+        if let Some(mut limits) = root.section("limits", &mut faults) {
+            limits.count("streams", 1, 1_000_000, &mut self.settings.streams, &mut faults);
+            limits.count("body", 1024, 1 << 30, &mut self.max_body, &mut faults);
+            limits.count("servers", 1, 10_000, &mut self.max_servers, &mut faults);
+            limits.finish(&mut faults);
+        }
+        for mut server in root.sections("servers", &mut faults) {
+            let mut known = Known::default();
+            let (place, named) = (server.place(), server.has("name"));
+            server.text("name", check_server, &mut known.name, &mut faults);
+            server.texts("expect", |_| Ok(()), &mut known.expected, &mut faults);
+            server.finish(&mut faults);
+            if !named {
+                faults.push(place.fault("servers[].name", "is missing: every server needs a name"));
+            } else if !known.name.is_empty() && self.servers.iter().any(|other| other.name == known.name) {
+                faults.push(place.fault("servers[].name", "is used twice: names must differ"));
+            }
+            self.servers.push(known);
+        }
+        root.finish(&mut faults);
+        faults
+    }
+
+    /// The address at which our own process can be asked how it is.
+    pub fn own_address(&self) -> Option<SocketAddr> {
+        let address = self.listen.first()?.to_socket_addrs().ok()?.next()?;
+        let ip = match address.ip() {
+            ip if !ip.is_unspecified() => ip,
+            std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        };
+        Some(SocketAddr::new(ip, address.port()))
+    }
+}
+
+fn check_address(address: &str) -> Result<(), &'static str> {
+    let port = address.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then_some(port));
+    match port.map(str::parse::<u16>) {
+        Some(Ok(_)) => Ok(()),
+        _ => Err("is not HOST:PORT, such as 127.0.0.1:10777 or [::]:10777"),
+    }
+}
+
+fn check_path(path: &str) -> Result<(), &'static str> {
+    let plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_-.".contains(&byte));
+    match path {
+        "/" | "/events" | "/-/healthy" | "/-/ready" => Err("is a path that is taken"),
+        path if path.starts_with('/') && !path.starts_with("/events/") && plain => Ok(()),
+        _ => Err("is not a path of plain characters that starts with /, such as /metrics"),
+    }
+}
+
+fn check_server(name: &str) -> Result<(), &'static str> {
+    if is_server_name(name) {
+        return Ok(());
+    }
+    Err("is not 1 to 64 letters, digits, dots, dashes and underscores")
+}
+
+/// A duration as text, such as `6s` or `1h 30m`.
+fn parse_duration(text: &str) -> Option<Duration> {
+    humantime::parse_duration(text).ok()
+}

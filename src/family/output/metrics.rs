@@ -1,0 +1,196 @@
+//! What is shown of the outputs of one server.
+
+use super::row::{Part, Row, Updates};
+use super::{Format, Playlist, Table};
+use crate::exposition::{Kind, Labels, Metric, Samples};
+
+const PART_LABELS: &[&str] = &["format", "group", "stream", "track"];
+const PLAYLIST_LABELS: &[&str] = &["format", "kind", "group", "stream"];
+
+/// Every track of every output, shown until its retention is over.
+fn each_part(table: &Table, mut each: impl FnMut(&Row, &Part, Labels<'_>)) {
+    for (_, row) in &table.rows {
+        for part in &row.parts {
+            let labels = [
+                ("format", row.identity.format.label()),
+                ("group", &*row.identity.group),
+                ("stream", &*row.identity.stream),
+                ("track", part.track.label()),
+            ];
+            each(row, part, &labels);
+        }
+    }
+}
+
+/// Every track that is being written now and can be judged one by one.
+fn each_live(table: &Table, mut each: impl FnMut(&Row, &Part, Labels<'_>)) {
+    each_part(table, |row, part, labels| {
+        if row.open() && part.live && !row.folded() {
+            each(row, part, labels);
+        }
+    });
+}
+
+fn each_playlist(table: &Table, mut each: impl FnMut(&Updates, Labels<'_>)) {
+    for ((format, group), updates) in &table.groups {
+        let kind = Playlist::Master.label();
+        let labels = [("format", format.label()), ("kind", kind), ("group", &**group), ("stream", "")];
+        each(updates, &labels);
+    }
+    for (_, row) in &table.rows {
+        let format = row.identity.format;
+        let kind = if matches!(format, Format::Hls | Format::Hds) {
+            Playlist::Child
+        } else if row.playlist.count > 0 {
+            Playlist::Master
+        } else {
+            continue;
+        };
+        let labels = [
+            ("format", format.label()),
+            ("kind", kind.label()),
+            ("group", &*row.identity.group),
+            ("stream", &*row.identity.stream),
+        ];
+        each(&row.playlist, &labels);
+    }
+}
+
+fn by_format(samples: &mut Samples<'_>, value: impl Fn(usize) -> u64) {
+    for format in Format::ALL {
+        samples.add(&[("format", format.label())], value(format as usize));
+    }
+}
+
+/// What is shown of outputs.
+pub const METRICS: &[Metric<Table>] = &[
+    Metric {
+        name: "ems_outputs",
+        kind: Kind::Gauge,
+        help: "Open outputs that write files, from outStreamCreated with the settings of a format, or from the first chunk of an output whose creation was not seen.",
+        labels: &["format"],
+        samples: |table, samples| {
+            let mut open = [0; Format::ALL.len()];
+            for (_, row) in &table.rows {
+                open[row.identity.format as usize] += row.writers.max(usize::from(row.adopted));
+            }
+            by_format(samples, |format| open[format] as u64);
+        },
+    },
+    Metric {
+        name: "ems_chunks_opened_total",
+        kind: Kind::Counter,
+        help: "Chunks opened, from hlsChunkCreated, hdsChunkCreated, dashChunkCreated, mssChunkCreated and recordChunkCreated.",
+        labels: PART_LABELS,
+        samples: |table, samples| each_part(table, |_, part, labels| samples.add(labels, part.opened)),
+    },
+    Metric {
+        name: "ems_chunks_closed_total",
+        kind: Kind::Counter,
+        help: "Chunks complete on disk, from hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed and recordChunkClosed.",
+        labels: PART_LABELS,
+        samples: |table, samples| each_part(table, |_, part, labels| samples.add(labels, part.closed)),
+    },
+    Metric {
+        name: "ems_chunk_errors_total",
+        kind: Kind::Counter,
+        help: "Chunks that could not be written, from hlsChunkError, hdsChunkError, dashChunkError, mssChunkError and recordChunkError, which name no stream.",
+        labels: &["format"],
+        samples: |table, samples| by_format(samples, |format| table.errors[format]),
+    },
+    Metric {
+        name: "ems_chunks_deleted_total",
+        kind: Kind::Counter,
+        help: "Chunks removed from disk, from hlsChunkDeleted, hdsChunkDeleted and dashChunkDeleted (EMS 2.x).",
+        labels: &["format"],
+        samples: |table, samples| by_format(samples, |format| table.deleted[format]),
+    },
+    Metric {
+        name: "ems_chunk_last_closed_timestamp_seconds",
+        kind: Kind::Gauge,
+        help: "When the last chunk of an open output was complete; before the first one, when the output was opened.",
+        labels: PART_LABELS,
+        samples: |table, samples| each_live(table, |_, part, labels| samples.add(labels, part.last)),
+    },
+    Metric {
+        name: "ems_chunk_target_seconds",
+        kind: Kind::Gauge,
+        help: "How long chunks should be: chunkLength of the output's settings, else the usual interval seen.",
+        labels: PART_LABELS,
+        samples: |table, samples| {
+            each_live(table, |row, part, labels| {
+                if let Some(seconds) = part.target(row.chunk_length) {
+                    samples.add(labels, seconds);
+                }
+            });
+        },
+    },
+    Metric {
+        name: "ems_chunk_stall_threshold_seconds",
+        kind: Kind::Gauge,
+        help: "The output stalls when its last chunk is older than this: stall.factor times the larger of target and usual interval, at least stall.minimum.",
+        labels: PART_LABELS,
+        samples: |table, samples| {
+            each_live(table, |row, part, labels| {
+                if let Some(seconds) = part.threshold(row.chunk_length, table.patience) {
+                    samples.add(labels, seconds);
+                }
+            });
+        },
+    },
+    Metric {
+        name: "ems_chunk_stalls_total",
+        kind: Kind::Counter,
+        help: "Times that the last chunk of an open output grew older than its stall threshold.",
+        labels: PART_LABELS,
+        samples: |table, samples| {
+            each_part(table, |row, part, labels| {
+                if !row.folded() {
+                    samples.add(labels, part.stalls);
+                }
+            });
+        },
+    },
+    Metric {
+        name: "ems_chunk_duration_seconds",
+        kind: Kind::Histogram,
+        help: "How much media chunks hold, from segmentDuration of hlsChunkClosed, or stopTime less startTime, which have whole seconds.",
+        labels: &["format"],
+        samples: |table, samples| {
+            for (format, histogram) in Format::ALL.iter().zip(&table.durations) {
+                samples.histogram(&[("format", format.label())], histogram);
+            }
+        },
+    },
+    Metric {
+        name: "ems_chunk_interval_seconds",
+        kind: Kind::Histogram,
+        help: "Time between the closes of two chunks of one track of an output.",
+        labels: &["format"],
+        samples: |table, samples| {
+            for (format, histogram) in Format::ALL.iter().zip(&table.intervals) {
+                samples.histogram(&[("format", format.label())], histogram);
+            }
+        },
+    },
+    Metric {
+        name: "ems_playlist_updates_total",
+        kind: Kind::Counter,
+        help: "Playlists and manifests written, from hlsMasterPlaylistUpdated, hlsChildPlaylistUpdated, hdsMasterPlaylistUpdated, hdsChildPlaylistUpdated, dashPlaylistUpdated and mssPlaylistUpdated. Only hls children have a cadence; a master is its group's and has no stream.",
+        labels: PLAYLIST_LABELS,
+        samples: |table, samples| each_playlist(table, |updates, labels| samples.add(labels, updates.count)),
+    },
+    Metric {
+        name: "ems_playlist_last_updated_timestamp_seconds",
+        kind: Kind::Gauge,
+        help: "When a playlist or manifest was last written.",
+        labels: PLAYLIST_LABELS,
+        samples: |table, samples| {
+            each_playlist(table, |updates, labels| {
+                if let Some(last) = updates.last {
+                    samples.add(labels, last);
+                }
+            });
+        },
+    },
+];

@@ -1,0 +1,293 @@
+//! One output: its tracks, what they have written, what is usual for them, and when they stall.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Format, Step, Track};
+use crate::family::OVERFLOW;
+use crate::moment::Moment;
+
+/// An output that never wrote and is made again within this time has been silent all along.
+const REMADE: Duration = Duration::from_secs(30);
+/// For how long chunks may follow the close of their output: bodies overtake each other.
+pub(super) const GRACE: Duration = Duration::from_secs(10);
+/// How many intervals the learned one is the median of. One long stall does not move it; a true
+/// change of the chunk length does after three chunks.
+const LEARNED: usize = 5;
+
+/// From which age on a last chunk is a stall.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// In chunk lengths.
+    pub(super) factor: f64,
+    /// At least.
+    pub(super) minimum: Duration,
+}
+
+/// What an output is known by: the labels of its series.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Identity {
+    pub(super) format: Format,
+    pub(super) group: Arc<str>,
+    pub(super) stream: Arc<str>,
+}
+
+/// An output that is open, or was so lately.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) identity: Identity,
+    /// How many streams write it now.
+    pub(super) writers: usize,
+    /// Whether it is open without a writer that we know: its creation is late or lost.
+    pub(super) adopted: bool,
+    /// The folders that lead here, the latest last: a recording may get a new one each day.
+    pub(super) folders: Vec<Arc<str>>,
+    pub(super) chunk_length: Option<Duration>,
+    /// When it was opened, or made known.
+    since: Moment,
+    /// When it was closed, once it was.
+    ended: Option<Moment>,
+    pub(super) parts: Vec<Part>,
+    pub(super) playlist: Updates,
+}
+
+impl Row {
+    pub(super) const fn new(identity: Identity, now: Moment) -> Self {
+        Self {
+            identity,
+            writers: 0,
+            adopted: false,
+            folders: Vec::new(),
+            chunk_length: None,
+            since: now,
+            ended: None,
+            parts: Vec::new(),
+            playlist: Updates { count: 0, last: None },
+        }
+    }
+
+    pub(super) const fn open(&self) -> bool {
+        self.adopted || self.writers > 0
+    }
+
+    /// Whether it stands for all outputs beyond a limit, and so cannot be judged.
+    pub(super) fn folded(&self) -> bool {
+        &*self.identity.stream == OVERFLOW
+    }
+
+    /// When something was last true of it, once it is not open.
+    pub(super) fn left(&self) -> Moment {
+        self.ended.max(self.playlist.last).unwrap_or(self.since)
+    }
+
+    /// A writer opens it. Returns the moment from which its silence counts.
+    pub(super) fn begin(&mut self, chunk_length: Option<Duration>, now: Moment) -> Moment {
+        if !self.open() {
+            self.chunk_length = None;
+            let remade = self.ended.is_some_and(|ended| now.since(ended) <= REMADE);
+            let silent = !self.parts.is_empty() && !self.parts.iter().any(|part| part.wrote);
+            self.run_from(if remade && silent { self.since } else { now });
+        }
+        self.adopted = false;
+        self.writers += 1;
+        self.chunk_length = self.chunk_length.max(chunk_length);
+        self.since
+    }
+
+    /// A chunk shows that it is written although no writer is known. Returns whether it is open by
+    /// that; a chunk that may only be late does not open it.
+    pub(super) fn adopt(&mut self, now: Moment, settled: bool) -> bool {
+        if self.open() || self.folded() {
+            return false;
+        }
+        let late = self.ended.is_some_and(|ended| now.since(ended) <= GRACE);
+        if settled && !late {
+            self.run_from(now);
+            self.adopted = true;
+        } else {
+            self.ended = self.ended.or(Some(now));
+        }
+        self.adopted
+    }
+
+    fn run_from(&mut self, since: Moment) {
+        self.since = since;
+        for part in &mut self.parts {
+            (part.live, part.wrote, part.stalled) = (false, false, false);
+        }
+    }
+
+    /// A writer, or the guess that there is one, goes.
+    pub(super) fn end(&mut self, now: Moment) {
+        self.writers = self.writers.saturating_sub(1);
+        self.adopted = false;
+        self.ended = Some(now);
+    }
+
+    /// Makes the tracks that are known live, or a whole one as long as none is known.
+    pub(super) fn expect(&mut self, tracks: &[Track], start: Moment) {
+        let none_known = tracks.is_empty() && !self.parts.iter().any(|part| part.live);
+        for track in if none_known { &[Track::Whole] } else { tracks } {
+            self.part(*track, start);
+        }
+    }
+
+    /// The part for a track, made live if it is not: then its age counts from `start`, or from
+    /// where that of the part began which stood for unknown tracks and now goes.
+    pub(super) fn part(&mut self, track: Track, start: Moment) -> &mut Part {
+        let mut start = start;
+        let unknown = |part: &Part| part.track == Track::Whole && part.closed == 0;
+        if track != Track::Whole
+            && let Some(place) = self.parts.iter().position(unknown)
+        {
+            let unknown = self.parts.remove(place);
+            if unknown.live {
+                start = unknown.last;
+            }
+        }
+        let place = self.parts.iter().position(|part| part.track == track).unwrap_or_else(|| {
+            self.parts.push(Part::new(track));
+            self.parts.len() - 1
+        });
+        let part = &mut self.parts[place];
+        if !part.live {
+            (part.live, part.last) = (true, start);
+        }
+        part
+    }
+
+    /// A chunk of a track was opened or closed. Returns the time since the one before was closed.
+    pub(super) fn write(
+        &mut self,
+        track: Track,
+        step: Step,
+        patience: Patience,
+        now: Moment,
+    ) -> Option<Duration> {
+        let chunk_length = self.chunk_length;
+        let part = self.part(track, now);
+        match step {
+            Step::Opened => {
+                part.opened += 1;
+                None
+            }
+            Step::Closed(duration) => part.close(duration, chunk_length, patience, now),
+        }
+    }
+
+    /// Takes over what a row has counted that was only a guess at this one.
+    pub(super) fn absorb(&mut self, guess: Self) {
+        for part in guess.parts {
+            let ours = self.part(part.track, part.last);
+            ours.opened += part.opened;
+            ours.closed += part.closed;
+        }
+        self.playlist.count += guess.playlist.count;
+        self.playlist.last = self.playlist.last.max(guess.playlist.last);
+    }
+
+    /// The tracks that begin to stall now.
+    pub(super) fn stall(&mut self, patience: Patience, now: Moment) -> impl Iterator<Item = Track> {
+        let judged = self.open() && !self.folded();
+        let chunk_length = self.chunk_length;
+        self.parts.iter_mut().filter_map(move |part| {
+            let age = now.since(part.last).as_secs_f64();
+            let old = part.threshold(chunk_length, patience).is_some_and(|threshold| age > threshold);
+            let begins = judged && part.live && !part.stalled && old;
+            part.stalled |= begins;
+            part.stalls += u64::from(begins);
+            begins.then_some(part.track)
+        })
+    }
+}
+
+/// One track of an output.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) track: Track,
+    /// Whether the present run of the output is known to write this track.
+    pub(super) live: bool,
+    pub(super) opened: u64,
+    pub(super) closed: u64,
+    pub(super) stalls: u64,
+    /// When its last chunk was closed; before the first one, when the output was opened.
+    pub(super) last: Moment,
+    /// Whether the present run of the output has closed a chunk of it.
+    wrote: bool,
+    stalled: bool,
+    intervals: [f32; LEARNED],
+    learned: usize,
+}
+
+impl Part {
+    const fn new(track: Track) -> Self {
+        Self {
+            track,
+            live: false,
+            opened: 0,
+            closed: 0,
+            stalls: 0,
+            last: Moment::from_millis(0),
+            wrote: false,
+            stalled: false,
+            intervals: [0.0; LEARNED],
+            learned: 0,
+        }
+    }
+
+    fn close(
+        &mut self,
+        duration: Option<Duration>,
+        chunk_length: Option<Duration>,
+        patience: Patience,
+        now: Moment,
+    ) -> Option<Duration> {
+        self.closed += 1;
+        let interval = self.wrote.then(|| now.since(self.last));
+        if let Some(interval) = interval {
+            let threshold = self.threshold(chunk_length, patience);
+            let unseen =
+                !self.stalled && threshold.is_some_and(|threshold| interval.as_secs_f64() > threshold);
+            self.stalls += u64::from(unseen);
+            self.learn(interval);
+        } else if let Some(duration) = duration.filter(|_| self.learned == 0) {
+            self.learn(duration);
+        }
+        (self.wrote, self.stalled) = (true, false);
+        self.last = self.last.max(now);
+        interval
+    }
+
+    fn learn(&mut self, interval: Duration) {
+        self.intervals[self.learned % LEARNED] = interval.as_secs_f32();
+        self.learned += 1;
+    }
+
+    /// The usual time between its chunks, in seconds.
+    fn usual(&self) -> Option<f64> {
+        let known = self.learned.min(LEARNED);
+        let mut intervals = self.intervals;
+        intervals[..known].sort_unstable_by(f32::total_cmp);
+        known.checked_sub(1).map(|last| f64::from(intervals[last / 2]))
+    }
+
+    /// How long its chunks should be, in seconds: what was configured, else what was seen.
+    pub(super) fn target(&self, chunk_length: Option<Duration>) -> Option<f64> {
+        chunk_length.map(|length| length.as_secs_f64()).or_else(|| self.usual())
+    }
+
+    /// The age of the last chunk from which it stalls, in seconds. `None` while neither a chunk
+    /// length nor an interval is known: an unchunked recording writes one file for hours.
+    pub(super) fn threshold(&self, chunk_length: Option<Duration>, patience: Patience) -> Option<f64> {
+        let target = self.target(chunk_length)?;
+        let usual = self.usual().map_or(target, |usual| usual.max(target));
+        Some((patience.factor * usual).max(patience.minimum.as_secs_f64()))
+    }
+}
+
+/// Writings of a playlist.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Updates {
+    pub(super) count: u64,
+    pub(super) last: Option<Moment>,
+}

@@ -1,0 +1,238 @@
+//! The server itself: which process it is, since when, and when we last heard of it.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::Change;
+use crate::exposition::{Kind, Metric, bounded};
+use crate::moment::Moment;
+use crate::wire::{Message, Refusal};
+
+/// The events of this family.
+pub const EVENTS: &[(&str, Name)] = &[
+    ("serverStarted", Name::Started),
+    ("serverStopping", Name::Stopping),
+    ("applicationStart", Name::Application),
+    ("applicationStop", Name::Application),
+];
+
+/// Other spellings of the same events.
+pub const ALIASES: &[(&str, &str)] = &[("serverStopped", "serverStopping")];
+
+/// For how long bodies of the process before may still arrive.
+const STRAGGLERS: Duration = Duration::from_secs(60);
+/// How long other events of a new process may arrive before its `serverStarted`.
+const BELATED: Duration = Duration::from_secs(10);
+
+/// What an event of this family tells.
+#[derive(Debug, Clone, Copy)]
+pub enum Name {
+    /// The server, or one of its edges, is up.
+    Started,
+    /// The shutdown began. Over HTTP nothing follows.
+    Stopping,
+    /// The application started or stopped; its configuration is never read, it holds secrets.
+    Application,
+}
+
+/// An event of this family.
+#[derive(Debug, Clone)]
+pub enum Event<'a> {
+    /// See [`Name::Started`].
+    Started(Build<'a>),
+    /// See [`Name::Stopping`].
+    Stopping,
+    /// An edge started or stops: the server itself goes on.
+    Edge,
+    /// See [`Name::Application`].
+    Application,
+}
+
+/// What the server says of its build.
+#[derive(Debug, Clone)]
+pub struct Build<'a> {
+    /// `releaseNumber`.
+    pub version: Cow<'a, str>,
+    /// `buildNumber`.
+    pub number: Cow<'a, str>,
+}
+
+/// Reads an event of this family.
+pub fn interpret<'a>(name: Name, message: &Message<'a>) -> Result<Event<'a>, Refusal> {
+    let payload = message.payload();
+    let edge = payload.u64("PID")?.zip(message.process).is_some_and(|(pid, origin)| pid != origin);
+    Ok(match name {
+        Name::Started | Name::Stopping if edge => Event::Edge,
+        Name::Started => Event::Started(Build {
+            version: payload.text("releaseNumber")?.unwrap_or_default(),
+            number: payload.text("buildNumber")?.unwrap_or_default(),
+        }),
+        Name::Stopping => Event::Stopping,
+        Name::Application => Event::Application,
+    })
+}
+
+/// What the envelope of an event says of its sender.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sender {
+    /// `processId`: the origin process; absent in EMS 1.6.
+    pub process: Option<u64>,
+    /// `timestamp`; absent in EMS 1.6.
+    pub at: Option<Moment>,
+    /// Whether its sequence number was used before, at another time.
+    pub again: bool,
+}
+
+/// From which server process an event comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The one that we follow.
+    Current,
+    /// One that begins with this event.
+    New,
+    /// One that has ended.
+    Past,
+}
+
+/// What is known of one server.
+#[derive(Debug, Default)]
+pub struct Table {
+    process: Option<u64>,
+    /// When the process that we follow was first heard of.
+    since: Moment,
+    /// The stamp of its `serverStarted`, once that has come.
+    started: Option<Moment>,
+    /// The process before.
+    past: Option<u64>,
+    stopping: bool,
+    heard: Option<Moment>,
+    start: Option<Moment>,
+    restarts: u64,
+    build: Option<(String, String)>,
+}
+
+impl Table {
+    /// Whether the process that we follow has said that it stops.
+    pub const fn stopping(&self) -> bool {
+        self.stopping
+    }
+
+    /// Tells from which process an event comes that is `event` if it is of this family.
+    ///
+    /// A process id alone does not tell: in a container it is the same after each restart. Bodies
+    /// also overtake each other, so the first events of a process may come before its
+    /// `serverStarted`, and the last of another after it.
+    pub fn origin(&self, sender: Sender, event: Option<&Event<'_>>, now: Moment) -> Origin {
+        let started = matches!(event, Some(Event::Started(_)));
+        if self.heard.is_none() {
+            return Origin::Current;
+        }
+        let Some(process) = sender.process else {
+            // EMS 1.6 does not say: only its start is a sign.
+            return if started { Origin::New } else { Origin::Current };
+        };
+        match self.process {
+            None => Origin::Current,
+            Some(current) if current == process => {
+                let restarted = match self.started {
+                    _ if !started => sender.again,
+                    Some(before) => sender.again || sender.at.is_some_and(|at| at != before),
+                    None => self.stopping || now.since(self.since) > BELATED,
+                };
+                if restarted { Origin::New } else { Origin::Current }
+            }
+            Some(_) if now < self.since => Origin::Past,
+            Some(_) if self.past == Some(process) && now.since(self.since) <= STRAGGLERS && !started => {
+                Origin::Past
+            }
+            Some(_) => Origin::New,
+        }
+    }
+
+    /// Begins to follow the process of `sender`.
+    pub fn begin(&mut self, sender: Sender, now: Moment) {
+        if sender.process != self.process {
+            self.past = self.process;
+        }
+        self.process = sender.process;
+        self.since = now;
+        self.started = None;
+        self.stopping = false;
+        self.start = None;
+        self.restarts += 1;
+    }
+
+    /// Takes note of an event of the process that we follow.
+    pub fn hear(&mut self, sender: Sender, now: Moment) {
+        if self.heard.is_none() {
+            self.since = now;
+        }
+        self.process = self.process.or(sender.process);
+        self.heard = self.heard.max(Some(now));
+    }
+
+    /// Applies an event.
+    pub fn apply(&mut self, event: &Event<'_>, sender: Sender, now: Moment) -> Change {
+        match event {
+            Event::Started(build) => {
+                let known = |text: &Cow<'_, str>| bounded(Cow::Borrowed(text)).into_owned();
+                self.build = Some((known(&build.version), known(&build.number)));
+                self.started = sender.at.or(Some(now));
+                self.start = Some(now);
+                Change::Opened
+            }
+            Event::Stopping => {
+                self.stopping = true;
+                Change::Closed
+            }
+            Event::Edge | Event::Application => Change::Counted,
+        }
+    }
+}
+
+/// What is shown of the server.
+pub const METRICS: &[Metric<Table>] = &[
+    Metric {
+        name: "ems_up",
+        kind: Kind::Gauge,
+        help: "1 once the server has been heard of, 0 before and after serverStopping. A crash sends no event: see ems_last_event_timestamp_seconds.",
+        labels: &[],
+        samples: |table, samples| samples.add(&[], table.heard.is_some() && !table.stopping),
+    },
+    Metric {
+        name: "ems_last_event_timestamp_seconds",
+        kind: Kind::Gauge,
+        help: "When the last event of a known name came; 0 before the first one.",
+        labels: &[],
+        samples: |table, samples| samples.add(&[], table.heard.unwrap_or_default()),
+    },
+    Metric {
+        name: "ems_server_info",
+        kind: Kind::Gauge,
+        help: "Always 1; the labels tell the version and build of the server, from serverStarted.",
+        labels: &["version", "build"],
+        samples: |table, samples| {
+            if let Some((version, build)) = &table.build {
+                samples.add(&[("version", version), ("build", build)], true);
+            }
+        },
+    },
+    Metric {
+        name: "ems_server_start_timestamp_seconds",
+        kind: Kind::Gauge,
+        help: "When the server started, from serverStarted; absent if that was not seen.",
+        labels: &[],
+        samples: |table, samples| {
+            if let Some(start) = table.start {
+                samples.add(&[], start);
+            }
+        },
+    },
+    Metric {
+        name: "ems_server_restarts_total",
+        kind: Kind::Counter,
+        help: "Times that the server came back as a new process, from serverStarted, a new processId, or sequence numbers that begin again.",
+        labels: &[],
+        samples: |table, samples| samples.add(&[], table.restarts),
+    },
+];

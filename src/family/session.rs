@@ -1,0 +1,233 @@
+//! Viewers over HTTP, as the server's embedded web server sees them, and its file downloads.
+
+use std::time::Duration;
+
+use hashbrown::HashMap;
+
+use super::closed::Closed;
+use super::{Change, Key};
+use crate::exposition::{Histogram, Kind, Metric};
+use crate::moment::Moment;
+use crate::wire::{Message, Refusal};
+
+/// The events of this family.
+pub const EVENTS: &[(&str, Name)] = &[
+    ("streamingSessionStarted", Name::Started),
+    ("streamingSessionEnded", Name::Ended),
+    ("mediaFileDownloaded", Name::Downloaded),
+];
+
+/// Other spellings of the same events.
+pub const ALIASES: &[(&str, &str)] = &[("fileDownloaded", "mediaFileDownloaded")];
+
+/// Most sessions that are tracked at once; further ones are only counted.
+const LIMIT: usize = 100_000;
+/// Upper bounds of session durations, in seconds.
+const DURATIONS: &[f64] = &[10.0, 30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14_400.0, 43_200.0];
+
+/// What an event of this family tells.
+#[derive(Debug, Clone, Copy)]
+pub enum Name {
+    /// A client began to fetch an HLS, HDS, DASH or Smooth Streaming playlist.
+    Started,
+    /// No request came from it for about three chunk lengths.
+    Ended,
+    /// A file was transferred.
+    Downloaded,
+}
+
+/// An event of this family. The client's address is not kept: it is nobody's label.
+#[derive(Debug, Clone, Copy)]
+pub enum Event {
+    /// See [`Name::Started`].
+    Started(Session),
+    /// See [`Name::Ended`].
+    Ended(Session),
+    /// See [`Name::Downloaded`].
+    Downloaded,
+}
+
+/// A session as an event shows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Session {
+    /// `PID` and `sessionId`.
+    pub key: Key,
+    /// Tells sessions with a reused key apart: `startTime`, in local time without a zone.
+    pub started: u64,
+    /// `stopTime` less `startTime`.
+    pub duration: Option<Duration>,
+}
+
+impl Event {
+    /// Whether the event can make a row appear.
+    pub const fn opens(&self) -> bool {
+        matches!(self, Self::Started(_))
+    }
+}
+
+/// Reads an event of this family.
+pub fn interpret(name: Name, message: &Message<'_>) -> Result<Event, Refusal> {
+    Ok(match name {
+        Name::Started => Event::Started(session(message)?),
+        Name::Ended => Event::Ended(session(message)?),
+        Name::Downloaded => Event::Downloaded,
+    })
+}
+
+fn session(message: &Message<'_>) -> Result<Session, Refusal> {
+    let payload = message.payload();
+    // The documents say sessionID, the server says sessionId.
+    let field = if payload.has("sessionID") { "sessionID" } else { "sessionId" };
+    let time = |field| -> Result<Option<Moment>, Refusal> {
+        Ok(payload.text(field)?.and_then(|text| Moment::parse(&text)))
+    };
+    let (start, stop) = (time("startTime")?, time("stopTime")?);
+    Ok(Session {
+        key: Key::of(message, field)?,
+        started: start.map_or(0, Moment::millis),
+        duration: start.zip(stop).map(|(start, stop)| stop.since(start)),
+    })
+}
+
+/// The sessions of one server.
+#[derive(Debug)]
+pub struct Table {
+    /// Open sessions and when they started.
+    rows: HashMap<Key, u64>,
+    closed: Closed,
+    started: u64,
+    ended: u64,
+    folded: u64,
+    downloads: u64,
+    durations: Histogram,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self {
+            rows: HashMap::new(),
+            closed: Closed::default(),
+            started: 0,
+            ended: 0,
+            folded: 0,
+            downloads: 0,
+            durations: Histogram::new(DURATIONS),
+        }
+    }
+}
+
+impl Table {
+    /// How many sessions are open.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether no session is open.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// How many sessions were only counted.
+    pub const fn folded(&self) -> u64 {
+        self.folded
+    }
+
+    /// Applies an event.
+    pub fn apply(&mut self, event: &Event) -> Change {
+        match event {
+            Event::Started(session) => self.start(session),
+            Event::Ended(session) => self.end(session),
+            Event::Downloaded => {
+                self.downloads += 1;
+                Change::Counted
+            }
+        }
+    }
+
+    fn start(&mut self, session: &Session) -> Change {
+        if self.closed.holds(session.key, session.started) {
+            return Change::CreatedLate;
+        }
+        let mut change = Change::Opened;
+        match self.rows.get(&session.key) {
+            Some(started) if *started == session.started => return Change::Repeated,
+            Some(_) => {
+                self.ended += 1;
+                change = Change::Replaced;
+            }
+            None if self.rows.len() >= LIMIT => {
+                self.started += 1;
+                self.folded += 1;
+                return Change::Counted;
+            }
+            None => {}
+        }
+        self.started += 1;
+        self.rows.insert(session.key, session.started);
+        change
+    }
+
+    fn end(&mut self, session: &Session) -> Change {
+        if self.closed.holds(session.key, session.started) {
+            return Change::Repeated;
+        }
+        self.closed.remember(session.key, session.started);
+        self.ended += 1;
+        if let Some(duration) = session.duration {
+            self.durations.observe(duration.as_secs_f64());
+        }
+        if self.rows.get(&session.key) == Some(&session.started) {
+            self.rows.remove(&session.key);
+            return Change::Closed;
+        }
+        self.started += 1;
+        Change::ClosedUnseen
+    }
+
+    /// Closes everything: sessions do not outlive the server process.
+    pub fn empty(&mut self) {
+        self.ended += self.rows.len() as u64;
+        for (key, started) in self.rows.drain() {
+            self.closed.remember(key, started);
+        }
+    }
+}
+
+/// What is shown of sessions.
+pub const METRICS: &[Metric<Table>] = &[
+    Metric {
+        name: "ems_sessions",
+        kind: Kind::Gauge,
+        help: "Viewers over HTTP now, from streamingSessionStarted and streamingSessionEnded; only those of the server's own web server.",
+        labels: &[],
+        samples: |table, samples| samples.add(&[], table.rows.len()),
+    },
+    Metric {
+        name: "ems_sessions_started_total",
+        kind: Kind::Counter,
+        help: "HTTP streaming sessions started, from streamingSessionStarted.",
+        labels: &[],
+        samples: |table, samples| samples.add(&[], table.started),
+    },
+    Metric {
+        name: "ems_sessions_ended_total",
+        kind: Kind::Counter,
+        help: "HTTP streaming sessions ended, from streamingSessionEnded, or with the server process.",
+        labels: &[],
+        samples: |table, samples| samples.add(&[], table.ended),
+    },
+    Metric {
+        name: "ems_session_duration_seconds",
+        kind: Kind::Histogram,
+        help: "How long HTTP streaming sessions lasted, from startTime and stopTime of streamingSessionEnded.",
+        labels: &[],
+        samples: |table, samples| samples.histogram(&[], &table.durations),
+    },
+    Metric {
+        name: "ems_downloads_total",
+        kind: Kind::Counter,
+        help: "Files transferred by the server's web server, from mediaFileDownloaded.",
+        labels: &[],
+        samples: |table, samples| samples.add(&[], table.downloads),
+    },
+];

@@ -1,0 +1,204 @@
+//! Timers that an API client set with `setTimer`.
+
+use super::closed::Closed;
+use super::{Change, Key, Table as Rows};
+use crate::exposition::{Kind, Metric};
+use crate::moment::Moment;
+use crate::wire::{Message, Refusal};
+
+/// The events of this family.
+pub const EVENTS: &[(&str, Name)] =
+    &[("timerCreated", Name::Created), ("timerTriggered", Name::Triggered), ("timerClosed", Name::Closed)];
+
+/// Most timers that are tracked at once; further ones are only counted.
+const LIMIT: usize = 10_000;
+
+/// What an event of this family tells.
+#[derive(Debug, Clone, Copy)]
+pub enum Name {
+    /// A timer was accepted.
+    Created,
+    /// It expired; a periodic one goes on.
+    Triggered,
+    /// It was removed, or has expired for good.
+    Closed,
+}
+
+/// A timer as an event shows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Event {
+    name: Name,
+    /// `PID` and `timerId`.
+    pub key: Key,
+    /// `value`, where it is a period in seconds and not a point in time.
+    pub period: Option<u64>,
+}
+
+impl Event {
+    /// Whether the event can make a row appear.
+    pub const fn opens(&self) -> bool {
+        matches!(self.name, Name::Created | Name::Triggered)
+    }
+}
+
+/// Reads an event of this family.
+pub fn interpret(name: Name, message: &Message<'_>) -> Result<Event, Refusal> {
+    let value = message.payload().text("value")?;
+    let period = value.and_then(|value| value.parse().ok());
+    Ok(Event { name, key: Key::of(message, "timerId")?, period })
+}
+
+#[derive(Debug)]
+struct Row {
+    period: Option<u64>,
+    /// When it last expired; for a periodic one that has not yet, when it was created.
+    last: Option<Moment>,
+    created_seen: bool,
+}
+
+/// The timers of one server.
+#[derive(Debug, Default)]
+pub struct Table {
+    rows: Rows<Key, Row>,
+    closed_lately: Closed,
+    created: u64,
+    triggered: u64,
+    closed: u64,
+    folded: u64,
+}
+
+impl Table {
+    /// How many timers are set.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether no timer is set.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// How many timers were only counted.
+    pub const fn folded(&self) -> u64 {
+        self.folded
+    }
+
+    /// Applies an event.
+    pub fn apply(&mut self, event: &Event, now: Moment) -> Change {
+        match event.name {
+            Name::Created => self.open(event, now, true),
+            Name::Triggered => {
+                self.triggered += 1;
+                let change = self.open(event, now, false);
+                if let Some(row) = self.rows.get_mut(&event.key) {
+                    row.last = row.last.max(Some(now));
+                }
+                change
+            }
+            Name::Closed => self.close(event.key),
+        }
+    }
+
+    fn open(&mut self, event: &Event, now: Moment, creation: bool) -> Change {
+        if self.closed_lately.holds(event.key, 0) {
+            return if creation { Change::CreatedLate } else { Change::Counted };
+        }
+        if let Some(row) = self.rows.get_mut(&event.key) {
+            let repeated = creation && row.created_seen;
+            row.created_seen |= creation;
+            return if repeated { Change::Repeated } else { Change::Updated };
+        }
+        self.created += 1;
+        if self.rows.len() >= LIMIT {
+            self.folded += 1;
+            return Change::Counted;
+        }
+        let last = event.period.is_some().then_some(now);
+        self.rows.insert(event.key, Row { period: event.period, last, created_seen: creation });
+        if creation { Change::Opened } else { Change::Adopted }
+    }
+
+    fn close(&mut self, key: Key) -> Change {
+        if self.closed_lately.holds(key, 0) {
+            return Change::Repeated;
+        }
+        self.closed_lately.remember(key, 0);
+        self.closed += 1;
+        if self.rows.shift_remove(&key).is_some() {
+            return Change::Closed;
+        }
+        self.created += 1;
+        Change::ClosedUnseen
+    }
+
+    /// Closes everything: timers do not outlive the server process.
+    pub fn empty(&mut self) {
+        self.closed += self.rows.len() as u64;
+        for (key, _) in self.rows.drain(..) {
+            self.closed_lately.remember(key, 0);
+        }
+    }
+
+    /// A new server process counts its timers anew.
+    pub fn begin(&mut self) {
+        self.closed_lately = Closed::default();
+    }
+}
+
+/// What is shown of timers. The label `timer` is the server's `timerId`.
+pub const METRICS: &[Metric<Table>] = &[
+    Metric {
+        name: "ems_timers",
+        kind: Kind::Gauge,
+        help: "Timers that are set, from timerCreated and timerClosed.",
+        labels: &[],
+        samples: |table, samples| samples.add(&[], table.rows.len()),
+    },
+    Metric {
+        name: "ems_timers_created_total",
+        kind: Kind::Counter,
+        help: "Timers set, each counted once, by whichever of its events came first.",
+        labels: &[],
+        samples: |table, samples| samples.add(&[], table.created),
+    },
+    Metric {
+        name: "ems_timers_triggered_total",
+        kind: Kind::Counter,
+        help: "Expiries of timers, from timerTriggered.",
+        labels: &[],
+        samples: |table, samples| samples.add(&[], table.triggered),
+    },
+    Metric {
+        name: "ems_timers_closed_total",
+        kind: Kind::Counter,
+        help: "Timers removed or expired for good, from timerClosed, or ended with the server process.",
+        labels: &[],
+        samples: |table, samples| samples.add(&[], table.closed),
+    },
+    Metric {
+        name: "ems_timer_period_seconds",
+        kind: Kind::Gauge,
+        help: "The period of a timer that repeats, from value of timerCreated.",
+        labels: &["timer"],
+        samples: |table, samples| {
+            for (key, row) in &table.rows {
+                if let Some(period) = row.period {
+                    samples.add(&[("timer", itoa::Buffer::new().format(key.id))], period);
+                }
+            }
+        },
+    },
+    Metric {
+        name: "ems_timer_last_triggered_timestamp_seconds",
+        kind: Kind::Gauge,
+        help: "When a timer last expired, from timerTriggered; for one that repeats and has not yet, when it was set.",
+        labels: &["timer"],
+        samples: |table, samples| {
+            for (key, row) in &table.rows {
+                if let Some(last) = row.last {
+                    samples.add(&[("timer", itoa::Buffer::new().format(key.id))], last);
+                }
+            }
+        },
+    },
+];

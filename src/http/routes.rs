@@ -1,0 +1,268 @@
+//! What each path answers.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use crate::exposition::Style;
+use crate::ingest::tally::Door;
+use crate::ingest::{Ingest, Server};
+use crate::metrics::{self, Own};
+use crate::moment::Moment;
+use crate::wire::Refusal;
+
+/// How long a client may take to send a body.
+const BODY_TIME: Duration = Duration::from_secs(30);
+
+/// What the routes work with.
+#[derive(Debug)]
+pub struct App {
+    /// The road.
+    pub ingest: Ingest,
+    /// Metrics about ourselves.
+    pub own: Arc<Own>,
+    /// The path of the metrics page.
+    pub telemetry_path: String,
+    /// The largest body, in bytes.
+    pub max_body: usize,
+}
+
+/// All routes.
+pub fn router(app: Arc<App>) -> Router {
+    let counted = Arc::clone(&app.own);
+    Router::new()
+        .route("/", get(landing).post(post_unnamed))
+        .route("/events", any(only_post).post(post_unnamed))
+        .route("/events/{server}", any(only_post).post(post_named))
+        .route(&app.telemetry_path.clone(), get(telemetry))
+        .route("/-/healthy", get(|| async { "ok\n" }))
+        .route("/-/ready", get(ready))
+        .fallback(unknown)
+        .layer(middleware::from_fn_with_state(counted, count))
+        .with_state(app)
+}
+
+async fn count(State(own): State<Arc<Own>>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    own.count_response(response.status());
+    response
+}
+
+async fn post_unnamed(State(app): State<Arc<App>>, request: Request) -> Response {
+    post(&app, None, request).await
+}
+
+async fn post_named(State(app): State<Arc<App>>, Path(server): Path<String>, request: Request) -> Response {
+    post(&app, Some(&server), request).await
+}
+
+/// The HTTP door: reads a body, sends it down the road, and answers at once.
+async fn post(app: &App, name: Option<&str>, request: Request) -> Response {
+    let received = match app.ingest.server(name) {
+        Ok(server) => read(request.into_body(), app.max_body).await.map(|body| (server, body)),
+        Err(refusal) => Err(refusal),
+    };
+    match received {
+        Ok((server, body)) => take(app, &server, &body),
+        Err(refusal) => {
+            // A server that may not be is not named in what is kept: anybody can make names up.
+            app.ingest.refuse(Door::Http, name.filter(|_| !refusal.is_of_server()), &refusal, Moment::now());
+            sentence(refusal_status(&refusal), &refusal.to_string())
+        }
+    }
+}
+
+fn take(app: &App, server: &Server, body: &[u8]) -> Response {
+    let accepted = app.ingest.accept(Door::Http, server, body, Moment::now());
+    match accepted.first {
+        None => StatusCode::OK.into_response(),
+        Some(refusal) if accepted.events == 1 => sentence(refusal_status(&refusal), &refusal.to_string()),
+        Some(refusal) => sentence(
+            StatusCode::BAD_REQUEST,
+            &format!(
+                "{} of {} events were refused, the first because {refusal}",
+                accepted.refused, accepted.events
+            ),
+        ),
+    }
+}
+
+async fn read(body: Body, limit: usize) -> Result<Bytes, Refusal> {
+    match tokio::time::timeout(BODY_TIME, Limited::new(body, limit).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::Size(limit)),
+        Ok(Err(_)) | Err(_) => Err(Refusal::Aborted),
+    }
+}
+
+const fn refusal_status(refusal: &Refusal) -> StatusCode {
+    match refusal {
+        Refusal::Size(_) => StatusCode::PAYLOAD_TOO_LARGE,
+        Refusal::Servers(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Empty
+        | Refusal::Format
+        | Refusal::Syntax { .. }
+        | Refusal::Depth
+        | Refusal::Fields
+        | Refusal::MixedSinks
+        | Refusal::NotAnEvent(_)
+        | Refusal::MissingField(_)
+        | Refusal::BadField { .. }
+        | Refusal::Server(_)
+        | Refusal::Aborted => StatusCode::BAD_REQUEST,
+    }
+}
+
+fn sentence(status: StatusCode, text: &str) -> Response {
+    (status, format!("{text}\n")).into_response()
+}
+
+/// The metrics page. It is written on a thread of its own: a page of many thousand series takes
+/// longer than events may wait.
+async fn telemetry(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let (style, gzip) = (wanted_style(&headers), accepts_gzip(&headers));
+    let written = tokio::task::spawn_blocking(move || page(&app, style, gzip, Moment::now())).await;
+    let Ok(body) = written else {
+        return sentence(StatusCode::INTERNAL_SERVER_ERROR, "the metrics page could not be written");
+    };
+    let mut response = Body::from(body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(style.content_type()));
+    headers.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
+    if gzip {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
+}
+
+/// Writes the metrics page as it is sent. Compression is the larger part of the work; level 1
+/// takes a seventh of the time of level 6.
+pub fn page(app: &App, style: Style, gzip: bool, now: Moment) -> Vec<u8> {
+    let start = Instant::now();
+    let mut plain = Vec::new();
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let samples = metrics::render(&app.ingest, &app.own, style, now, &mut |bytes| {
+        if !gzip {
+            plain.extend_from_slice(bytes);
+        } else if let Err(error) = encoder.write_all(bytes) {
+            tracing::error!("cannot compress the metrics page: {error}");
+        }
+    });
+    let body = if gzip { encoder.finish().unwrap_or_default() } else { plain };
+    app.own.page_samples.set(i64::try_from(samples).unwrap_or(i64::MAX));
+    app.own.page_seconds.set(start.elapsed().as_secs_f64());
+    body
+}
+
+/// The style that a scraper prefers: OpenMetrics if it asks for it and ranks it no lower.
+fn wanted_style(headers: &HeaderMap) -> Style {
+    let quality = |media: &str| ranked(headers, &header::ACCEPT, |name| name.eq_ignore_ascii_case(media));
+    let open = quality("application/openmetrics-text");
+    let plain = quality("text/plain").or(quality("*/*"));
+    match (open, plain) {
+        (Some(open), plain) if open > 0.0 && plain.is_none_or(|plain| open >= plain) => Style::OpenMetrics,
+        _ => Style::Prometheus,
+    }
+}
+
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let gzip = ranked(headers, &header::ACCEPT_ENCODING, |name| name.eq_ignore_ascii_case("gzip"));
+    gzip.is_some_and(|quality| quality > 0.0)
+}
+
+/// The quality that a list header gives to the first entry that `is` picks.
+fn ranked(headers: &HeaderMap, name: &HeaderName, is: impl Fn(&str) -> bool) -> Option<f32> {
+    let entries = headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    entries.map(|entry| entry.split(';').map(str::trim)).find_map(|mut parts| {
+        is(parts.next()?).then(|| {
+            let quality = parts.find_map(|part| part.strip_prefix("q="));
+            quality.and_then(|quality| quality.parse().ok()).unwrap_or(1.0)
+        })
+    })
+}
+
+/// Whether the exporter can do its work, and why not where it cannot. It is ready as soon as it
+/// listens.
+async fn ready() -> Response {
+    let body = serde_json::json!({ "ready": true, "reasons": [] }).to_string();
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+async fn landing(State(app): State<Arc<App>>) -> Response {
+    let metrics = &app.telemetry_path;
+    let page = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>ems-exporter</title></head>\n<body>\n\
+         <h1>ems-exporter {}</h1>\n<p>Prometheus exporter for EvoStream Media Server.</p>\n<ul>\n\
+         <li><a href=\"{metrics}\">{metrics}</a>: the metrics</li>\n\
+         <li><a href=\"/-/healthy\">/-/healthy</a>: whether the process answers</li>\n\
+         <li><a href=\"/-/ready\">/-/ready</a>: whether it can do its work</li>\n\
+         <li><code>POST /events</code> or <code>/events/NAME</code>: where media servers send their events</li>\n\
+         </ul>\n</body>\n</html>\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
+}
+
+async fn only_post() -> Response {
+    let mut response = sentence(StatusCode::METHOD_NOT_ALLOWED, "events are sent by POST");
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    response
+}
+
+async fn unknown(State(app): State<Arc<App>>, method: Method, uri: Uri) -> Response {
+    let hint = if method == Method::POST {
+        "events are posted to /events, /events/NAME or /".to_owned()
+    } else {
+        format!("the metrics are at {}", app.telemetry_path)
+    };
+    sentence(StatusCode::NOT_FOUND, &format!("there is nothing at {}: {hint}", uri.path()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: HeaderName, value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
+    }
+
+    #[test]
+    fn gives_each_scraper_the_style_that_it_prefers() {
+        let style = |accept| wanted_style(&headers(header::ACCEPT, accept));
+        let prometheus_2 =
+            "application/openmetrics-text;version=1.0.0;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+        assert_eq!(style(prometheus_2), Style::OpenMetrics);
+        assert_eq!(
+            style("text/plain;version=0.0.4;q=0.9,application/openmetrics-text;q=0.5"),
+            Style::Prometheus
+        );
+        assert_eq!(style("*/*"), Style::Prometheus);
+        assert_eq!(style("application/openmetrics-text;q=0"), Style::Prometheus);
+        assert_eq!(wanted_style(&HeaderMap::new()), Style::Prometheus);
+    }
+
+    #[test]
+    fn compresses_only_for_those_who_ask() {
+        let gzip = |accept| accepts_gzip(&headers(header::ACCEPT_ENCODING, accept));
+        assert!(gzip("gzip"));
+        assert!(gzip("zstd, gzip;q=0.5"));
+        assert!(!gzip("gzip;q=0"));
+        assert!(!gzip("deflate"));
+        assert!(!accepts_gzip(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,244 @@
+//! **The road**: bytes to state, in [`Ingest::accept`].
+
+pub mod tally;
+pub mod window;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use crate::event;
+use crate::family::Settings;
+use crate::moment::Moment;
+use crate::state::State;
+use crate::wire::{self, Format, Message, Refusal};
+
+use tally::{Door, Outcome, Tally};
+use window::{Seen, Window};
+
+/// How many refusals are kept to be looked at.
+const KEPT_REFUSALS: usize = 100;
+/// The name of the server that posts to `/events` when none is configured.
+pub const DEFAULT_SERVER: &str = "ems";
+/// The longest name of a server, in bytes.
+const SERVER_NAME_BYTES: usize = 64;
+
+/// One media server, as far as we know it.
+#[derive(Debug)]
+pub struct Server {
+    /// The value of the label `server`.
+    pub name: String,
+    /// A plain mutex: it is held for one event or one metric, and never across an await.
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: State,
+    window: Window,
+}
+
+impl Server {
+    fn new(name: &str, settings: &Settings) -> Arc<Self> {
+        let inner = Inner { state: State::new(settings), window: Window::default() };
+        Arc::new(Self { name: name.to_owned(), inner: Mutex::new(inner) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at the state.
+    pub fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.lock().state)
+    }
+}
+
+/// One refused body or event, as it is kept to be looked at. It holds nothing of the event itself.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// When it came.
+    pub at: Moment,
+    /// The server that it was meant for.
+    pub server: String,
+    /// The format that was found.
+    pub format: Format,
+    /// Why it was refused.
+    pub refusal: Refusal,
+}
+
+/// What became of a body.
+#[derive(Debug, Default)]
+pub struct Accepted {
+    /// How many events it held, refused ones included.
+    pub events: usize,
+    /// How many of them were refused.
+    pub refused: usize,
+    /// Why the first of them was.
+    pub first: Option<Refusal>,
+}
+
+/// A server that is configured.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Known {
+    /// Its name.
+    pub name: String,
+    /// Names of inbound streams that are expected to be open.
+    pub expected: Vec<String>,
+}
+
+/// All servers and what has been received for them.
+#[derive(Debug)]
+pub struct Ingest {
+    servers: RwLock<BTreeMap<String, Arc<Server>>>,
+    settings: Settings,
+    /// Whether the configuration names the servers, so that no other is made.
+    closed: bool,
+    limit: usize,
+    tally: Mutex<Tally>,
+    refusals: Mutex<VecDeque<Refused>>,
+}
+
+impl Ingest {
+    /// The configured servers; with none, a server is made for each name that events come for, up
+    /// to `limit` of them.
+    pub fn new(known: &[Known], settings: &Settings, limit: usize) -> Self {
+        let servers = known.iter().map(|known| {
+            let settings = Settings { expected: known.expected.clone(), ..settings.clone() };
+            (known.name.clone(), Server::new(&known.name, &settings))
+        });
+        Self {
+            servers: RwLock::new(servers.collect()),
+            settings: settings.clone(),
+            closed: !known.is_empty(),
+            limit,
+            tally: Mutex::default(),
+            refusals: Mutex::default(),
+        }
+    }
+
+    /// Every server, by name.
+    pub fn servers(&self) -> Vec<Arc<Server>> {
+        self.servers.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// The server that a path names: `None` for `/events` alone, which belongs to the only one.
+    pub fn server(&self, name: Option<&str>) -> Result<Arc<Server>, Refusal> {
+        let servers = self.servers.read().unwrap_or_else(PoisonError::into_inner);
+        let found = match name {
+            Some(name) => servers.get(name),
+            None if self.closed && servers.len() > 1 => {
+                return Err(Refusal::Server("several servers are configured: post to /events/NAME"));
+            }
+            None if self.closed => servers.values().next(),
+            None => servers.get(DEFAULT_SERVER),
+        };
+        if let Some(server) = found {
+            return Ok(Arc::clone(server));
+        }
+        drop(servers);
+        self.make(name.unwrap_or(DEFAULT_SERVER))
+    }
+
+    fn make(&self, name: &str) -> Result<Arc<Server>, Refusal> {
+        if self.closed {
+            return Err(Refusal::Server("no server of this name is configured"));
+        }
+        if !is_server_name(name) {
+            return Err(Refusal::Server(
+                "a server's name has 1 to 64 letters, digits, dots, dashes and underscores",
+            ));
+        }
+        let mut servers = self.servers.write().unwrap_or_else(PoisonError::into_inner);
+        if servers.len() >= self.limit && !servers.contains_key(name) {
+            return Err(Refusal::Servers(self.limit));
+        }
+        let made = || Server::new(name, &self.settings);
+        Ok(Arc::clone(servers.entry(name.to_owned()).or_insert_with(made)))
+    }
+
+    /// The road: decodes `body`, understands each event in it, and applies it to `server`, once.
+    pub fn accept(&self, door: Door, server: &Server, body: &[u8], now: Moment) -> Accepted {
+        let format = Format::of(body);
+        let mut accepted = Accepted::default();
+        wire::decode(body, format, |message| {
+            let outcome = message.and_then(|message| apply(server, &message, now));
+            accepted.events += 1;
+            self.count(door, format, &outcome);
+            if let Err(refusal) = outcome {
+                accepted.refused += 1;
+                self.keep(server.name.clone(), format, &refusal, now);
+                accepted.first.get_or_insert(refusal);
+            }
+        });
+        accepted
+    }
+
+    /// Counts and keeps what was refused before its body could be looked into.
+    pub fn refuse(&self, door: Door, server: Option<&str>, refusal: &Refusal, now: Moment) {
+        self.count(door, Format::Unknown, &Err(refusal.clone()));
+        self.keep(server.unwrap_or_default().to_owned(), Format::Unknown, refusal, now);
+    }
+
+    fn count(&self, door: Door, format: Format, outcome: &Result<Outcome, Refusal>) {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).count(door, format, outcome);
+    }
+
+    fn keep(&self, server: String, format: Format, refusal: &Refusal, now: Moment) {
+        tracing::debug!(server, format = format.label(), "refused: {refusal}");
+        let mut kept = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= KEPT_REFUSALS {
+            kept.pop_front();
+        }
+        kept.push_back(Refused { at: now, server, format, refusal: refusal.clone() });
+    }
+
+    /// The last refusals, the oldest first.
+    pub fn refusals(&self) -> Vec<Refused> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// What has been received so far, at one instant.
+    pub fn tally(&self) -> Tally {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Does what the passing of time asks for.
+    pub fn tick(&self, now: Moment) {
+        for server in self.servers() {
+            let stalls = server.lock().state.tick(now);
+            for stall in stalls {
+                let (format, track) = (stall.format.label(), stall.track.label());
+                tracing::warn!(
+                    server = server.name,
+                    format,
+                    group = &*stall.group,
+                    stream = &*stall.stream,
+                    track,
+                    "chunks have stalled"
+                );
+            }
+        }
+    }
+}
+
+/// The part of the road that one event of a body takes.
+fn apply(server: &Server, message: &Message<'_>, now: Moment) -> Result<Outcome, Refusal> {
+    let mut event = event::interpret(message)?;
+    let mut inner = server.lock();
+    match inner.window.see(message) {
+        Seen::Before => return Ok(Outcome::Duplicate),
+        Seen::Never => {}
+        Seen::AtAnotherTime => event.sender.again = true,
+    }
+    let applied = inner.state.apply(&event, now);
+    if applied.restarted {
+        inner.window.restart(message);
+    }
+    Ok(Outcome::Applied)
+}
+
+/// Whether `name` can stand in a path and a label as it is.
+pub fn is_server_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    !name.is_empty() && name.len() <= SERVER_NAME_BYTES && name.bytes().all(allowed)
+}

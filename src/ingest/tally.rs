@@ -1,0 +1,132 @@
+//! What became of everything that was received: received = applied + duplicate + rejected + dropped.
+
+use crate::exposition::{Kind, Metric};
+use crate::wire::{Format, Reason, Refusal};
+
+/// How an event came to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// It was posted.
+    Http,
+}
+
+impl Door {
+    const ALL: [Self; 1] = [Self::Http];
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+        }
+    }
+}
+
+/// What became of an event that was not refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was counted and applied.
+    Applied,
+    /// It had come before.
+    Duplicate,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Counts {
+    received: u64,
+    applied: u64,
+    duplicate: u64,
+    rejected: [u64; Reason::ALL.len()],
+    dropped: u64,
+}
+
+/// The counts of all doors and formats. They move together, so the identity holds at any instant.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    counts: [[Counts; Format::ALL.len()]; Door::ALL.len()],
+}
+
+impl Tally {
+    /// Counts one event, or a body that was refused as a whole.
+    pub fn count(&mut self, door: Door, format: Format, outcome: &Result<Outcome, Refusal>) {
+        let counts = &mut self.counts[door as usize][format as usize];
+        counts.received += 1;
+        match outcome {
+            Ok(Outcome::Applied) => counts.applied += 1,
+            Ok(Outcome::Duplicate) => counts.duplicate += 1,
+            Err(refusal) => match refusal.reason() {
+                Some(reason) => counts.rejected[reason as usize] += 1,
+                None => counts.dropped += 1,
+            },
+        }
+    }
+
+    /// All that was received, and the four things that can become of it.
+    pub fn sums(&self) -> (u64, [u64; 4]) {
+        self.counts.iter().flatten().fold((0, [0; 4]), |(received, parts), counts| {
+            let rejected = counts.rejected.iter().sum();
+            let four = [counts.applied, counts.duplicate, rejected, counts.dropped];
+            let sum = std::array::from_fn(|part: usize| parts[part] + four[part]);
+            (received + counts.received, sum)
+        })
+    }
+
+    fn each(&self, mut each: impl FnMut(&Counts, [(&'static str, &'static str); 2])) {
+        for door in Door::ALL {
+            for format in Format::ALL {
+                let labels = [("door", door.label()), ("format", format.label())];
+                each(&self.counts[door as usize][format as usize], labels);
+            }
+        }
+    }
+}
+
+const LABELS: &[&str] = &["door", "format"];
+
+/// What is shown of the tally.
+pub const METRICS: &[Metric<Tally>] = &[
+    Metric {
+        name: "ems_exporter_events_received_total",
+        kind: Kind::Counter,
+        help: "Events received; a body that could not be taken apart counts as one. The sum of applied, duplicate, rejected and dropped.",
+        labels: LABELS,
+        samples: |tally, samples| tally.each(|counts, labels| samples.add(&labels, counts.received)),
+    },
+    Metric {
+        name: "ems_exporter_events_applied_total",
+        kind: Kind::Counter,
+        help: "Events counted in ems_events_total and applied.",
+        labels: LABELS,
+        samples: |tally, samples| tally.each(|counts, labels| samples.add(&labels, counts.applied)),
+    },
+    Metric {
+        name: "ems_exporter_events_duplicate_total",
+        kind: Kind::Counter,
+        help: "Events that had come before, by processId, id and timestamp.",
+        labels: LABELS,
+        samples: |tally, samples| tally.each(|counts, labels| samples.add(&labels, counts.duplicate)),
+    },
+    Metric {
+        name: "ems_exporter_events_rejected_total",
+        kind: Kind::Counter,
+        help: "Events that could not be understood, by reason.",
+        labels: &["door", "format", "reason"],
+        samples: |tally, samples| {
+            tally.each(|counts, [door, format]| {
+                for reason in Reason::ALL {
+                    let labels = [door, format, ("reason", reason.label())];
+                    samples.add(&labels, counts.rejected[reason as usize]);
+                }
+            });
+        },
+    },
+    Metric {
+        name: "ems_exporter_events_dropped_total",
+        kind: Kind::Counter,
+        help: "Events that may have been good but could not be taken: reason server_limit, more servers than limits.servers.",
+        labels: &["door", "format", "reason"],
+        samples: |tally, samples| {
+            tally.each(|counts, [door, format]| {
+                samples.add(&[door, format, ("reason", "server_limit")], counts.dropped);
+            });
+        },
+    },
+];

@@ -1,0 +1,228 @@
+//! The catalogue of all metrics, our own registry, and the page.
+//!
+//! What is told of media servers comes from the tables, metric by metric: each takes a server's
+//! lock for its own samples only, so that a scrape of any size holds up no event. Our own few
+//! metrics live in a registry of the `prometheus` crate, which also watches this process.
+
+use std::sync::LazyLock;
+
+use prometheus::core::Collector;
+use prometheus::proto::{MetricFamily, MetricType};
+use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+use crate::exposition::{Kind, Metric, Page, Samples, Style};
+use crate::family::{api, connection, output, process, server, session, stream, timer};
+use crate::ingest::{Ingest, tally};
+use crate::moment::Moment;
+use crate::state::{self, State};
+
+/// What is said of a metric where its samples do not matter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// The whole name.
+    pub name: String,
+    /// Its type.
+    pub kind: Kind,
+    /// What it counts or tells.
+    pub help: String,
+    /// All its labels.
+    pub labels: Vec<String>,
+}
+
+/// Metrics about ourselves.
+#[derive(Debug)]
+pub struct Own {
+    registry: Registry,
+    /// Open HTTP connections.
+    pub connections: IntGauge,
+    /// HTTP connections accepted since the start.
+    pub connections_accepted: IntCounter,
+    /// Times that no connection could be accepted.
+    pub accept_failures: IntCounter,
+    /// Answers by status code.
+    pub responses: IntCounterVec,
+    /// Samples on the last page of metrics.
+    pub page_samples: IntGauge,
+    /// Seconds that the last page of metrics took.
+    pub page_seconds: Gauge,
+}
+
+impl Own {
+    /// A registry of its own, with `config_loaded` as the moment when the configuration was read.
+    pub fn new(config_loaded: Moment) -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let build =
+            Opts::new("ems_exporter_build_info", "Always 1; the label tells the version of the exporter.")
+                .const_label("version", env!("CARGO_PKG_VERSION"));
+        IntGauge::with_opts(build).and_then(|info| {
+            info.set(1);
+            registry.register(Box::new(info))
+        })?;
+        let loaded = Gauge::new(
+            "ems_exporter_config_last_load_success_timestamp_seconds",
+            "When the configuration in force was read.",
+        )?;
+        loaded.set(config_loaded.seconds());
+        registry.register(Box::new(loaded))?;
+        #[cfg(target_os = "linux")]
+        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        let own = Self {
+            connections: IntGauge::new("ems_exporter_http_connections", "HTTP connections that are open.")?,
+            connections_accepted: IntCounter::new(
+                "ems_exporter_http_connections_accepted_total",
+                "HTTP connections accepted.",
+            )?,
+            accept_failures: IntCounter::new(
+                "ems_exporter_http_accept_failures_total",
+                "Times that no HTTP connection could be accepted, such as for want of file descriptors.",
+            )?,
+            responses: IntCounterVec::new(
+                Opts::new("ems_exporter_http_responses_total", "HTTP answers by status code."),
+                &["code"],
+            )?,
+            page_samples: IntGauge::new(
+                "ems_exporter_scrape_samples",
+                "Samples on the last page of metrics.",
+            )?,
+            page_seconds: Gauge::new(
+                "ems_exporter_scrape_duration_seconds",
+                "How long the last page of metrics took to write, compression included.",
+            )?,
+            registry,
+        };
+        for code in ["200", "400", "404", "413"] {
+            own.responses.with_label_values(&[code]).inc_by(0);
+        }
+        own.register(&own.connections)?;
+        own.register(&own.connections_accepted)?;
+        own.register(&own.accept_failures)?;
+        own.register(&own.responses)?;
+        own.register(&own.page_samples)?;
+        own.register(&own.page_seconds)?;
+        Ok(own)
+    }
+
+    /// Counts an answer.
+    pub fn count_response(&self, status: axum::http::StatusCode) {
+        self.responses.with_label_values(&[status.as_str()]).inc();
+    }
+
+    fn register(&self, metric: &(impl Collector + Clone + 'static)) -> Result<(), prometheus::Error> {
+        self.registry.register(Box::new(metric.clone()))
+    }
+}
+
+/// A metric of a media server, whichever family's it is.
+struct Shown {
+    name: &'static str,
+    kind: Kind,
+    help: &'static str,
+    labels: &'static [&'static str],
+    samples: Box<Write>,
+}
+
+type Write = dyn Fn(&State, &mut Samples<'_>) + Send + Sync;
+
+/// All metrics of media servers, in the order of the page.
+static SHOWN: LazyLock<Vec<Shown>> = LazyLock::new(|| {
+    let mut all = Vec::new();
+    show(&mut all, state::METRICS, |state| state);
+    show(&mut all, server::METRICS, |state| &state.server);
+    show(&mut all, stream::METRICS, |state| &state.streams);
+    show(&mut all, output::METRICS, |state| &state.outputs);
+    show(&mut all, timer::METRICS, |state| &state.timers);
+    show(&mut all, session::METRICS, |state| &state.sessions);
+    show(&mut all, connection::METRICS, |state| &state.connections);
+    show(&mut all, api::METRICS, |state| &state.api);
+    show(&mut all, process::METRICS, |state| &state.processes);
+    all
+});
+
+fn show<T>(all: &mut Vec<Shown>, metrics: &'static [Metric<T>], table: fn(&State) -> &T) {
+    all.extend(metrics.iter().map(|metric| Shown {
+        name: metric.name,
+        kind: metric.kind,
+        help: metric.help,
+        labels: metric.labels,
+        samples: Box::new(move |state, samples| (metric.samples)(table(state), samples)),
+    }));
+}
+
+/// Writes the page and hands it over piece by piece; returns the number of samples. What depends
+/// on the passing of time is brought up to `now` first.
+pub fn render(ingest: &Ingest, own: &Own, style: Style, now: Moment, into: &mut impl FnMut(&[u8])) -> u64 {
+    ingest.tick(now);
+    let servers = ingest.servers();
+    let tally = ingest.tally();
+    let mut page = Page::new(style);
+    for metric in SHOWN.iter() {
+        page.describe(metric.name, metric.kind, metric.help);
+        for server in &servers {
+            server.read(|state| {
+                (metric.samples)(state, &mut page.samples(metric.name, Some(&server.name), now));
+            });
+        }
+        page.take(into);
+    }
+    for metric in tally::METRICS {
+        page.describe(metric.name, metric.kind, metric.help);
+        (metric.samples)(&tally, &mut page.samples(metric.name, None, now));
+    }
+    for family in own.registry.gather() {
+        registered(&mut page, &family, now);
+    }
+    page.finish();
+    page.take(into);
+    page.series()
+}
+
+/// A metric of our own registry, which holds counters and gauges only.
+fn registered(page: &mut Page, family: &MetricFamily, now: Moment) {
+    page.describe(family.name(), kind_of(family), family.help());
+    for metric in family.get_metric() {
+        let labels: Vec<(String, String)> = metric
+            .get_label()
+            .iter()
+            .map(|label| (label.name().to_owned(), label.value().to_owned()))
+            .collect();
+        let labels: Vec<(&str, &str)> =
+            labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let value = match kind_of(family) {
+            Kind::Counter => metric.get_counter().get_value(),
+            Kind::Gauge | Kind::Histogram => metric.get_gauge().get_value(),
+        };
+        page.samples(family.name(), None, now).add(&labels, value);
+    }
+}
+
+fn kind_of(family: &MetricFamily) -> Kind {
+    if family.get_field_type() == MetricType::COUNTER { Kind::Counter } else { Kind::Gauge }
+}
+
+/// The catalogue: every metric that a page can hold, in the order of the page.
+pub fn catalogue(own: &Own) -> Vec<Description> {
+    let owned = |labels: &[&str]| labels.iter().map(|label| (*label).to_owned()).collect::<Vec<_>>();
+    let servers = SHOWN.iter().map(|metric| Description {
+        name: metric.name.to_owned(),
+        kind: metric.kind,
+        help: metric.help.to_owned(),
+        labels: owned(&[&["server"], metric.labels].concat()),
+    });
+    let tallies = tally::METRICS.iter().map(|metric| Description {
+        name: metric.name.to_owned(),
+        kind: metric.kind,
+        help: metric.help.to_owned(),
+        labels: owned(metric.labels),
+    });
+    let gathered = own.registry.gather();
+    let registered = gathered.iter().map(|family| {
+        let labels = family.get_metric().first().map(|metric| metric.get_label()).unwrap_or_default();
+        Description {
+            name: family.name().to_owned(),
+            kind: kind_of(family),
+            help: family.help().to_owned(),
+            labels: labels.iter().map(|label| label.name().to_owned()).collect(),
+        }
+    });
+    servers.chain(tallies).chain(registered).collect()
+}

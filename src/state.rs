@@ -1,0 +1,210 @@
+//! The tables of one server, and the one rule that crosses families: a new server process empties
+//! every table.
+
+use std::fmt;
+
+use crate::event::{Event, Facts, Kind};
+use crate::exposition::{self, Metric};
+use crate::family::server::{self, Origin};
+use crate::family::{Change, Settings, api, connection, output, process, session, stream, timer};
+use crate::moment::Moment;
+
+/// What is true of one server. [`State::apply`] never refuses: events come late, twice, out of
+/// order or never, and each has an answer.
+pub struct State {
+    /// Streams.
+    pub streams: stream::Table,
+    /// Outputs, chunks and playlists.
+    pub outputs: output::Table,
+    /// Timers.
+    pub timers: timer::Table,
+    /// Viewers over HTTP.
+    pub sessions: session::Table,
+    /// Connections.
+    pub connections: connection::Table,
+    /// API calls.
+    pub api: api::Table,
+    /// Launched programs.
+    pub processes: process::Table,
+    /// The server itself.
+    pub server: server::Table,
+    events: Vec<u64>,
+    corrections: [u64; Change::CORRECTIONS.len()],
+    limit: usize,
+}
+
+/// What an event did to the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Applied {
+    /// What it did to the table of its family.
+    pub change: Change,
+    /// Whether it is the first of a new server process, and every table was emptied before it.
+    pub restarted: bool,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("streams", &self.streams.len())
+            .field("outputs", &self.outputs.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// Nothing is known yet.
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            streams: stream::Table::new(settings),
+            outputs: output::Table::new(settings),
+            timers: timer::Table::default(),
+            sessions: session::Table::default(),
+            connections: connection::Table::default(),
+            api: api::Table::default(),
+            processes: process::Table::default(),
+            server: server::Table::default(),
+            events: vec![0; Kind::all().count()],
+            corrections: [0; Change::CORRECTIONS.len()],
+            limit: settings.streams,
+        }
+    }
+
+    /// Applies an event that happened at `now`, and counts it.
+    pub fn apply(&mut self, event: &Event<'_>, now: Moment) -> Applied {
+        self.events[event.kind.place()] += 1;
+        let restarts = self.corrections;
+        let change = self.change(event, now);
+        let restarted = self.corrections != restarts;
+        self.record(change);
+        Applied { change, restarted }
+    }
+
+    fn record(&mut self, change: Change) {
+        if let Some(place) = Change::CORRECTIONS.iter().position(|correction| *correction == change) {
+            self.corrections[place] += 1;
+        }
+    }
+
+    fn change(&mut self, event: &Event<'_>, now: Moment) -> Change {
+        let server_event = match &event.facts {
+            // Other programs post to the same address; they tell nothing of the server's process.
+            Facts::Other => return Change::Counted,
+            Facts::Server(event) => Some(event),
+            Facts::Stream(..)
+            | Facts::Output(_)
+            | Facts::Timer(_)
+            | Facts::Session(_)
+            | Facts::Connection(_)
+            | Facts::Api(_)
+            | Facts::Process(_) => None,
+        };
+        match self.server.origin(event.sender, server_event, now) {
+            Origin::Past => return Change::Stale,
+            Origin::New => {
+                self.empty(now);
+                self.timers.begin();
+                self.connections.begin();
+                self.server.begin(event.sender, now);
+                self.record(Change::Restarted);
+            }
+            Origin::Current => {}
+        }
+        self.server.hear(event.sender, now);
+        if self.server.stopping() && event.facts.opens() {
+            return Change::Stale;
+        }
+        match &event.facts {
+            Facts::Stream(stream, output) => {
+                if let Some(output) = output {
+                    self.outputs.apply(output, now);
+                }
+                self.streams.apply(stream, now)
+            }
+            Facts::Output(event) => self.outputs.apply(event, now),
+            Facts::Timer(event) => self.timers.apply(event, now),
+            Facts::Session(event) => self.sessions.apply(event),
+            Facts::Connection(event) => self.connections.apply(event),
+            Facts::Api(event) => self.api.apply(event),
+            Facts::Process(event) => self.processes.apply(event),
+            Facts::Server(server) => {
+                let change = self.server.apply(server, event.sender, now);
+                if self.server.stopping() {
+                    self.empty(now);
+                }
+                change
+            }
+            Facts::Other => Change::Counted,
+        }
+    }
+
+    fn empty(&mut self, now: Moment) {
+        self.streams.empty(now);
+        self.outputs.empty(now);
+        self.timers.empty();
+        self.sessions.empty();
+        self.connections.empty();
+        self.processes.empty();
+    }
+
+    /// Does what the passing of time asks for, and tells which outputs have begun to stall.
+    pub fn tick(&mut self, now: Moment) -> Vec<output::Stall> {
+        self.streams.tick(now);
+        self.outputs.tick(now)
+    }
+
+    fn folded(&self) -> u64 {
+        self.streams.folded()
+            + self.outputs.folded()
+            + self.timers.folded()
+            + self.sessions.folded()
+            + self.connections.folded()
+            + self.processes.folded()
+    }
+}
+
+/// What is shown of a server beside its families.
+pub const METRICS: &[Metric<State>] = &[
+    Metric {
+        name: "ems_events_total",
+        kind: exposition::Kind::Counter,
+        help: "Events applied, by name; other spellings count under the usual one, unknown names as other.",
+        labels: &["event"],
+        samples: |state, samples| {
+            for (kind, count) in Kind::all().zip(&state.events) {
+                samples.add(&[("event", kind.label())], *count);
+            }
+        },
+    },
+    Metric {
+        name: "ems_exporter_corrections_total",
+        kind: exposition::Kind::Counter,
+        help: "Events that put right what lost, late or repeated events had left, by what they did.",
+        labels: &["kind"],
+        samples: |state, samples| {
+            for (change, count) in Change::CORRECTIONS.iter().zip(&state.corrections) {
+                samples.add(&[("kind", change.label())], *count);
+            }
+        },
+    },
+    Metric {
+        name: "ems_exporter_series",
+        kind: exposition::Kind::Gauge,
+        help: "Stream names that have series of their own, retained ones included.",
+        labels: &[],
+        samples: |state, samples| samples.add(&[], state.streams.names()),
+    },
+    Metric {
+        name: "ems_exporter_series_limit",
+        kind: exposition::Kind::Gauge,
+        help: "Most stream names that may have series of their own: limits.streams.",
+        labels: &[],
+        samples: |state, samples| samples.add(&[], state.limit),
+    },
+    Metric {
+        name: "ems_exporter_series_folded_total",
+        kind: exposition::Kind::Counter,
+        help: "Things that came beyond a limit and share the series of stream=\"__overflow__\", or have none of their own.",
+        labels: &[],
+        samples: |state, samples| samples.add(&[], state.folded()),
+    },
+];

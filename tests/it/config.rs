@@ -1,0 +1,84 @@
+//! The configuration: every fault at once, each with its place and what would be right.
+
+use std::io::Write;
+use std::time::Duration;
+
+use ems_exporter::config::{Config, Overrides};
+
+fn load(text: &str) -> Result<Config, String> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let name = file.path().display().to_string();
+    Config::load(Some(file.path()), &Overrides::default())
+        .map_err(|faults| faults.to_string().replace(&name, "ems.yml"))
+}
+
+#[test]
+fn nothing_at_all_is_a_good_configuration() {
+    assert_eq!(load("").unwrap(), Config::default());
+    assert_eq!(load("# only a comment\n").unwrap(), Config::default());
+    assert_eq!(Config::load(None, &Overrides::default()).unwrap().listen, ["127.0.0.1:10777"]);
+}
+
+#[test]
+fn everything_can_be_set() {
+    let config = load(
+        "web:\n  listen_address: ['[::1]:1', 'localhost:2']\n  telemetry_path: /m\n\
+         series: {retention: 1h 30m}\nstall: {factor: 2.5, minimum: 4s}\n\
+         limits: {streams: 7, body: 4096, servers: 3}\n\
+         servers:\n  - name: west\n    expect: [cam1, cam2]\n  - name: east\n",
+    )
+    .unwrap();
+    assert_eq!(config.listen, ["[::1]:1", "localhost:2"]);
+    assert_eq!(config.telemetry_path, "/m");
+    assert_eq!(config.settings.retention, Duration::from_secs(5400));
+    assert_eq!((config.settings.stall_factor, config.settings.stall_minimum), (2.5, Duration::from_secs(4)));
+    assert_eq!((config.settings.streams, config.max_body, config.max_servers), (7, 4096, 3));
+    assert_eq!(config.servers[0].expected, ["cam1", "cam2"]);
+    assert_eq!(config.servers[1].name, "east");
+}
+
+#[test]
+fn all_faults_come_at_once_with_their_places() {
+    let faults = load(
+        "web:\n  listen_address: 10777\n  telemetry_path: metrics\n  port: 1\n\
+         stall: {factor: 0.5, minimum: 10}\nlimits: 7\nserver: x\n\
+         servers:\n  - expect: [1]\n  - name: a b\n  - name: c\n  - name: c\n",
+    )
+    .unwrap_err();
+    let expected = [
+        "the configuration has 11 faults:",
+        "ems.yml:2:19: web.listen_address is a number, not a text",
+        "ems.yml:3:19: web.telemetry_path is not a path of plain characters that starts with /, such as /metrics",
+        "ems.yml:4:3: web.port is not a known key: known here are listen_address, telemetry_path",
+        "ems.yml:5:17: stall.factor is not a number from 1 to 1000",
+        "ems.yml:5:31: stall.minimum is not a duration such as 10s or 1h 30m",
+        "ems.yml:6:9: limits is a number, not a section with keys",
+        "ems.yml:9:14: servers[].expect is a number, not a text",
+        "ems.yml:9:5: servers[].name is missing: every server needs a name",
+        "ems.yml:10:11: servers[].name is not 1 to 64 letters, digits, dots, dashes and underscores",
+        "ems.yml:12:5: servers[].name is used twice: names must differ",
+        "ems.yml:7:1: server is not a known key: known here are web, series, stall, limits, servers",
+    ];
+    let lines: Vec<&str> = faults.lines().map(str::trim).collect();
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn a_document_that_is_no_yaml_is_one_fault() {
+    let faults = load("web: [\n").unwrap_err();
+    assert!(faults.starts_with("the configuration has 1 fault:\n  ems.yml:"), "{faults}");
+    assert!(faults.contains("this is no YAML: "), "{faults}");
+}
+
+#[test]
+fn flags_override_the_file_and_are_checked_with_it() {
+    let overrides =
+        Overrides { listen: vec!["nowhere".to_owned()], telemetry_path: Some("/events".to_owned()) };
+    let missing = std::path::Path::new("/does/not/exist.yml");
+    let faults = Config::load(Some(missing), &overrides).unwrap_err().to_string();
+    assert!(faults.starts_with("the configuration has 3 faults:"), "{faults}");
+    assert!(faults.contains("/does/not/exist.yml: cannot be read: No such file"), "{faults}");
+    assert!(faults.contains("--web.listen-address nowhere: is not HOST:PORT"), "{faults}");
+    assert!(faults.contains("--web.telemetry-path /events: is a path that is taken"), "{faults}");
+}

@@ -1,0 +1,93 @@
+//! The whole page after the recorded session, as one file. `UPDATE_GOLDEN=1 cargo test` rewrites it.
+
+use ems_exporter::exposition::Style;
+use ems_exporter::metrics::{self, Own};
+use ems_exporter::moment::Moment;
+
+use crate::support::{Road, START, at, body, fixture, session};
+
+fn replayed() -> (Road, f64) {
+    let road = Road::new();
+    let mut last = 0;
+    for request in session() {
+        let body = body(&request);
+        let text = String::from_utf8_lossy(body);
+        let (_, tail) = text.rsplit_once("\"timestamp\":").unwrap();
+        let timestamp: u64 = tail.split(',').next().unwrap().parse().unwrap();
+        last = last.max(timestamp);
+        let accepted = road.send(body, Moment::from_seconds(timestamp));
+        assert_eq!(accepted.refused, 0, "{text}");
+    }
+    (road, (last - START) as f64 + 1.0)
+}
+
+/// The page with the values of our own process masked: they are never twice the same.
+fn masked(page: &str, style: Style) -> String {
+    let own = Own::new(at(0.0)).unwrap();
+    let ours =
+        metrics::catalogue(&own).into_iter().skip_while(|metric| metric.name != "ems_exporter_build_info");
+    let ours: Vec<String> = ours.map(|metric| metric.name).collect();
+    let mask = |line: &str| {
+        let name = line.split(['{', ' ']).next().unwrap();
+        let masked = ours.iter().any(|ours| ours == name);
+        if masked { format!("{} *\n", line.rsplit_once(' ').unwrap().0) } else { format!("{line}\n") }
+    };
+    assert_eq!(page.ends_with("# EOF\n"), style == Style::OpenMetrics);
+    page.lines().map(mask).collect()
+}
+
+fn compare(style: Style, file: &str) {
+    let (road, end) = replayed();
+    let page = masked(&road.page(style, end), style);
+    let path = fixture(file);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap();
+    for (line, (ours, golden)) in page.lines().zip(golden.lines()).enumerate() {
+        assert_eq!(ours, golden, "{file}:{}: UPDATE_GOLDEN=1 rewrites it", line + 1);
+    }
+    assert_eq!(page.len(), golden.len(), "{file}: UPDATE_GOLDEN=1 rewrites it");
+}
+
+#[test]
+fn the_page_after_the_recorded_session() {
+    compare(Style::Prometheus, "session.metrics");
+}
+
+#[test]
+fn the_page_after_the_recorded_session_as_openmetrics() {
+    compare(Style::OpenMetrics, "session.openmetrics");
+}
+
+#[test]
+fn every_metric_on_the_page_is_in_the_catalogue_and_the_other_way_round() {
+    let (road, end) = replayed();
+    let page = road.page(Style::Prometheus, end);
+    let on_page: Vec<&str> =
+        page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let catalogue = metrics::catalogue(&Own::new(at(0.0)).unwrap());
+    let names: Vec<&str> = catalogue.iter().map(|metric| metric.name.as_str()).collect();
+    assert_eq!(on_page, names);
+    for metric in &catalogue {
+        assert!(metric.help.ends_with('.'), "{}: {}", metric.name, metric.help);
+        let counter = metric.kind == ems_exporter::exposition::Kind::Counter;
+        assert_eq!(metric.name.ends_with("_total"), counter, "{}", metric.name);
+    }
+}
+
+#[test]
+fn samples_have_the_labels_of_the_catalogue() {
+    let (road, end) = replayed();
+    let page = road.page(Style::Prometheus, end);
+    let catalogue = metrics::catalogue(&Own::new(at(0.0)).unwrap());
+    for line in page.lines().filter(|line| !line.starts_with('#') && line.contains("{server=")) {
+        let (name, labels) = line.split_once('{').unwrap();
+        let base =
+            ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
+        let metric = catalogue.iter().find(|metric| metric.name == name || metric.name == base).unwrap();
+        for label in &metric.labels {
+            assert!(labels.contains(&format!("{label}=\"")), "{line} has no {label}");
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! The HTTP door, on real sockets.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ems_exporter::config::Config;
+use ems_exporter::http::routes::App;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::support::Samples;
+
+/// A running exporter that stops with the test.
+pub struct Exporter {
+    pub address: SocketAddr,
+    pub app: Arc<App>,
+    stop: CancellationToken,
+    _guard: DropGuard,
+}
+
+impl Exporter {
+    pub async fn start() -> Self {
+        Self::with(&Config::default()).await
+    }
+
+    pub async fn with(config: &Config) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let app = ems_exporter::app(config).unwrap();
+        let stop = CancellationToken::new();
+        tokio::spawn(ems_exporter::run(Arc::clone(&app), vec![listener], stop.clone()));
+        Self { address, app, stop: stop.clone(), _guard: stop.drop_guard() }
+    }
+
+    /// Sends bytes on a new connection and reads until one answer is whole.
+    pub async fn raw(&self, request: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(request).await.unwrap();
+        answer(&mut stream).await
+    }
+
+    pub async fn post(&self, path: &str, body: &str) -> String {
+        let length = body.len();
+        self.raw(
+            format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{body}").as_bytes(),
+        )
+        .await
+    }
+
+    pub async fn get(&self, path: &str) -> String {
+        self.raw(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await
+    }
+
+    pub async fn metrics(&self) -> String {
+        let answer = self.get("/metrics").await;
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    }
+
+    pub async fn read(&self) -> Samples {
+        Samples::of(&self.metrics().await)
+    }
+}
+
+/// Reads one answer with a Content-Length, leaving the connection open.
+async fn answer(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
+                return text;
+            }
+        }
+        assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0, "cut short: {text}");
+    }
+}
+
+const TIMER: &str = r#"{"id":5,"payload":{"PID":1,"timerId":9,"triggerCount":1,"value":3},"processId":1,"timestamp":1795364096,"type":"timerTriggered"}"#;
+
+#[tokio::test]
+async fn answers_at_once_with_a_reason_phrase_and_a_length_and_closes_only_when_asked() {
+    let exporter = Exporter::start().await;
+    let mut stream = TcpStream::connect(exporter.address).await.unwrap();
+    for _ in 0..3 {
+        let request =
+            format!("POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{TIMER}", TIMER.len());
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let answer = answer(&mut stream).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("content-length: 0\r\n"),
+            "{answer}"
+        );
+    }
+    let closing = format!(
+        "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{TIMER}",
+        TIMER.len()
+    );
+    stream.write_all(closing.as_bytes()).await.unwrap();
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).await.unwrap();
+    assert!(rest.starts_with("HTTP/1.1 200 OK\r\n"), "{rest}");
+    let old = exporter
+        .raw(format!("POST / HTTP/1.0\r\nContent-Length: {}\r\n\r\n{TIMER}", TIMER.len()).as_bytes())
+        .await;
+    assert!(old.starts_with("HTTP/1.0 200 OK\r\n"), "{old}");
+    let samples = exporter.read().await;
+    assert_eq!(samples.get("ems_timers_triggered_total"), Some(1.0));
+    assert_eq!(samples.get("ems_exporter_events_duplicate_total{door=\"http\",format=\"json\"}"), Some(4.0));
+}
+
+#[tokio::test]
+async fn refuses_in_one_sentence_counts_by_reason_and_goes_on() {
+    let exporter = Exporter::start().await;
+    let mixed = r#""V_TIMESTAMP,V_DATE,V_TIME,V_TYPED_MAP and V_BYTEARRAY not supported by JSON""#;
+    let cases = [
+        ("", "empty", "the body is empty\n"),
+        ("hello", "format", "the body is neither JSON nor XML\n"),
+        (
+            r#"{"type":"timerCreated","payload":{]}"#,
+            "syntax",
+            "the json is broken at byte 35: a member's name is missing\n",
+        ),
+        ("<MAP>", "syntax", "the xml is broken at byte 5: it ends too early\n"),
+        (
+            mixed,
+            "mixed_sinks",
+            "the server could not write this event as JSON: put JSON sinks before XML sinks in its config.lua\n",
+        ),
+        (r#"{"payload":{}}"#, "not_an_event", "this is no event: it has no type\n"),
+        (r#"{"type":"timerCreated","payload":{}}"#, "missing_field", "the field timerId is missing\n"),
+        (
+            r#"{"type":"timerCreated","payload":{"timerId":"x"}}"#,
+            "bad_field",
+            "the field timerId is not a whole number that is not negative\n",
+        ),
+    ];
+    for (body, reason, sentence) in cases {
+        let answer = exporter.post("/events", body).await;
+        assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
+        assert!(answer.ends_with(&format!("\r\n\r\n{sentence}")), "{answer}");
+        let kept = exporter.app.ingest.refusals();
+        assert_eq!(kept.last().unwrap().refusal.reason().unwrap().label(), reason, "{body}");
+    }
+    assert!(exporter.post("/events", TIMER).await.starts_with("HTTP/1.1 200"));
+    let samples = exporter.read().await;
+    assert_eq!(samples.sum("ems_exporter_events_rejected_total"), cases.len() as f64);
+    assert_eq!(samples.sum("ems_exporter_events_applied_total"), 1.0);
+    assert_eq!(samples.get("ems_exporter_http_responses_total{code=\"400\"}"), Some(cases.len() as f64));
+}
+
+#[tokio::test]
+async fn keeps_the_last_hundred_refusals() {
+    let exporter = Exporter::start().await;
+    for _ in 0..105 {
+        exporter.post("/events/a", "hello").await;
+    }
+    let kept = exporter.app.ingest.refusals();
+    assert_eq!(kept.len(), 100);
+    assert_eq!(kept[0].server, "a");
+}
+
+#[tokio::test]
+async fn a_body_may_hold_several_events_and_a_bad_one_does_not_disturb_the_next() {
+    let exporter = Exporter::start().await;
+    let other = TIMER.replace("\"id\":5", "\"id\":6");
+    let bad = r#"{"type":"timerClosed"}"#;
+    let array = format!("[{TIMER},\n{bad}, {other}]");
+    let answer = exporter.post("/events/array", &array).await;
+    assert!(
+        answer.ends_with("1 of 3 events were refused, the first because the field timerId is missing\n"),
+        "{answer}"
+    );
+    let lines = format!("{TIMER}\n{{broken\n{other},\n");
+    let answer = exporter.post("/events/lines", &lines).await;
+    assert!(answer.contains("1 of 3 events were refused"), "{answer}");
+    let page = exporter.metrics().await;
+    for server in ["array", "lines"] {
+        assert!(page.contains(&format!("ems_timers_triggered_total{{server=\"{server}\"}} 2\n")), "{server}");
+    }
+    assert!(exporter.post("/events", "[]").await.starts_with("HTTP/1.1 200"), "no event at all is no fault");
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_limit_gets_413() {
+    let exporter = Exporter::with(&Config { max_body: 1024, ..Config::default() }).await;
+    let answer = exporter.post("/events", &"x".repeat(1025)).await;
+    assert!(answer.starts_with("HTTP/1.1 413 Payload Too Large\r\n"), "{answer}");
+    assert!(answer.ends_with("the body is larger than 1024 bytes\n"), "{answer}");
+    let samples = exporter.read().await;
+    let reason = "ems_exporter_events_rejected_total{door=\"http\",format=\"unknown\",reason=\"too_large\"}";
+    assert_eq!(samples.get(reason), Some(1.0));
+}
+
+#[tokio::test]
+async fn two_servers_never_mix_and_unnamed_events_belong_to_ems() {
+    let exporter = Exporter::start().await;
+    exporter.post("/events/a", TIMER).await;
+    exporter.post("/events/b", TIMER).await;
+    exporter.post("/events", TIMER).await;
+    exporter.post("/", TIMER).await;
+    let page = exporter.metrics().await;
+    for (server, count) in [("a", 1), ("b", 1), ("ems", 1)] {
+        assert!(page.contains(&format!("ems_timers_triggered_total{{server=\"{server}\"}} {count}\n")));
+    }
+}
+
+#[tokio::test]
+async fn configured_servers_are_the_only_ones() {
+    let known = |name: &str| ems_exporter::ingest::Known { name: name.to_owned(), expected: Vec::new() };
+    let one = Exporter::with(&Config { servers: vec![known("west")], ..Config::default() }).await;
+    assert!(one.post("/events", TIMER).await.starts_with("HTTP/1.1 200"));
+    assert!(one.metrics().await.contains("ems_timers_triggered_total{server=\"west\"} 1\n"));
+    let answer = one.post("/events/east", TIMER).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 400") && answer.ends_with("no server of this name is configured\n"),
+        "{answer}"
+    );
+
+    let two =
+        Exporter::with(&Config { servers: vec![known("west"), known("east")], ..Config::default() }).await;
+    let answer = two.post("/events", TIMER).await;
+    assert!(answer.ends_with("several servers are configured: post to /events/NAME\n"), "{answer}");
+    assert_eq!(two.read().await.sum("ems_exporter_events_rejected_total"), 1.0);
+}
+
+#[tokio::test]
+async fn names_of_servers_are_checked_and_limited() {
+    let exporter = Exporter::with(&Config { max_servers: 2, ..Config::default() }).await;
+    assert!(exporter.post("/events/a%22b", TIMER).await.starts_with("HTTP/1.1 400"));
+    assert!(exporter.post("/events/a", TIMER).await.starts_with("HTTP/1.1 200"));
+    assert!(exporter.post("/events/b", TIMER).await.starts_with("HTTP/1.1 200"));
+    let answer = exporter.post("/events/c", TIMER).await;
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    let samples = exporter.read().await;
+    assert_eq!(samples.sum("ems_exporter_events_dropped_total"), 1.0);
+    assert_eq!(samples.sum("ems_exporter_events_received_total"), 4.0);
+}
+
+#[tokio::test]
+async fn what_was_received_is_the_sum_of_what_became_of_it() {
+    let exporter = Exporter::start().await;
+    for body in [TIMER, TIMER, "nonsense", "", r#"[{"type":"x"},{"type":"y"},7]"#] {
+        exporter.post("/events", body).await;
+    }
+    let samples = exporter.read().await;
+    let sum = |part: &str| samples.sum(&format!("ems_exporter_events_{part}_total"));
+    assert_eq!(sum("received"), 7.0);
+    assert_eq!((sum("applied"), sum("duplicate"), sum("rejected"), sum("dropped")), (3.0, 1.0, 3.0, 0.0));
+    assert_eq!(samples.get("ems_events_total{event=\"other\"}"), Some(2.0));
+    assert_eq!(samples.sum("ems_events_total"), sum("applied"));
+}
+
+#[tokio::test]
+async fn the_pages_beside_metrics() {
+    let exporter = Exporter::start().await;
+    assert!(exporter.get("/-/healthy").await.ends_with("\r\n\r\nok\n"));
+    let ready = exporter.get("/-/ready").await;
+    assert!(
+        ready.contains("content-type: application/json") && ready.ends_with(r#"{"ready":true,"reasons":[]}"#),
+        "{ready}"
+    );
+    assert!(exporter.get("/").await.contains("<a href=\"/metrics\">"));
+    let lost = exporter.get("/metric").await;
+    assert!(
+        lost.starts_with("HTTP/1.1 404")
+            && lost.ends_with("there is nothing at /metric: the metrics are at /metrics\n")
+    );
+    let wrong = exporter.get("/events").await;
+    assert!(wrong.starts_with("HTTP/1.1 405") && wrong.contains("allow: POST"), "{wrong}");
+}
+
+#[tokio::test]
+async fn metrics_are_compressed_and_styled_as_asked() {
+    let exporter = Exporter::start().await;
+    exporter.post("/events", TIMER).await;
+    let request = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept-Encoding: gzip\r\nAccept: application/openmetrics-text\r\n\r\n";
+    let mut stream = TcpStream::connect(exporter.address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await.unwrap();
+    let head = bytes.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
+    let text = String::from_utf8_lossy(&bytes[..head]).into_owned();
+    assert!(
+        text.contains("content-encoding: gzip")
+            && text.contains("application/openmetrics-text; version=1.0.0"),
+        "{text}"
+    );
+    let mut page = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&bytes[head..]), &mut page).unwrap();
+    assert!(page.ends_with("# EOF\n"));
+    assert!(
+        page.contains("# TYPE ems_timers_triggered counter\nems_timers_triggered_total{server=\"ems\"} 1\n")
+    );
+}
+
+#[tokio::test]
+async fn an_open_request_is_answered_after_the_stop() {
+    let exporter = Exporter::start().await;
+    let mut stream = TcpStream::connect(exporter.address).await.unwrap();
+    let head = format!("POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", TIMER.len());
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // The connection is counted once the exporter has it in its hands.
+    while exporter.app.own.connections.get() == 0 {
+        tokio::task::yield_now().await;
+    }
+    stream.write_all(&TIMER.as_bytes()[..10]).await.unwrap();
+    exporter.stop.cancel();
+    stream.write_all(&TIMER.as_bytes()[10..]).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    let state = exporter.app.ingest.server(None).unwrap().read(|state| state.timers.len());
+    assert_eq!(state, 1);
+}

@@ -1,0 +1,16 @@
+//! Tests of the library from outside, on recordings of a real server.
+
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
+#![allow(unreachable_pub, reason = "a test crate has no outside")]
+
+mod config;
+mod golden;
+mod house;
+mod http;
+mod outputs;
+mod properties;
+mod recorded;
+mod restarts;
+mod streams;
+mod support;
+mod wire;

@@ -1,0 +1,162 @@
+//! The decoders: whatever the bytes, no panic; whatever JSON is valid, the same as `serde_json`.
+
+use ems_exporter::wire::{self, Format, MAX_DEPTH, MAX_FIELDS, Refusal};
+use proptest::prelude::*;
+
+use crate::support::{body, examples};
+
+/// How many events a body holds, and the first refusal.
+fn decoded(body: &[u8]) -> (usize, Option<Refusal>) {
+    let (mut events, mut refusal) = (0, None);
+    wire::decode(body, Format::of(body), |message| {
+        events += 1;
+        if let Err(error) = message {
+            refusal.get_or_insert(error);
+        }
+    });
+    (events, refusal)
+}
+
+fn json_value() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        any::<f64>().prop_map(Into::into),
+        ".*".prop_map(Into::into),
+    ];
+    leaf.prop_recursive(4, 64, 8, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
+            prop::collection::btree_map(".{0,8}", inner, 0..6)
+                .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        decoded(&bytes);
+        for format in Format::ALL {
+            wire::decode(&bytes, format, |_| ());
+        }
+    }
+
+    #[test]
+    fn no_damage_to_a_real_body_makes_it_panic(
+        which in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()
+    ) {
+        let examples = examples();
+        let (_, request) = which.get(&examples);
+        let mut bytes = body(request).to_vec();
+        let at = at.index(bytes.len());
+        if cut { bytes.truncate(at) } else { bytes[at] = byte }
+        decoded(&bytes);
+    }
+
+    #[test]
+    fn reads_valid_json_as_serde_json_does(
+        payload in prop::collection::btree_map("[a-z]{1,4}", json_value(), 0..8), name in "[^\u{0}]{0,20}", pretty in any::<bool>()
+    ) {
+        let event = serde_json::json!({"type": name, "payload": payload});
+        let text = if pretty { serde_json::to_string_pretty(&event) } else { serde_json::to_string(&event) }.unwrap();
+        let mut read = None;
+        wire::decode(text.as_bytes(), Format::Json, |message| read = Some(message));
+        let message = read.unwrap().unwrap();
+        prop_assert_eq!(&message.name, &name);
+        for (key, value) in payload {
+            let key: &'static str = Box::leak(key.into_boxed_str());
+            match value {
+                serde_json::Value::Null => prop_assert!(!message.payload().has(key)),
+                serde_json::Value::Bool(truth) => prop_assert_eq!(message.payload().bool(key).unwrap(), Some(truth)),
+                serde_json::Value::Number(number) => {
+                    prop_assert_eq!(message.payload().f64(key).unwrap(), number.as_f64());
+                    if let Some(whole) = number.as_u64() {
+                        prop_assert_eq!(message.payload().u64(key).unwrap(), Some(whole));
+                    }
+                }
+                serde_json::Value::String(text) => {
+                    let read = message.payload().text(key).unwrap();
+                    prop_assert_eq!(read.as_deref(), Some(text.as_str()));
+                }
+                serde_json::Value::Array(_) => prop_assert!(message.payload().text(key).is_err()),
+                serde_json::Value::Object(_) => prop_assert!(message.payload().map(key).unwrap().is_some()),
+            }
+        }
+    }
+
+    #[test]
+    fn refuses_json_that_is_cut_short(at in any::<prop::sample::Index>()) {
+        let examples = examples();
+        let (_, request) = examples.iter().find(|(name, _)| name == "inStreamCreated.INR.json.http").unwrap();
+        let whole = body(request);
+        // A body that lacks nothing but its last brace is taken: a sender may count one byte short.
+        prop_assert_eq!(decoded(&whole[..whole.len() - 1]).1, None);
+        prop_assert!(decoded(&whole[..at.index(whole.len() - 1)]).1.is_some());
+    }
+}
+
+#[test]
+fn nesting_and_fields_are_limited() {
+    let nested =
+        |depth: usize| format!("{{\"type\":\"x\",\"payload\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+    assert_eq!(decoded(nested(MAX_DEPTH + 1).as_bytes()).1, Some(Refusal::Depth));
+    let members: Vec<String> = (0..=MAX_FIELDS).map(|number| format!("\"{number}\":0")).collect();
+    let wide = format!("{{\"type\":\"x\",\"payload\":{{{}}}}}", members.join(","));
+    assert_eq!(decoded(wide.as_bytes()).1, Some(Refusal::Fields));
+    let deep = "<MAP name=\"\">".repeat(MAX_DEPTH + 2);
+    assert_eq!(decoded(deep.as_bytes()).1, Some(Refusal::Depth));
+    let list = format!("{{\"type\":\"x\",\"payload\":{{\"list\":[{}1]}}}}", "1,".repeat(100_000));
+    assert_eq!(decoded(list.as_bytes()).1, None, "members of lists are not kept");
+}
+
+#[test]
+fn broken_json_is_refused_with_its_place() {
+    let cases = [
+        ("{", "a member's name is missing"),
+        ("{\"type\" \"x\"}", "a colon is missing"),
+        ("{\"type\":\"x\",\"payload\":{\"a\":1", "a comma or the end of the object is missing"),
+        ("{\"type\":\"x", "a string does not end"),
+        ("{\"type\":tru}", "an unknown word"),
+        ("{\"type\":01.}", "a number is broken"),
+        ("[{\"type\":\"x\"}", "a comma or the end of the array is missing"),
+        ("[{\"type\":\"x\"}] 1", "something follows the array"),
+    ];
+    for (body, expected) in cases {
+        match decoded(body.as_bytes()).1 {
+            Some(Refusal::Syntax { what, .. }) => assert_eq!(what, expected, "{body}"),
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn entities_that_a_document_declares_are_never_expanded() {
+    let bomb = r#"<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>
+<MAP isArray="false" name=""><MAP isArray="false" name="payload"><UINT32 name="timerId">1</UINT32><STR name="v">&b;</STR></MAP><STR name="type">x&amp;y &#x41;</STR></MAP>"#;
+    let mut names = Vec::new();
+    wire::decode(bomb.as_bytes(), Format::of(bomb.as_bytes()), |message| {
+        let message = message.unwrap();
+        assert_eq!(message.payload().text("v").unwrap().unwrap(), "&b;");
+        names.push(message.name.into_owned());
+    });
+    assert_eq!(names, ["x&y A"]);
+}
+
+#[test]
+fn an_xml_rpc_call_may_hold_one_struct() {
+    let call = br#"<?xml version="1.0"?><methodCall><methodName>event.Log</methodName><params><param><value><struct>
+<member><name>payload</name><value><struct><member><name>timerId</name><value><int>9</int></value></member>
+<member><name>note</name><value>plain &lt;text&gt;</value></member></struct></value></member>
+<member><name>type</name><value><string>timerClosed</string></value></member></struct></value></param></params></methodCall>"#;
+    let mut seen = 0;
+    wire::decode(call, Format::of(call), |message| {
+        let message = message.unwrap();
+        assert_eq!(message.name, "timerClosed");
+        assert_eq!(message.payload().u64("timerId").unwrap(), Some(9));
+        assert_eq!(message.payload().text("note").unwrap().unwrap(), "plain <text>");
+        seen += 1;
+    });
+    assert_eq!(seen, 1);
+}
