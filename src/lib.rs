@@ -29,6 +29,7 @@
 //! | `exposition.rs` | the text writer, from values straight to bytes | moment |
 //! | `metrics.rs` | the catalogue, our own registry, the page | state, family, exposition, ingest, moment |
 //! | `ingest.rs`, `ingest/` | **the road**, de-duplication, what became of each event | wire, event, state, family, exposition, moment |
+//! | `tail.rs`, `tail/` | follow event files through new names, rotation, truncation and half lines; checkpoint | – |
 //! | `http.rs`, `http/` | listeners, routes, tolerance for the server's broken header | ingest, exposition, metrics, moment, wire |
 //! | `simulate.rs`, `simulate/` | a simulated media server | – |
 //!
@@ -54,6 +55,7 @@ pub mod metrics;
 pub mod moment;
 pub mod simulate;
 pub mod state;
+pub mod tail;
 pub mod wire;
 
 use std::sync::Arc;

@@ -1,0 +1,232 @@
+//! How far each file was delivered, kept on disk so that a restart goes on where we stopped.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+
+use super::fingerprint::{Fingerprint, HEAD, SEAM, read_full};
+use super::frame::Format;
+use super::listing::Identity;
+
+/// What the first field of our file says; anything else is not ours.
+const KIND: &str = "ems-exporter tail checkpoint";
+/// The version of the form below.
+const VERSION: u32 = 1;
+
+/// Where a follower keeps its checkpoint.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    /// The directory; it is made if it does not exist.
+    pub directory: PathBuf,
+    /// The name of this follower among others in the directory, usually that of its server.
+    /// Bytes other than letters, digits, `-` and `_` are written as `%` and two hex digits.
+    pub name: String,
+}
+
+/// The `#Fields:` line of a W3C file as a checkpoint keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum SavedHeader {
+    /// It lies in the file, at this offset.
+    At(u64),
+    /// It is no longer in the file; these are its names.
+    Names(String),
+}
+
+/// One file as a checkpoint keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SavedFile {
+    /// The last known name, for a reader of the checkpoint and for a file whose device number
+    /// changed.
+    pub(super) path: PathBuf,
+    pub(super) device: u64,
+    pub(super) inode: u64,
+    /// The end of the last delivered entry and of the separators after it.
+    pub(super) offset: u64,
+    /// The offset lies inside an entry whose rest is to be skipped.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) skipping: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) format: Option<Format>,
+    /// The `#Fields:` line in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) header: Option<SavedHeader>,
+    pub(super) head: Fingerprint,
+    pub(super) seam: Fingerprint,
+}
+
+impl SavedFile {
+    pub(super) const fn identity(&self) -> Identity {
+        Identity { device: self.device, inode: self.inode }
+    }
+
+    /// Whether `file` carries the content that this entry was made from.
+    pub(super) fn fits(&self, file: &File) -> io::Result<bool> {
+        let mut bytes = [0; HEAD];
+        let length = read_full(file, &mut bytes, 0)?;
+        if !self.head.begins(&bytes[..length]) || self.seam.bytes() > SEAM {
+            return Ok(false);
+        }
+        let mut seam = [0; SEAM];
+        let seam = &mut seam[..self.seam.bytes()];
+        let start = self.offset.saturating_sub(seam.len() as u64);
+        let read = read_full(file, seam, start)?;
+        Ok(self.seam.begins(&seam[..read]))
+    }
+}
+
+/// The content of a checkpoint file.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Content {
+    kind: String,
+    version: u32,
+    /// The patterns in force: a file of one of them that is not listed below is newer than the
+    /// checkpoint.
+    patterns: Vec<String>,
+    files: Vec<SavedFile>,
+}
+
+/// What a checkpoint file held when we started.
+#[derive(Debug)]
+pub(super) enum Loaded {
+    /// There is none yet.
+    Missing,
+    /// It could be used.
+    Good {
+        /// The patterns it was written for.
+        patterns: Vec<String>,
+        /// The files.
+        files: Vec<SavedFile>,
+    },
+    /// It is damaged or foreign, and was renamed.
+    Bad,
+    /// It could not be read.
+    Failed,
+}
+
+/// The checkpoint file of one follower.
+#[derive(Debug)]
+pub(super) struct Checkpoint {
+    path: PathBuf,
+    directory: PathBuf,
+}
+
+impl Checkpoint {
+    pub(super) fn new(storage: &Storage) -> Self {
+        let mut name = String::new();
+        for byte in storage.name.bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => name.push(char::from(byte)),
+                _ => name.push_str(&format!("%{byte:02x}")),
+            }
+        }
+        Self {
+            path: storage.directory.join(format!("tail-{name}.json")),
+            directory: storage.directory.clone(),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads the checkpoint. One that cannot be understood is renamed to `….bad`.
+    pub(super) fn load(&self) -> Loaded {
+        let bytes = match fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Loaded::Missing,
+            Err(error) => {
+                warn!(path = %self.path.display(), %error, "cannot read the checkpoint, files begin by the start rule");
+                return Loaded::Failed;
+            }
+        };
+        let fault = match serde_json::from_slice::<Content>(&bytes) {
+            Ok(content) if content.kind == KIND && content.version == VERSION => {
+                return Loaded::Good { patterns: content.patterns, files: content.files };
+            }
+            Ok(content) => format!("it is \"{}\" version {}", content.kind, content.version),
+            Err(error) => error.to_string(),
+        };
+        let aside = self.path.with_extension("json.bad");
+        match fs::rename(&self.path, &aside) {
+            Ok(()) => warn!(
+                path = %self.path.display(), kept = %aside.display(), fault,
+                "the checkpoint is not usable and was put aside, files begin by the start rule"
+            ),
+            Err(error) => warn!(
+                path = %self.path.display(), %error, fault,
+                "the checkpoint is not usable and could not be put aside, files begin by the start rule"
+            ),
+        }
+        Loaded::Bad
+    }
+
+    /// Writes the checkpoint: after a crash at any moment the old or the new one is whole.
+    pub(super) fn save(&self, patterns: Vec<String>, files: Vec<SavedFile>) -> io::Result<()> {
+        let content = Content { kind: KIND.to_owned(), version: VERSION, patterns, files };
+        let bytes = serde_json::to_vec(&content)?;
+        fs::create_dir_all(&self.directory)?;
+        let fresh = self.path.with_extension("json.new");
+        let mut file = File::create(&fresh)?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
+        fs::rename(&fresh, &self.path)?;
+        File::open(&self.directory)?.sync_all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store(directory: &Path) -> Checkpoint {
+        Checkpoint::new(&Storage { directory: directory.to_owned(), name: "eu/1 ä".to_owned() })
+    }
+
+    #[test]
+    fn a_name_never_leaves_the_directory() {
+        assert_eq!(store(Path::new("/d")).path(), Path::new("/d/tail-eu%2f1%20%c3%a4.json"));
+    }
+
+    #[test]
+    fn what_is_saved_is_loaded_and_the_directory_is_made() {
+        let temporary = tempfile::tempdir().unwrap();
+        let store = store(&temporary.path().join("a/b"));
+        assert!(matches!(store.load(), Loaded::Missing));
+        let file = SavedFile {
+            path: PathBuf::from("/logs/e.log"),
+            device: 1,
+            inode: u64::MAX,
+            offset: 1 << 60,
+            skipping: true,
+            format: Some(Format::W3c),
+            header: Some(SavedHeader::At(7)),
+            head: Fingerprint::of(b"head"),
+            seam: Fingerprint::of(b"seam"),
+        };
+        store.save(vec!["/logs/*".to_owned()], vec![file.clone()]).unwrap();
+        let Loaded::Good { patterns, files } = store.load() else { panic!("not loaded") };
+        assert_eq!((patterns, files), (vec!["/logs/*".to_owned()], vec![file]));
+        assert_eq!(fs::read_dir(temporary.path().join("a/b")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_torn_a_foreign_and_a_later_checkpoint_are_put_aside() {
+        let temporary = tempfile::tempdir().unwrap();
+        let store = store(temporary.path());
+        store.save(Vec::new(), Vec::new()).unwrap();
+        let good = fs::read_to_string(store.path()).unwrap();
+        let later = good.replace("\"version\":1", "\"version\":2");
+        let foreign = good.replace(KIND, "another program");
+        for bad in [&good[..good.len() - 1], "", "{}", "[1]", &later, &foreign] {
+            fs::write(store.path(), bad).unwrap();
+            assert!(matches!(store.load(), Loaded::Bad), "{bad}");
+            assert!(matches!(store.load(), Loaded::Missing));
+            assert_eq!(fs::read_to_string(store.path().with_extension("json.bad")).unwrap(), bad);
+        }
+    }
+}

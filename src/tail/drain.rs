@@ -1,0 +1,180 @@
+//! Reads one open file on from its offset and gives its entries to the callback.
+
+use std::io;
+use std::path::Path;
+
+use tracing::{debug, warn};
+
+use super::fingerprint::read_full;
+use super::followed::{Followed, Header};
+use super::frame::{Format, Framer, Step};
+use super::status::Progress;
+
+/// How much is read at once: small enough to stay in the processor's cache.
+pub(super) const CHUNK: usize = 128 * 1024;
+
+/// How much longer than the limit an entry may look before its end is seen: its separators.
+const SEPARATORS: usize = 16;
+
+/// One entry of an event file.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// The form of `bytes`.
+    pub format: Format,
+    /// W3C: the tab-separated column names of the `#Fields:` line in force; none if the file
+    /// has no such line before this entry. Always none in the other formats.
+    pub header: Option<&'a [u8]>,
+    /// The entry without what separates it from the next: JSON without its comma, lines
+    /// without their end, text without its two empty lines.
+    pub bytes: &'a [u8],
+    /// The file, by its last known name.
+    pub path: &'a Path,
+    /// Where the entry begins in the file.
+    pub offset: u64,
+}
+
+/// An entry that is longer than the limit. It is told once; its rest is skipped.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused<'a> {
+    /// The form of the entry.
+    pub format: Format,
+    /// The file, by its last known name.
+    pub path: &'a Path,
+    /// Where the entry begins in the file.
+    pub offset: u64,
+    /// The limit that was passed, in bytes.
+    pub limit: usize,
+}
+
+/// What the follower gives to the callback.
+#[derive(Clone, Copy, Debug)]
+pub enum Frame<'a> {
+    /// A whole entry.
+    Entry(Entry<'a>),
+    /// An entry that was refused for its length.
+    Refused(Refused<'a>),
+}
+
+/// What reading needs beside the file; one for all files.
+#[derive(Debug)]
+pub(super) struct Reader {
+    framer: Framer,
+    buffer: Vec<u8>,
+    max_entry: usize,
+}
+
+impl Reader {
+    pub(super) fn new(max_entry: usize) -> Self {
+        Self { framer: Framer::new(), buffer: vec![0; max_entry.saturating_add(CHUNK)], max_entry }
+    }
+
+    /// Delivers what `file` holds behind its offset, until its end or until `budget` bytes are
+    /// used up. Says whether the end was reached.
+    pub(super) fn drain(
+        &mut self,
+        file: &mut Followed,
+        budget: u64,
+        progress: &mut Progress,
+        sink: &mut impl FnMut(Frame<'_>),
+    ) -> io::Result<bool> {
+        let Some(format) = file.format else { return Ok(true) };
+        let limit = progress.bytes.saturating_add(budget);
+        let mut filled = 0;
+        loop {
+            let Some(handle) = &file.handle else { return Ok(true) };
+            let room = self.buffer.len().min(filled + CHUNK);
+            let read = read_full(handle, &mut self.buffer[filled..room], file.offset + filled as u64)?;
+            if read == 0 {
+                return Ok(true);
+            }
+            filled += read;
+            let used = self.deliver(file, format, filled, progress, sink);
+            file.seam.extend(&self.buffer[..used]);
+            file.offset += used as u64;
+            progress.bytes += used as u64;
+            self.buffer.copy_within(used..filled, 0);
+            filled -= used;
+            if progress.bytes >= limit {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Frames the first `filled` bytes of the buffer; says how many of them are done with.
+    fn deliver(
+        &self,
+        file: &mut Followed,
+        format: Format,
+        filled: usize,
+        progress: &mut Progress,
+        sink: &mut impl FnMut(Frame<'_>),
+    ) -> usize {
+        let mut at = 0;
+        loop {
+            let rest = &self.buffer[at..filled];
+            let offset = file.offset + at as u64;
+            if file.skipping {
+                match self.framer.resync(format, rest) {
+                    Some(used) => {
+                        at += used;
+                        file.skipping = false;
+                        continue;
+                    }
+                    // The end of the entry may have begun in the last bytes.
+                    None => return at + rest.len().saturating_sub(format.overlap()),
+                }
+            }
+            match self.framer.step(format, rest) {
+                Step::Entry { bytes, used } if bytes.len() <= self.max_entry => {
+                    at += used;
+                    if bytes.is_empty() {
+                        continue;
+                    }
+                    file.refusing = false;
+                    progress.entries += 1;
+                    let header = file.header.as_ref().map(|header| header.names.as_slice());
+                    sink(Frame::Entry(Entry {
+                        format,
+                        header,
+                        bytes: &rest[bytes],
+                        path: &file.path,
+                        offset,
+                    }));
+                }
+                Step::Entry { used, .. } => {
+                    at += used;
+                    self.refuse(file, format, offset, progress, sink);
+                }
+                Step::Fields { bytes, used } => {
+                    at += used;
+                    file.header = Some(Header { at: Some(offset), names: rest[bytes].to_vec() });
+                }
+                Step::Noise { used } => at += used,
+                Step::Incomplete if rest.len() > self.max_entry + SEPARATORS => {
+                    self.refuse(file, format, offset, progress, sink);
+                    file.skipping = true;
+                }
+                Step::Incomplete => return at,
+            }
+        }
+    }
+
+    fn refuse(
+        &self,
+        file: &mut Followed,
+        format: Format,
+        offset: u64,
+        progress: &mut Progress,
+        sink: &mut impl FnMut(Frame<'_>),
+    ) {
+        let limit = self.max_entry;
+        progress.refused += 1;
+        if file.refusing {
+            debug!(path = %file.path.display(), offset, limit, "an entry is longer than the limit");
+        } else {
+            warn!(path = %file.path.display(), offset, limit, "an entry is longer than the limit and is skipped");
+        }
+        file.refusing = true;
+        sink(Frame::Refused(Refused { format, path: &file.path, offset, limit }));
+    }
+}
