@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::simulate;
+use crate::tail::{Format, Start};
 
 /// Prometheus exporter for EvoStream Media Server (EMS) and RMS.
 ///
@@ -45,6 +46,8 @@ pub enum Command {
     CheckConfig(Serve),
     /// Ask the running exporter whether it is healthy, and exit with 0 if it is
     Healthcheck(Serve),
+    /// Read finished event files as fast as possible and tell what was in them
+    Replay(Replay),
     /// Print the block for the media server's config.lua that makes it post its events here
     SinkConfig {
         /// Flags of the exporter that is to receive them.
@@ -76,6 +79,42 @@ pub struct Serve {
     #[arg(long = "web.telemetry-path", value_name = "PATH", env = "EMS_EXPORTER_WEB_TELEMETRY_PATH")]
     pub telemetry_path: Option<String>,
 
+    /// Event file of the media server to follow, as a shell pattern; may be given more than once
+    ///
+    /// HTTP notifications are lost while nobody listens; what is in a file is not. Both doors may be open: an event that
+    /// comes by both counts once.
+    #[arg(
+        long = "events.file",
+        value_name = "PATTERN",
+        env = "EMS_EXPORTER_EVENTS_FILE",
+        value_delimiter = ','
+    )]
+    pub files: Vec<String>,
+
+    /// Format of the event files: json, xml, text or w3c [default: found from their content]
+    #[arg(
+        long = "events.format",
+        value_name = "FORMAT",
+        value_parser = format_of,
+        requires = "files",
+        env = "EMS_EXPORTER_EVENTS_FORMAT"
+    )]
+    pub format: Option<Format>,
+
+    /// Where to begin in files that are there already: saved-or-end, saved-or-beginning, beginning or end
+    /// [default: saved-or-end]
+    #[arg(
+        long = "events.start",
+        value_name = "WHERE",
+        value_parser = start_of,
+        env = "EMS_EXPORTER_EVENTS_START"
+    )]
+    pub start: Option<Start>,
+
+    /// Directory in which it is kept how far event files have been read [default: none]
+    #[arg(long = "storage.path", value_name = "DIRECTORY", env = "EMS_EXPORTER_STORAGE_PATH")]
+    pub storage: Option<PathBuf>,
+
     /// How much to log
     #[arg(
         long = "log.level",
@@ -95,6 +134,14 @@ pub struct Serve {
         env = "EMS_EXPORTER_LOG_FORMAT"
     )]
     pub log_format: LogFormat,
+}
+
+fn format_of(name: &str) -> Result<Format, &'static str> {
+    Format::from_name(name).ok_or("the formats are json, xml, text and w3c")
+}
+
+fn start_of(name: &str) -> Result<Start, &'static str> {
+    Start::from_name(name).ok_or("the rules are saved-or-end, saved-or-beginning, beginning and end")
 }
 
 /// How much is logged.
@@ -123,6 +170,22 @@ pub enum LogFormat {
     Json,
 }
 
+/// Flags of `replay`.
+#[derive(Args, Debug, Clone)]
+pub struct Replay {
+    /// Event files, read in the order in which they were written
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Format of the files: json, xml, text or w3c [default: found from their content]
+    #[arg(long, value_name = "FORMAT", value_parser = format_of)]
+    pub format: Option<Format>,
+
+    /// Print the metrics page that these events lead to, instead of the summary
+    #[arg(long)]
+    pub metrics: bool,
+}
+
 /// The block for `config.lua` that makes a media server post its events to `address`.
 pub fn sink_config(address: &str, server: Option<&str>) -> String {
     let path = server.map_or_else(|| "/events".to_owned(), |server| format!("/events/{server}"));
@@ -138,7 +201,7 @@ eventLogger =
             type = "RPC",
             url = "http://{address}{path}",
             serializerType = "JSON",
-            -- No enabledEvents: every event is sent, which is what the exporter wants.
+            -- No enabledEvents: the server then sends all that the exporter needs.
         }},
     }},
 }},

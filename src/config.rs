@@ -4,11 +4,12 @@
 pub mod document;
 
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::family::Settings;
 use crate::ingest::{Known, is_server_name};
+use crate::tail::{Format, Start};
 
 use document::{Fault, Section};
 
@@ -22,6 +23,12 @@ pub struct Config {
     pub telemetry_path: String,
     /// The media servers; none means that a server is made for each name that events come for.
     pub servers: Vec<Known>,
+    /// The event files of media servers.
+    pub sources: Vec<Source>,
+    /// Where event files are begun.
+    pub start: Start,
+    /// Where it is kept how far event files have been read; none to keep it nowhere.
+    pub storage: Option<PathBuf>,
     /// What the tables must know.
     pub settings: Settings,
     /// The largest body, in bytes.
@@ -36,11 +43,25 @@ impl Default for Config {
             listen: vec!["127.0.0.1:10777".to_owned()],
             telemetry_path: "/metrics".to_owned(),
             servers: Vec::new(),
+            sources: Vec::new(),
+            start: Start::default(),
+            storage: None,
             settings: Settings::default(),
             max_body: 16 << 20,
             max_servers: 64,
         }
     }
+}
+
+/// Event files of one media server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Source {
+    /// Whose they are; none for the only server.
+    pub server: Option<String>,
+    /// Their names, as shell patterns.
+    pub patterns: Vec<String>,
+    /// Their format; none to find it from their content.
+    pub format: Option<Format>,
 }
 
 /// What flags and environment say; each overrides the file.
@@ -50,6 +71,14 @@ pub struct Overrides {
     pub listen: Vec<String>,
     /// `--web.telemetry-path`.
     pub telemetry_path: Option<String>,
+    /// `--events.file`.
+    pub files: Vec<String>,
+    /// `--events.format`.
+    pub format: Option<Format>,
+    /// `--events.start`.
+    pub start: Option<Start>,
+    /// `--storage.path`.
+    pub storage: Option<PathBuf>,
 }
 
 /// Every fault of a configuration.
@@ -91,6 +120,23 @@ impl Config {
                 faults.push(format!("--web.telemetry-path {path}: {wrong}"));
             }
         }
+        if !overrides.files.is_empty() {
+            if config.servers.len() > 1 {
+                faults.push(
+                    "--events.file: several servers are configured: name the files in servers[].files"
+                        .to_owned(),
+                );
+            }
+            for pattern in &overrides.files {
+                if let Err(wrong) = check_pattern(pattern) {
+                    faults.push(format!("--events.file {pattern}: {wrong}"));
+                }
+            }
+            let source = Source { server: None, patterns: overrides.files.clone(), format: overrides.format };
+            config.sources = vec![source];
+        }
+        config.start = overrides.start.unwrap_or(config.start);
+        config.storage = overrides.storage.clone().or(config.storage);
         if faults.is_empty() { Ok(config) } else { Err(Faults(faults)) }
     }
 
@@ -125,6 +171,14 @@ impl Config {
             let (place, named) = (server.place(), server.has("name"));
             server.text("name", check_server, &mut known.name, &mut faults);
             server.texts("expect", |_| Ok(()), &mut known.expected, &mut faults);
+            let mut source = Source { server: Some(known.name.clone()), patterns: Vec::new(), format: None };
+            server.texts("files", check_pattern, &mut source.patterns, &mut faults);
+            let mut format = String::new();
+            server.text("format", check_format, &mut format, &mut faults);
+            source.format = Format::from_name(&format);
+            if !source.patterns.is_empty() {
+                self.sources.push(source);
+            }
             server.finish(&mut faults);
             if !named {
                 faults.push(place.fault("servers[].name", "is missing: every server needs a name"));
@@ -132,6 +186,18 @@ impl Config {
                 faults.push(place.fault("servers[].name", "is used twice: names must differ"));
             }
             self.servers.push(known);
+        }
+        if let Some(mut events) = root.section("events", &mut faults) {
+            let mut start = String::new();
+            events.text("start", check_start, &mut start, &mut faults);
+            self.start = Start::from_name(&start).unwrap_or_default();
+            events.finish(&mut faults);
+        }
+        if let Some(mut storage) = root.section("storage", &mut faults) {
+            let mut path = String::new();
+            storage.text("path", |_| Ok(()), &mut path, &mut faults);
+            self.storage = (!path.is_empty()).then(|| PathBuf::from(path));
+            storage.finish(&mut faults);
         }
         root.finish(&mut faults);
         faults
@@ -171,6 +237,21 @@ fn check_server(name: &str) -> Result<(), &'static str> {
         return Ok(());
     }
     Err("is not 1 to 64 letters, digits, dots, dashes and underscores")
+}
+
+fn check_pattern(pattern: &str) -> Result<(), &'static str> {
+    match glob::Pattern::new(pattern) {
+        Ok(_) if !pattern.is_empty() => Ok(()),
+        _ => Err("is not a file name or pattern, such as /var/log/ems/events*.json"),
+    }
+}
+
+fn check_format(name: &str) -> Result<(), &'static str> {
+    Format::from_name(name).map(|_| ()).ok_or("is not json, xml, text or w3c")
+}
+
+fn check_start(name: &str) -> Result<(), &'static str> {
+    Start::from_name(name).map(|_| ()).ok_or("is not saved-or-end, saved-or-beginning, beginning or end")
 }
 
 /// A duration as text, such as `6s` or `1h 30m`.

@@ -4,6 +4,7 @@ pub mod tally;
 pub mod window;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::event;
@@ -29,6 +30,9 @@ pub struct Server {
     pub name: String,
     /// A plain mutex: it is held for one event or one metric, and never across an await.
     inner: Mutex<Inner>,
+    /// Whether its events are read from files in a format without sequence numbers: then nothing
+    /// would tell a posted event from the same one in the file.
+    files_only: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -40,11 +44,16 @@ struct Inner {
 impl Server {
     fn new(name: &str, settings: &Settings) -> Arc<Self> {
         let inner = Inner { state: State::new(settings), window: Window::default() };
-        Arc::new(Self { name: name.to_owned(), inner: Mutex::new(inner) })
+        Arc::new(Self { name: name.to_owned(), inner: Mutex::new(inner), files_only: AtomicBool::new(false) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on only files tell of this server.
+    pub fn owned_by_files(&self) {
+        self.files_only.store(true, Ordering::Relaxed);
     }
 
     /// Looks at the state.
@@ -121,7 +130,18 @@ impl Ingest {
         self.servers.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// The server that a path names: `None` for `/events` alone, which belongs to the only one.
+    /// The server that a path of the HTTP door names, if it may post.
+    pub fn posting_server(&self, name: Option<&str>) -> Result<Arc<Server>, Refusal> {
+        let server = self.server(name)?;
+        if server.files_only.load(Ordering::Relaxed) {
+            return Err(Refusal::Server(
+                "the events of this server are read from text or w3c files, which have no ids to tell duplicates by",
+            ));
+        }
+        Ok(server)
+    }
+
+    /// The server of a name: `None` stands for the only one.
     pub fn server(&self, name: Option<&str>) -> Result<Arc<Server>, Refusal> {
         let servers = self.servers.read().unwrap_or_else(PoisonError::into_inner);
         let found = match name {
@@ -161,16 +181,29 @@ impl Ingest {
         let format = Format::of(body);
         let mut accepted = Accepted::default();
         wire::decode(body, format, |message| {
-            let outcome = message.and_then(|message| apply(server, &message, now));
             accepted.events += 1;
-            self.count(door, format, &outcome);
-            if let Err(refusal) = outcome {
+            if let Some(refusal) = self.take(door, server, format, message, now) {
                 accepted.refused += 1;
-                self.keep(server.name.clone(), format, &refusal, now);
                 accepted.first.get_or_insert(refusal);
             }
         });
         accepted
+    }
+
+    /// The part of the road behind the decoder: applies, counts, and keeps what is refused.
+    pub fn take(
+        &self,
+        door: Door,
+        server: &Server,
+        format: Format,
+        message: Result<Message<'_>, Refusal>,
+        now: Moment,
+    ) -> Option<Refusal> {
+        let outcome = message.and_then(|message| apply(server, &message, now));
+        self.count(door, format, &outcome);
+        let refusal = outcome.err()?;
+        self.keep(server.name.clone(), format, &refusal, now);
+        Some(refusal)
     }
 
     /// Counts and keeps what was refused before its body could be looked into.

@@ -4,8 +4,9 @@
 //!
 //! ```text
 //! bytes ──wire──▶ Message ──event──▶ Event ──state──▶ Change
-//!                                               │
+//!   ▲                                           │
 //! POST /events                                State ──metrics──▶ /metrics
+//! event files
 //! ```
 //!
 //! [`ingest::Ingest::accept`] is this road. Each step is total in its own way: [`wire`] and
@@ -17,20 +18,22 @@
 //!
 //! | file | purpose | imports |
 //! | --- | --- | --- |
-//! | `main.rs` | arguments, configuration, logging, bind, run, exit code | cli, config, simulate, run |
+//! | `main.rs` | arguments, configuration, logging, bind, run, exit code | cli, config, replay, simulate, run |
 //! | `lib.rs` | this map; [`run()`] | all |
-//! | `cli.rs` | flags and subcommands | simulate |
-//! | `config.rs` | YAML and flags to [`config::Config`], every fault at once | family, ingest |
+//! | `cli.rs` | flags and subcommands | simulate, tail |
+//! | `config.rs` | YAML and flags to [`config::Config`], every fault at once | family, ingest, tail |
 //! | `moment.rs` | a moment of time, in Unix milliseconds | – |
 //! | `wire.rs`, `wire/` | bytes to [`wire::Message`]; reading a field or naming the bad one; limits | moment |
 //! | `event.rs` | message to [`event::Event`]; the list of kinds | wire, family |
 //! | `family.rs`, `family/` | the families: what the server says, what is true, what we show | wire, exposition, moment |
 //! | `state.rs` | the tables of one server; a new server process empties them all | event, family, exposition, moment |
 //! | `exposition.rs` | the text writer, from values straight to bytes | moment |
-//! | `metrics.rs` | the catalogue, our own registry, the page | state, family, exposition, ingest, moment |
+//! | `metrics.rs` | the catalogue, our own registry, the page | state, family, exposition, ingest, files, moment |
 //! | `ingest.rs`, `ingest/` | **the road**, de-duplication, what became of each event | wire, event, state, family, exposition, moment |
 //! | `tail.rs`, `tail/` | follow event files through new names, rotation, truncation and half lines; checkpoint | – |
-//! | `http.rs`, `http/` | listeners, routes, tolerance for the server's broken header | ingest, exposition, metrics, moment, wire |
+//! | `files.rs` | the log door: entries of followed files down the road | tail, ingest, exposition, moment, wire |
+//! | `replay.rs` | finished event files, and what was in them | tail, files, ingest, family, exposition, metrics, moment, wire |
+//! | `http.rs`, `http/` | listeners, routes, tolerance for the server's broken header | ingest, files, exposition, metrics, moment, wire |
 //! | `simulate.rs`, `simulate/` | a simulated media server | – |
 //!
 //! A test reads the `use crate::` lines and fails on any import that is not in the last column.
@@ -40,7 +43,7 @@
 //! * Gauges are sizes of tables, never running sums.
 //! * A thing is known by (server, process, id); names are labels only.
 //! * received = applied + duplicate + rejected + dropped, at every instant.
-//! * Time comes in as an argument: only `http`, `simulate`, `main` and [`run()`] ask the clock.
+//! * Time comes in as an argument: only `http`, `files`, `tail`, `simulate`, `main` and [`run()`] ask the clock.
 //! * A server's lock is held for one event or the samples of one metric, never across an await.
 //! * Everything has a limit; each limit that is hit moves a counter.
 
@@ -49,10 +52,12 @@ pub mod config;
 pub mod event;
 pub mod exposition;
 pub mod family;
+pub mod files;
 pub mod http;
 pub mod ingest;
 pub mod metrics;
 pub mod moment;
+pub mod replay;
 pub mod simulate;
 pub mod state;
 pub mod tail;
@@ -65,27 +70,61 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use http::serve::listen;
+
 use config::Config;
+use files::{Files, Following};
 use http::routes::{self, App};
 use ingest::Ingest;
 use metrics::Own;
 use moment::Moment;
+use tail::Storage;
 
 /// How often the passing of time is looked at: stalls are logged at most this late.
 const TICK: Duration = Duration::from_secs(1);
 
 /// The exporter itself, with nothing started yet.
-pub fn app(config: &Config) -> Result<Arc<App>, prometheus::Error> {
+pub fn app(config: &Config) -> Result<Arc<App>, Error> {
+    let ingest = Arc::new(Ingest::new(&config.servers, &config.settings, config.max_servers));
+    let files = config.sources.iter().map(|source| {
+        let server = ingest.server(source.server.as_deref())?;
+        if source.format.is_some_and(|format| !files::format_of(format).is_numbered()) {
+            server.owned_by_files();
+        }
+        Ok(Files::new(server))
+    });
     Ok(Arc::new(App {
-        ingest: Ingest::new(&config.servers, &config.settings, config.max_servers),
+        files: files.collect::<Result<_, wire::Refusal>>()?,
+        ingest,
         own: Arc::new(Own::new(Moment::now())?),
         telemetry_path: config.telemetry_path.clone(),
         max_body: config.max_body,
     }))
 }
 
-/// Runs the exporter on `listeners` until `stop`, then lets open requests finish.
-pub async fn run(app: Arc<App>, listeners: Vec<TcpListener>, stop: CancellationToken) {
+/// Why the exporter cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The server of some files cannot be.
+    #[error("cannot follow event files: {0}")]
+    Server(#[from] wire::Refusal),
+    /// Event files cannot be followed.
+    #[error("cannot follow event files: {0}")]
+    Files(#[from] tail::Fault),
+    /// Metrics about ourselves cannot be registered.
+    #[error("cannot register the exporter's own metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// Runs the exporter on `listeners` until `stop`, then lets open requests finish and writes down
+/// how far event files have been read.
+pub async fn run(
+    app: Arc<App>,
+    config: &Config,
+    listeners: Vec<TcpListener>,
+    stop: CancellationToken,
+) -> Result<(), Error> {
+    let followings = follow(&app, config)?;
     let mut tasks = JoinSet::new();
     for listener in listeners {
         let router = routes::router(Arc::clone(&app));
@@ -102,4 +141,29 @@ pub async fn run(app: Arc<App>, listeners: Vec<TcpListener>, stop: CancellationT
         () = ticking => {}
         () = async { while tasks.join_next().await.is_some() {} } => {}
     }
+    for following in followings {
+        following.stop();
+    }
+    Ok(())
+}
+
+fn follow(app: &App, config: &Config) -> Result<Vec<Following>, Error> {
+    if !config.sources.is_empty() && config.storage.is_none() {
+        tracing::warn!(
+            "there is no --storage.path: after a restart of the exporter, what was written to event files \
+             meanwhile is skipped"
+        );
+    }
+    let mut followings = Vec::new();
+    for (source, files) in config.sources.iter().zip(&app.files) {
+        let storage = config.storage.clone();
+        let options = tail::Options {
+            format: source.format,
+            start: config.start,
+            storage: storage.map(|directory| Storage { directory, name: files.server.name.clone() }),
+            ..tail::Options::new(source.patterns.clone())
+        };
+        followings.push(Arc::clone(files).follow(options, Arc::clone(&app.ingest))?);
+    }
+    Ok(followings)
 }

@@ -1,6 +1,6 @@
 //! The program: arguments, configuration, logging, bind, run, exit code.
 
-use std::io::{Read, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::net::TcpStream;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,8 +10,9 @@ use clap::Parser;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use ems_exporter::cli::{Cli, Command, LogFormat, LogLevel, Serve, sink_config};
+use ems_exporter::cli::{self, Cli, Command, LogFormat, LogLevel, Serve, sink_config};
 use ems_exporter::config::{Config, Overrides};
+use ems_exporter::replay;
 use ems_exporter::simulate::{self, Simulation, Target, Truth};
 
 /// How long `healthcheck` waits for an answer.
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Some(Command::Simulate(options)) => simulate(options),
         Some(Command::CheckConfig(flags)) => check_config(&flags),
         Some(Command::Healthcheck(flags)) => healthcheck(&flags),
+        Some(Command::Replay(flags)) => replay(&flags),
         Some(Command::SinkConfig { serve, server }) => print_sink_config(&serve, server.as_deref()),
     };
     match done {
@@ -38,7 +40,14 @@ fn main() -> ExitCode {
 }
 
 fn config_of(flags: &Serve) -> anyhow::Result<Config> {
-    let overrides = Overrides { listen: flags.listen.clone(), telemetry_path: flags.telemetry_path.clone() };
+    let overrides = Overrides {
+        listen: flags.listen.clone(),
+        telemetry_path: flags.telemetry_path.clone(),
+        files: flags.files.clone(),
+        format: flags.format,
+        start: flags.start,
+        storage: flags.storage.clone(),
+    };
     Ok(Config::load(flags.config_file.as_deref(), &overrides)?)
 }
 
@@ -50,7 +59,10 @@ fn start_logging(level: LogLevel, format: LogFormat) {
         LogLevel::Debug => tracing::Level::DEBUG,
         LogLevel::Trace => tracing::Level::TRACE,
     };
-    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match format {
         LogFormat::Text => log.with_target(false).init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
@@ -64,9 +76,8 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 async fn bind(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
     for address in &config.listen {
-        let listener =
-            TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
-        listeners.push(listener);
+        let listener = ems_exporter::listen(address).await;
+        listeners.push(listener.with_context(|| format!("cannot listen on {address}"))?);
     }
     Ok(listeners)
 }
@@ -98,7 +109,7 @@ fn serve(flags: &Serve) -> anyhow::Result<()> {
             let address = listener.local_addr()?;
             tracing::info!(%address, path = config.telemetry_path, "listening for events and scrapes");
         }
-        ems_exporter::run(ems_exporter::app(&config)?, listeners, stop).await;
+        ems_exporter::run(ems_exporter::app(&config)?, &config, listeners, stop).await?;
         tracing::info!("stopped");
         Ok(())
     })
@@ -128,11 +139,11 @@ fn demo(flags: &Serve, streams: usize, speed: f64) -> anyhow::Result<()> {
         let options = simulate::Options { url, streams, speed, ..simulate::Options::default() };
         let simulation = Simulation::new(options)?;
         let exporter = CancellationToken::new();
-        let running =
-            tokio::spawn(ems_exporter::run(ems_exporter::app(&config)?, listeners, exporter.clone()));
+        let (app, stopping) = (ems_exporter::app(&config)?, exporter.clone());
+        let running = tokio::spawn(async move { ems_exporter::run(app, &config, listeners, stopping).await });
         simulation.run(stop.cancelled()).await?;
         exporter.cancel();
-        running.await.context("the exporter failed")
+        Ok(running.await.context("the exporter failed")??)
     })
 }
 
@@ -175,6 +186,27 @@ fn healthcheck(flags: &Serve) -> anyhow::Result<()> {
         bail!("http://{address}/-/healthy answers {status:?}");
     }
     say("healthy\n");
+    Ok(())
+}
+
+fn replay(flags: &cli::Replay) -> anyhow::Result<()> {
+    start_logging(LogLevel::Warn, LogFormat::Text);
+    for file in &flags.files {
+        std::fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+    }
+    let mut shown = 0;
+    let terminal = std::io::stderr().is_terminal();
+    let replayed = replay::replay(&flags.files, flags.format, &mut |done, all| {
+        let percent = (done * 100).checked_div(all).unwrap_or(100);
+        if terminal && percent != shown {
+            shown = percent;
+            eprint!("\r{percent:3} % of {} MB", all >> 20);
+        }
+    })?;
+    if terminal {
+        eprint!("\r                      \r");
+    }
+    say(&if flags.metrics { replayed.page()? } else { replayed.summary()? });
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 //! lock for its own samples only, so that a scrape of any size holds up no event. Our own few
 //! metrics live in a registry of the `prometheus` crate, which also watches this process.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use prometheus::core::Collector;
 use prometheus::proto::{MetricFamily, MetricType};
@@ -12,6 +12,7 @@ use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use crate::exposition::{Kind, Metric, Page, Samples, Style};
 use crate::family::{api, connection, output, process, server, session, stream, timer};
+use crate::files::{self, Files};
 use crate::ingest::{Ingest, tally};
 use crate::moment::Moment;
 use crate::state::{self, State};
@@ -150,7 +151,14 @@ fn show<T>(all: &mut Vec<Shown>, metrics: &'static [Metric<T>], table: fn(&State
 
 /// Writes the page and hands it over piece by piece; returns the number of samples. What depends
 /// on the passing of time is brought up to `now` first.
-pub fn render(ingest: &Ingest, own: &Own, style: Style, now: Moment, into: &mut impl FnMut(&[u8])) -> u64 {
+pub fn render(
+    ingest: &Ingest,
+    files: &[Arc<Files>],
+    own: &Own,
+    style: Style,
+    now: Moment,
+    into: &mut impl FnMut(&[u8]),
+) -> u64 {
     ingest.tick(now);
     let servers = ingest.servers();
     let tally = ingest.tally();
@@ -163,6 +171,13 @@ pub fn render(ingest: &Ingest, own: &Own, style: Style, now: Moment, into: &mut 
             });
         }
         page.take(into);
+    }
+    for metric in files::METRICS {
+        page.describe(metric.name, metric.kind, metric.help);
+        for files in files {
+            let mut samples = page.samples(metric.name, Some(&files.server.name), now);
+            (metric.samples)(&files.reading(), &mut samples);
+        }
     }
     for metric in tally::METRICS {
         page.describe(metric.name, metric.kind, metric.help);
@@ -201,28 +216,26 @@ fn kind_of(family: &MetricFamily) -> Kind {
 
 /// The catalogue: every metric that a page can hold, in the order of the page.
 pub fn catalogue(own: &Own) -> Vec<Description> {
-    let owned = |labels: &[&str]| labels.iter().map(|label| (*label).to_owned()).collect::<Vec<_>>();
-    let servers = SHOWN.iter().map(|metric| Description {
-        name: metric.name.to_owned(),
-        kind: metric.kind,
-        help: metric.help.to_owned(),
-        labels: owned(&[&["server"], metric.labels].concat()),
-    });
-    let tallies = tally::METRICS.iter().map(|metric| Description {
-        name: metric.name.to_owned(),
-        kind: metric.kind,
-        help: metric.help.to_owned(),
-        labels: owned(metric.labels),
-    });
+    let described = |name: &str, kind, help: &str, labels: &[&[&str]]| Description {
+        name: name.to_owned(),
+        kind,
+        help: help.to_owned(),
+        labels: labels.concat().iter().map(|label| (*label).to_owned()).collect(),
+    };
+    let server: &[&str] = &["server"];
+    let servers =
+        SHOWN.iter().map(|metric| described(metric.name, metric.kind, metric.help, &[server, metric.labels]));
+    let files = files::METRICS
+        .iter()
+        .map(|metric| described(metric.name, metric.kind, metric.help, &[server, metric.labels]));
+    let tallies = tally::METRICS
+        .iter()
+        .map(|metric| described(metric.name, metric.kind, metric.help, &[metric.labels]));
     let gathered = own.registry.gather();
     let registered = gathered.iter().map(|family| {
         let labels = family.get_metric().first().map(|metric| metric.get_label()).unwrap_or_default();
-        Description {
-            name: family.name().to_owned(),
-            kind: kind_of(family),
-            help: family.help().to_owned(),
-            labels: labels.iter().map(|label| label.name().to_owned()).collect(),
-        }
+        let labels: Vec<&str> = labels.iter().map(|label| label.name()).collect();
+        described(family.name(), kind_of(family), family.help(), &[&labels])
     });
-    servers.chain(tallies).chain(registered).collect()
+    servers.chain(files).chain(tallies).chain(registered).collect()
 }

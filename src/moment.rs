@@ -2,6 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
 /// Milliseconds since 1970-01-01T00:00:00Z. Time always comes in as an argument: only the edges
 /// of the program (listeners, followers, timers) call [`Moment::now`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -10,8 +13,7 @@ pub struct Moment(u64);
 impl Moment {
     /// The host's wall clock.
     pub fn now() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        Self(since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)))
+        Self::from(SystemTime::now())
     }
 
     /// `millis` milliseconds after the epoch.
@@ -44,9 +46,14 @@ impl Moment {
         Self(self.0.saturating_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)))
     }
 
-    /// Reads `YYYY-MM-DDTHH:MM:SS` as the server writes it: with or without a fraction, and with
-    /// `-` or `:` in the time part. No zone is ever written; the text is taken as UTC.
+    /// Reads `YYYY-MM-DDTHH:MM:SS` as the server writes it: with or without a fraction, with `-` or
+    /// `:` in the time part, or as `YYYY-Mon-DD HH:MM:SS` in W3C files. No zone is ever written;
+    /// the text is taken as UTC.
     pub fn parse(text: &str) -> Option<Self> {
+        if let Some(month) = text.get(5..8).and_then(|name| MONTHS.iter().position(|month| *month == name)) {
+            let (year, rest) = (text.get(..5)?, text.get(8..)?);
+            return Self::parse(&format!("{year}{:02}{}", month + 1, rest.replacen(' ', "T", 1)));
+        }
         let bytes = text.as_bytes();
         let number = |from: usize, to: usize| -> Option<u64> {
             let digits = bytes.get(from..to)?;
@@ -78,16 +85,24 @@ impl Moment {
     }
 }
 
+impl From<SystemTime> for Moment {
+    fn from(time: SystemTime) -> Self {
+        let since = time.duration_since(UNIX_EPOCH);
+        Self(since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_three_spellings_of_the_server() {
+    fn reads_the_spellings_of_the_server() {
         let expected = Some(Moment::from_seconds(1_795_364_096));
         assert_eq!(Moment::parse("2026-11-22T16:14:56.000"), expected);
         assert_eq!(Moment::parse("2026-11-22T16:14:56"), expected);
         assert_eq!(Moment::parse("2026-11-22T16-14-56"), expected);
+        assert_eq!(Moment::parse("2026-Nov-22 16:14:56"), expected);
         assert_eq!(Moment::parse("1970-01-01T00:00:00"), Some(Moment(0)));
         assert_eq!(Moment::parse("2024-02-29T12:00:00"), Some(Moment::from_seconds(1_709_208_000)));
     }

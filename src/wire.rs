@@ -6,6 +6,8 @@
 //! `applicationStart` costs no more memory than a small one.
 
 pub mod json;
+pub mod text;
+pub mod w3c;
 pub mod xml;
 
 use std::borrow::Cow;
@@ -30,13 +32,17 @@ pub enum Format {
     Xml,
     /// A `<methodCall>`.
     XmlRpc,
+    /// Entries of several lines; in event files only.
+    Text,
+    /// Rows of columns; in event files only.
+    W3c,
     /// Nothing that could be recognised.
     Unknown,
 }
 
 impl Format {
     /// Every format, in the order of the metrics.
-    pub const ALL: [Self; 4] = [Self::Json, Self::Xml, Self::XmlRpc, Self::Unknown];
+    pub const ALL: [Self; 6] = [Self::Json, Self::Xml, Self::XmlRpc, Self::Text, Self::W3c, Self::Unknown];
 
     /// The value of the label `format`.
     pub const fn label(self) -> &'static str {
@@ -44,11 +50,18 @@ impl Format {
             Self::Json => "json",
             Self::Xml => "xml",
             Self::XmlRpc => "xmlrpc",
+            Self::Text => "text",
+            Self::W3c => "w3c",
             Self::Unknown => "unknown",
         }
     }
 
-    /// Finds the format from the first bytes: the server's Content-Type cannot be trusted.
+    /// Whether its events have the sequence numbers by which duplicates are known.
+    pub const fn is_numbered(self) -> bool {
+        !matches!(self, Self::Text | Self::W3c)
+    }
+
+    /// Finds the format of a posted body from its first bytes: the server's Content-Type cannot be trusted.
     pub fn of(body: &[u8]) -> Self {
         let start = skip_space(body);
         match body.get(start) {
@@ -209,6 +222,8 @@ pub struct Message<'a> {
     pub id: Option<u64>,
     /// `timestamp`: when the server logged the event, in whole seconds; absent in EMS 1.6.
     pub at: Option<Moment>,
+    /// Whether `at` was written as local time without a zone, and taken as if it were UTC.
+    pub local: bool,
     /// `processId`: the origin process, absent in EMS 1.6.
     pub process: Option<u64>,
     fields: Vec<Field<'a>>,
@@ -234,6 +249,7 @@ impl<'a> Message<'a> {
             return Err(Refusal::NotAnEvent("it has no type"));
         };
         let (id, process) = (top.u64("id")?, top.u64("processId")?);
+        let local = matches!(top.get("timestamp"), Some(Value::Text(_)));
         let at = match top.get("timestamp") {
             None | Some(Value::Null) => None,
             Some(Value::Text(text)) => Some(
@@ -252,7 +268,7 @@ impl<'a> Message<'a> {
                 }
             },
         };
-        Ok(Self { name, id, at, process, fields, payload })
+        Ok(Self { name, id, at, local, process, fields, payload })
     }
 }
 
@@ -426,9 +442,17 @@ pub fn decode<'a>(body: &'a [u8], format: Format, mut each: impl FnMut(Result<Me
         Format::Json => json::decode(body, &mut each),
         Format::Xml => each(xml::decode(body)),
         Format::XmlRpc => each(xml::decode_call(body)),
+        Format::Text => each(text::decode(body)),
+        // Rows are decoded with their header, by `decode_row`.
+        Format::W3c => each(Err(Refusal::Format)),
         Format::Unknown if body[skip_space(body)..].is_empty() => each(Err(Refusal::Empty)),
         Format::Unknown => each(Err(Refusal::Format)),
     }
+}
+
+/// Decodes a row of a W3C event file; `header` holds the names of its columns.
+pub fn decode_row<'a>(header: &'a [u8], row: &'a [u8]) -> Result<Message<'a>, Refusal> {
+    w3c::decode(header, row)
 }
 
 /// Where the first byte is that is neither white space nor part of a byte order mark.

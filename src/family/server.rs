@@ -117,6 +117,11 @@ impl Table {
         self.stopping
     }
 
+    /// When the last event came; the epoch before the first one.
+    pub fn heard(&self) -> Moment {
+        self.heard.unwrap_or_default()
+    }
+
     /// Tells from which process an event comes that is `event` if it is of this family.
     ///
     /// A process id alone does not tell: in a container it is the same after each restart. Bodies

@@ -50,8 +50,8 @@ pub enum Event {
 /// A session as an event shows it.
 #[derive(Debug, Clone, Copy)]
 pub struct Session {
-    /// `PID` and `sessionId`.
-    pub key: Key,
+    /// `PID` and `sessionId`; rows of W3C files have none, and then it is only counted.
+    pub key: Option<Key>,
     /// Tells sessions with a reused key apart: `startTime`, in local time without a zone.
     pub started: u64,
     /// `stopTime` less `startTime`.
@@ -83,7 +83,7 @@ fn session(message: &Message<'_>) -> Result<Session, Refusal> {
     };
     let (start, stop) = (time("startTime")?, time("stopTime")?);
     Ok(Session {
-        key: Key::of(message, field)?,
+        key: payload.has(field).then(|| Key::of(message, field)).transpose()?,
         started: start.map_or(0, Moment::millis),
         duration: start.zip(stop).map(|(start, stop)| stop.since(start)),
     })
@@ -145,11 +145,15 @@ impl Table {
     }
 
     fn start(&mut self, session: &Session) -> Change {
-        if self.closed.holds(session.key, session.started) {
+        let Some(key) = session.key else {
+            self.started += 1;
+            return Change::Counted;
+        };
+        if self.closed.holds(key, session.started) {
             return Change::CreatedLate;
         }
         let mut change = Change::Opened;
-        match self.rows.get(&session.key) {
+        match self.rows.get(&key) {
             Some(started) if *started == session.started => return Change::Repeated,
             Some(_) => {
                 self.ended += 1;
@@ -163,21 +167,24 @@ impl Table {
             None => {}
         }
         self.started += 1;
-        self.rows.insert(session.key, session.started);
+        self.rows.insert(key, session.started);
         change
     }
 
     fn end(&mut self, session: &Session) -> Change {
-        if self.closed.holds(session.key, session.started) {
+        if session.key.is_some_and(|key| self.closed.holds(key, session.started)) {
             return Change::Repeated;
         }
-        self.closed.remember(session.key, session.started);
         self.ended += 1;
         if let Some(duration) = session.duration {
             self.durations.observe(duration.as_secs_f64());
         }
-        if self.rows.get(&session.key) == Some(&session.started) {
-            self.rows.remove(&session.key);
+        let Some(key) = session.key else {
+            return Change::Counted;
+        };
+        self.closed.remember(key, session.started);
+        if self.rows.get(&key) == Some(&session.started) {
+            self.rows.remove(&key);
             return Change::Closed;
         }
         self.started += 1;

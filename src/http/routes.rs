@@ -16,6 +16,7 @@ use flate2::write::GzEncoder;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::exposition::Style;
+use crate::files::Files;
 use crate::ingest::tally::Door;
 use crate::ingest::{Ingest, Server};
 use crate::metrics::{self, Own};
@@ -29,7 +30,9 @@ const BODY_TIME: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct App {
     /// The road.
-    pub ingest: Ingest,
+    pub ingest: Arc<Ingest>,
+    /// The event files that are followed, by server.
+    pub files: Vec<Arc<Files>>,
     /// Metrics about ourselves.
     pub own: Arc<Own>,
     /// The path of the metrics page.
@@ -69,7 +72,7 @@ async fn post_named(State(app): State<Arc<App>>, Path(server): Path<String>, req
 
 /// The HTTP door: reads a body, sends it down the road, and answers at once.
 async fn post(app: &App, name: Option<&str>, request: Request) -> Response {
-    let received = match app.ingest.server(name) {
+    let received = match app.ingest.posting_server(name) {
         Ok(server) => read(request.into_body(), app.max_body).await.map(|body| (server, body)),
         Err(refusal) => Err(refusal),
     };
@@ -152,7 +155,7 @@ pub fn page(app: &App, style: Style, gzip: bool, now: Moment) -> Vec<u8> {
     let start = Instant::now();
     let mut plain = Vec::new();
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    let samples = metrics::render(&app.ingest, &app.own, style, now, &mut |bytes| {
+    let samples = metrics::render(&app.ingest, &app.files, &app.own, style, now, &mut |bytes| {
         if !gzip {
             plain.extend_from_slice(bytes);
         } else if let Err(error) = encoder.write_all(bytes) {
@@ -196,11 +199,13 @@ fn ranked(headers: &HeaderMap, name: &HeaderName, is: impl Fn(&str) -> bool) -> 
     })
 }
 
-/// Whether the exporter can do its work, and why not where it cannot. It is ready as soon as it
-/// listens.
-async fn ready() -> Response {
-    let body = serde_json::json!({ "ready": true, "reasons": [] }).to_string();
-    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+/// Whether the exporter can do its work, and why not where it cannot: it is ready once it listens
+/// and has caught up with its event files.
+async fn ready(State(app): State<Arc<App>>) -> Response {
+    let reasons: Vec<String> = app.files.iter().filter_map(|files| files.unready()).collect();
+    let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = serde_json::json!({ "ready": reasons.is_empty(), "reasons": reasons }).to_string();
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 async fn landing(State(app): State<Arc<App>>) -> Response {

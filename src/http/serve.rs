@@ -1,6 +1,7 @@
 //! Accepting connections and answering on them until told to stop.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,10 @@ use tokio_util::sync::CancellationToken;
 use super::socket::Socket;
 use crate::metrics::Own;
 
+/// Most connections that wait to be accepted. The media server opens one for each event, many at a
+/// moment; the kernel makes those beyond this wait for a second and more. Its own limit,
+/// `net.core.somaxconn`, may be lower.
+const BACKLOG: u32 = 4096;
 /// Most connections that are open at once; further ones wait in the kernel's backlog.
 const CONNECTIONS: usize = 8192;
 /// How long a client may take to send the header section of a request.
@@ -26,6 +31,26 @@ const HEADER_TIME: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long open requests may take after we were told to stop.
 const DRAIN_TIME: Duration = Duration::from_secs(4);
+
+/// Listens on `address`, HOST:PORT.
+pub async fn listen(address: &str) -> io::Result<TcpListener> {
+    let mut failed = io::Error::new(io::ErrorKind::AddrNotAvailable, "the host has no address");
+    for address in tokio::net::lookup_host(address).await? {
+        match listen_on(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restart must not wait for the last connections of the run before.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Answers on `listener` until `stop`, then lets open requests finish.
 pub async fn serve(listener: TcpListener, router: Router, own: Arc<Own>, stop: CancellationToken) {

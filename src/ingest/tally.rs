@@ -8,14 +8,17 @@ use crate::wire::{Format, Reason, Refusal};
 pub enum Door {
     /// It was posted.
     Http,
+    /// It was read from an event file.
+    File,
 }
 
 impl Door {
-    const ALL: [Self; 1] = [Self::Http];
+    const ALL: [Self; 2] = [Self::Http, Self::File];
 
     const fn label(self) -> &'static str {
         match self {
             Self::Http => "http",
+            Self::File => "file",
         }
     }
 }

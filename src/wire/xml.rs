@@ -20,7 +20,10 @@ pub(super) fn is_method_call(body: &[u8]) -> bool {
 
 /// Decodes a `<MAP>` or `<TYPED_MAP>` document.
 pub(super) fn decode(body: &[u8]) -> Result<Message<'_>, Refusal> {
-    let mut document = Document::new(body);
+    read(body, map)
+}
+
+fn map<'a>(mut document: Document<'a, '_>) -> Result<Message<'a>, Refusal> {
     let root = document.element()?.ok_or_else(|| document.syntax("it has no element"))?;
     if !matches!(root.name, b"MAP" | b"TYPED_MAP") || root.empty {
         return Err(Refusal::NotAnEvent("its root is not a MAP"));
@@ -32,7 +35,10 @@ pub(super) fn decode(body: &[u8]) -> Result<Message<'_>, Refusal> {
 /// Decodes a `<methodCall>`: the server's five positional parameters, or one struct with members
 /// `type` and `payload` as its documentation shows.
 pub(super) fn decode_call(body: &[u8]) -> Result<Message<'_>, Refusal> {
-    let mut document = Document::new(body);
+    read(body, call)
+}
+
+fn call<'a>(mut document: Document<'a, '_>) -> Result<Message<'a>, Refusal> {
     document.enter(b"methodCall")?;
     document.enter(b"methodName")?;
     let method = document.text_until_end()?;
@@ -59,6 +65,29 @@ pub(super) fn decode_call(body: &[u8]) -> Result<Message<'_>, Refusal> {
     Message::open(fields)
 }
 
+/// Reads a body strictly, then once more without the bytes that are no UTF-8: the server writes
+/// stream names as they came.
+fn read<'a>(
+    body: &'a [u8],
+    decode: impl for<'r> Fn(Document<'a, 'r>) -> Result<Message<'a>, Refusal>,
+) -> Result<Message<'a>, Refusal> {
+    let strictly = decode(Document::new(body, body));
+    if strictly.is_ok() || std::str::from_utf8(body).is_ok() {
+        return strictly;
+    }
+    decode(Document::new(body, &masked(body)))
+}
+
+/// The body with a plain byte in place of each that is no UTF-8, so that all else stays where it is.
+fn masked(body: &[u8]) -> Vec<u8> {
+    let mut masked = Vec::with_capacity(body.len());
+    for chunk in body.utf8_chunks() {
+        masked.extend_from_slice(chunk.valid().as_bytes());
+        masked.resize(masked.len() + chunk.invalid().len(), b'?');
+    }
+    masked
+}
+
 /// A start tag.
 struct Element<'a> {
     name: &'a [u8],
@@ -67,15 +96,16 @@ struct Element<'a> {
     empty: bool,
 }
 
-struct Document<'a> {
+struct Document<'a, 'r> {
     body: &'a [u8],
-    reader: Reader<&'a [u8]>,
+    /// Reads the body, or a copy of it in which every place is the same.
+    reader: Reader<&'r [u8]>,
     fields: Vec<Field<'a>>,
 }
 
-impl<'a> Document<'a> {
-    fn new(body: &'a [u8]) -> Self {
-        Self { body, reader: Reader::from_reader(body), fields: Vec::with_capacity(96) }
+impl<'a, 'r> Document<'a, 'r> {
+    fn new(body: &'a [u8], readable: &'r [u8]) -> Self {
+        Self { body, reader: Reader::from_reader(readable), fields: Vec::with_capacity(96) }
     }
 
     fn at(&self) -> usize {
@@ -86,7 +116,7 @@ impl<'a> Document<'a> {
         Refusal::Syntax { format: Format::Xml, what, at: self.at() }
     }
 
-    fn read(&mut self) -> Result<Event<'a>, Refusal> {
+    fn read(&mut self) -> Result<Event<'r>, Refusal> {
         self.reader.read_event().map_err(|_| Refusal::Syntax {
             format: Format::Xml,
             what: "the markup is not well formed",
@@ -299,5 +329,22 @@ pub(super) fn unescape(raw: &[u8]) -> String {
     match quick_xml::escape::unescape(&text) {
         Ok(plain) => plain.into_owned(),
         Err(_) => text.into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_no_utf8_are_read_around() {
+        let body = b"<MAP name=\"\"><STR name=\"type\">x</STR><STR name=\"bad\xff\">y</STR>\
+            <MAP name=\"payload\"><STR name=\"name\">a&amp;b\xff\xfe</STR><UINT64 name=\"uniqueId\">7</UINT64></MAP></MAP>";
+        let message = decode(body).unwrap();
+        let payload = message.payload();
+        assert_eq!(payload.text("name").unwrap().as_deref(), Some("a&b\u{fffd}\u{fffd}"));
+        assert_eq!(payload.u64("uniqueId").unwrap(), Some(7));
+        let broken = decode(b"<MAP name=\"\"><STR name=\"type\">x\xff</STR>").unwrap_err();
+        assert!(matches!(broken, Refusal::Syntax { at: 38, .. }), "{broken:?}");
     }
 }

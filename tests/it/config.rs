@@ -4,6 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use ems_exporter::config::{Config, Overrides};
+use ems_exporter::tail::{Format, Start};
 
 fn load(text: &str) -> Result<Config, String> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -36,6 +37,28 @@ fn everything_can_be_set() {
     assert_eq!((config.settings.streams, config.max_body, config.max_servers), (7, 4096, 3));
     assert_eq!(config.servers[0].expected, ["cam1", "cam2"]);
     assert_eq!(config.servers[1].name, "east");
+    let config = load(
+        "events: {start: beginning}\nstorage: {path: /var/lib/x}\n\
+         servers:\n  - {name: west, files: /log/*.json, format: json}\n",
+    )
+    .unwrap();
+    assert_eq!((config.start, config.storage), (Start::Beginning, Some("/var/lib/x".into())));
+    assert_eq!(config.sources[0].server.as_deref(), Some("west"));
+    assert_eq!((config.sources[0].patterns.len(), config.sources[0].format), (1, Some(Format::Json)));
+}
+
+#[test]
+fn faults_of_event_files_are_told_too() {
+    let faults =
+        load("events: {start: middle}\nservers:\n  - {name: west, files: ['a[', ''], format: csv}\n")
+            .unwrap_err();
+    for expected in [
+        "3:26: servers[].files is not a file name or pattern, such as /var/log/ems/events*.json",
+        "servers[].format is not json, xml, text or w3c",
+        "1:17: events.start is not saved-or-end, saved-or-beginning, beginning or end",
+    ] {
+        assert!(faults.contains(expected), "{expected}: {faults}");
+    }
 }
 
 #[test]
@@ -58,7 +81,7 @@ fn all_faults_come_at_once_with_their_places() {
         "ems.yml:9:5: servers[].name is missing: every server needs a name",
         "ems.yml:10:11: servers[].name is not 1 to 64 letters, digits, dots, dashes and underscores",
         "ems.yml:12:5: servers[].name is used twice: names must differ",
-        "ems.yml:7:1: server is not a known key: known here are web, series, stall, limits, servers",
+        "ems.yml:7:1: server is not a known key: known here are web, series, stall, limits, servers, events, storage",
     ];
     let lines: Vec<&str> = faults.lines().map(str::trim).collect();
     assert_eq!(lines, expected);
@@ -73,8 +96,11 @@ fn a_document_that_is_no_yaml_is_one_fault() {
 
 #[test]
 fn flags_override_the_file_and_are_checked_with_it() {
-    let overrides =
-        Overrides { listen: vec!["nowhere".to_owned()], telemetry_path: Some("/events".to_owned()) };
+    let overrides = Overrides {
+        listen: vec!["nowhere".to_owned()],
+        telemetry_path: Some("/events".to_owned()),
+        ..Overrides::default()
+    };
     let missing = std::path::Path::new("/does/not/exist.yml");
     let faults = Config::load(Some(missing), &overrides).unwrap_err().to_string();
     assert!(faults.starts_with("the configuration has 3 faults:"), "{faults}");

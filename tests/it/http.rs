@@ -16,6 +16,7 @@ pub struct Exporter {
     pub address: SocketAddr,
     pub app: Arc<App>,
     stop: CancellationToken,
+    running: tokio::task::JoinHandle<()>,
     _guard: DropGuard,
 }
 
@@ -29,8 +30,17 @@ impl Exporter {
         let address = listener.local_addr().unwrap();
         let app = ems_exporter::app(config).unwrap();
         let stop = CancellationToken::new();
-        tokio::spawn(ems_exporter::run(Arc::clone(&app), vec![listener], stop.clone()));
-        Self { address, app, stop: stop.clone(), _guard: stop.drop_guard() }
+        let (running, config, stopping) = (Arc::clone(&app), config.clone(), stop.clone());
+        let running = tokio::spawn(async move {
+            ems_exporter::run(running, &config, vec![listener], stopping).await.unwrap();
+        });
+        Self { address, app, stop: stop.clone(), running, _guard: stop.drop_guard() }
+    }
+
+    /// Stops the exporter and waits until it has.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.running.await.unwrap();
     }
 
     /// Sends bytes on a new connection and reads until one answer is whole.

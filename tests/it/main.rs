@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "a test crate has no outside")]
 
 mod config;
+mod files;
 mod golden;
 mod house;
 mod http;

@@ -108,7 +108,7 @@ impl Road {
 
     pub fn page(&self, style: Style, seconds: f64) -> String {
         let mut page = Vec::new();
-        metrics::render(&self.ingest, &self.own, style, at(seconds), &mut |bytes| {
+        metrics::render(&self.ingest, &[], &self.own, style, at(seconds), &mut |bytes| {
             page.extend_from_slice(bytes)
         });
         String::from_utf8(page).unwrap()

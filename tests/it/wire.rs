@@ -41,6 +41,8 @@ proptest! {
         for format in Format::ALL {
             wire::decode(&bytes, format, |_| ());
         }
+        let (header, row) = bytes.split_at(bytes.len() / 2);
+        drop(wire::decode_row(header, row));
     }
 
     #[test]
@@ -156,6 +158,32 @@ fn an_xml_rpc_call_may_hold_one_struct() {
         assert_eq!(message.name, "timerClosed");
         assert_eq!(message.payload().u64("timerId").unwrap(), Some(9));
         assert_eq!(message.payload().text("note").unwrap().unwrap(), "plain <text>");
+        seen += 1;
+    });
+    assert_eq!(seen, 1);
+}
+
+#[test]
+fn a_tab_in_a_name_does_not_shift_the_columns_of_a_row() {
+    let header = b"processId\tINFO\tname\ttype\tuniqueId\tvideo-bytes";
+    let message = wire::decode_row(header, b"7\tinStreamCreated\ta\tb\tc\tINR\t5\t9").unwrap();
+    assert_eq!(message.name, "inStreamCreated");
+    assert_eq!(message.payload().text("name").unwrap().unwrap(), "a\tb\tc");
+    assert_eq!(message.payload().u64("uniqueId").unwrap(), Some(5));
+    assert_eq!(message.payload().map("video").unwrap().unwrap().u64("bytesCount").unwrap(), Some(9));
+    assert!(wire::decode_row(header, b"7\tinStreamCreated\ta").is_err());
+}
+
+#[test]
+fn a_line_feed_in_a_name_does_not_lose_a_text_entry() {
+    let entry =
+        b"00007\tinStreamCreated\n\tPID: 7\n\taudio:\n\t\tcodec: AAAC\n\tname: a\nb: c\n\tuniqueId: 5\n";
+    let mut seen = 0;
+    wire::decode(entry, Format::Text, |message| {
+        let message = message.unwrap();
+        assert_eq!(message.payload().text("name").unwrap().unwrap(), "a");
+        assert_eq!(message.payload().u64("uniqueId").unwrap(), Some(5));
+        assert_eq!(message.payload().map("audio").unwrap().unwrap().text("codec").unwrap().unwrap(), "AAAC");
         seen += 1;
     });
     assert_eq!(seen, 1);

@@ -327,6 +327,8 @@ impl Table {
             }
             Some(Row { name: Some(name), .. }) => Arc::clone(name),
             Some(Row { name: None, .. }) => return Change::Counted,
+            // Rows of W3C files do not say whose feed it was.
+            None if name.is_empty() => return Change::Counted,
             None => self.track(name, now),
         };
         let feed = &mut self.name(&name, now).feeds[media as usize];
