@@ -1,0 +1,103 @@
+//! What the commands of the program answer to a person.
+
+use std::fs;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::exporter::{Exporter, run};
+use crate::waiting::wait_for;
+
+#[test]
+fn the_demo_is_alive_within_seconds_and_ends_at_once() {
+    let mut demo = Exporter::demo();
+    let said = demo.process.output();
+    for address in ["/metrics\n", "/\n", "/-/healthy\n"] {
+        assert!(said.contains(&format!("http://{}{address}", demo.address)), "{said}");
+    }
+    for start in [
+        "ems_stream_up{",
+        "ems_chunks_closed_total{server=\"ems\",format=\"hls\"",
+        "ems_chunks_closed_total{server=\"ems\",format=\"hds\"",
+        "ems_chunks_closed_total{server=\"ems\",format=\"dash\"",
+        "ems_timers{",
+        "ems_timers_triggered_total{",
+        "ems_streams{server=\"ems\",direction=\"out\",type=\"ONR\",purpose=\"play\"}",
+        "ems_sessions{",
+    ] {
+        wait_for(start, Duration::from_secs(20), || (demo.sum(start) > 0.0).then_some(()));
+    }
+    demo.process.interrupt();
+    let status = demo.process.wait(Duration::from_secs(6));
+    assert_eq!(status.code(), Some(0), "{}", demo.process.output());
+}
+
+#[test]
+fn the_simulated_server_prints_what_the_exporter_has_counted() {
+    let exporter = Exporter::serving("");
+    let url = format!("http://{}/events/alone", exporter.address);
+    let output = run(&["simulate", "--url", &url, "--speed", "50", "--duration", "3s", "--format", "xmlrpc"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let truth: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let delivered = truth["delivered"].as_object().unwrap();
+    assert!(delivered.len() > 10, "{truth}");
+    for (event, count) in delivered {
+        let sample = format!("ems_events_total{{server=\"alone\",event=\"{event}\"}}");
+        assert_eq!(Some(exporter.sum(&sample)), count.as_f64(), "{event}");
+    }
+}
+
+#[test]
+fn check_config_reports_every_fault_at_once() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("config.yml");
+    let path = file.to_str().unwrap();
+    fs::write(
+        &file,
+        "web: {listen_address: nowhere}\nseries: {retention: 5}\nstal: {}\nservers: [{expect: [a]}]\n",
+    )
+    .unwrap();
+    let bad = run(&["check-config", "--config.file", path]);
+    let said = String::from_utf8_lossy(&bad.stderr);
+    assert_eq!(bad.status.code(), Some(1), "{said}");
+    for fault in [
+        "4 faults",
+        "config.yml:1:23: web.listen_address is not HOST:PORT",
+        "config.yml:2:21: series.retention is not a duration",
+        "config.yml:3:1: stal is not a known key",
+        "config.yml:4:11: servers[].name is missing",
+    ] {
+        assert!(said.contains(fault), "{fault:?} is not in:\n{said}");
+    }
+    fs::write(&file, "stall: {minimum: 20s}\n").unwrap();
+    let good = run(&["check-config", "--config.file", path]);
+    assert_eq!(good.status.code(), Some(0), "{}", String::from_utf8_lossy(&good.stderr));
+}
+
+#[test]
+fn healthcheck_tells_a_running_exporter_from_none() {
+    let mut exporter = Exporter::serving("");
+    let address = exporter.address.to_string();
+    let check = || run(&["healthcheck", "--web.listen-address", &address]);
+    let well = check();
+    assert_eq!(well.status.code(), Some(0), "{}", String::from_utf8_lossy(&well.stderr));
+    exporter.process.interrupt();
+    assert_eq!(exporter.process.wait(Duration::from_secs(6)).code(), Some(0));
+    let ill = check();
+    assert_eq!(ill.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&ill.stderr).contains("nothing healthy answers at http://"));
+}
+
+#[test]
+fn a_taken_port_is_told_in_one_sentence() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for command in [&["--web.listen-address", &address][..], &["demo", "--web.listen-address", &address]] {
+        let output = run(command);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.starts_with(&format!("ems-exporter: cannot listen on {address}: ")), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}
