@@ -15,11 +15,11 @@ const SUBSTITUTE: u8 = b'_';
 /// A header section ends with these bytes.
 const END: &[u8] = b"\r\n\r\n";
 
-/// A socket on which [`END`] has or has not come by yet.
+/// A socket on which the end of the header section has or has not come by yet.
 #[derive(Debug)]
 pub struct Socket<S> {
     inner: S,
-    /// How many bytes of [`END`] the last bytes read were; all of them once it has come.
+    /// How many bytes of that end the last bytes read were; all of them once it has come by.
     matched: usize,
 }
 
