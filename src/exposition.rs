@@ -56,6 +56,8 @@ pub struct Metric<T: 'static> {
     pub help: &'static str,
     /// Its labels beside `server`.
     pub labels: &'static [&'static str],
+    /// A PromQL query that shows what it is good for.
+    pub query: &'static str,
     /// Writes the samples of one server.
     pub samples: fn(&T, &mut Samples<'_>),
 }

@@ -152,6 +152,7 @@ pub const METRICS: &[Metric<Reading>] = &[
         kind: Kind::Gauge,
         help: "Event files that are followed.",
         labels: &[],
+        query: "ems_exporter_tail_files",
         samples: |reading, samples| samples.add(&[], reading.status.files),
     },
     Metric {
@@ -159,6 +160,7 @@ pub const METRICS: &[Metric<Reading>] = &[
         kind: Kind::Gauge,
         help: "Bytes of event files that are written and not read yet, as of the last look.",
         labels: &[],
+        query: "max by (server) (ems_exporter_tail_bytes_behind)",
         samples: |reading, samples| samples.add(&[], reading.status.bytes_behind),
     },
     Metric {
@@ -166,6 +168,7 @@ pub const METRICS: &[Metric<Reading>] = &[
         kind: Kind::Counter,
         help: "Bytes of event files read.",
         labels: &[],
+        query: "rate(ems_exporter_tail_bytes_read_total[5m])",
         samples: |reading, samples| samples.add(&[], reading.status.bytes_read),
     },
     Metric {
@@ -173,6 +176,7 @@ pub const METRICS: &[Metric<Reading>] = &[
         kind: Kind::Counter,
         help: "Entries of event files read.",
         labels: &[],
+        query: "rate(ems_exporter_tail_entries_read_total[5m])",
         samples: |reading, samples| samples.add(&[], reading.status.entries_read),
     },
     Metric {
@@ -180,6 +184,7 @@ pub const METRICS: &[Metric<Reading>] = &[
         kind: Kind::Gauge,
         help: "When something was last read from an event file; absent before the first time.",
         labels: &[],
+        query: "time() - ems_exporter_tail_last_read_timestamp_seconds",
         samples: |reading, samples| {
             if let Some(last) = reading.status.last_read {
                 samples.add(&[], Moment::from(last));
@@ -191,6 +196,7 @@ pub const METRICS: &[Metric<Reading>] = &[
         kind: Kind::Counter,
         help: "Times that one event file took the place of another, by how.",
         labels: &["kind"],
+        query: "increase(ems_exporter_tail_rotations_total[1d])",
         samples: |reading, samples| {
             for kind in Rotation::ALL {
                 samples.add(&[("kind", kind.name())], reading.status.rotation(kind));
@@ -202,6 +208,7 @@ pub const METRICS: &[Metric<Reading>] = &[
         kind: Kind::Counter,
         help: "Troubles with event files, each counted when it began, by reason.",
         labels: &["reason"],
+        query: "increase(ems_exporter_tail_errors_total[1h]) > 0",
         samples: |reading, samples| {
             for reason in Reason::ALL {
                 samples.add(&[("reason", reason.name())], reading.status.error(reason));

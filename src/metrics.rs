@@ -28,7 +28,37 @@ pub struct Description {
     pub help: String,
     /// All its labels.
     pub labels: Vec<String>,
+    /// A PromQL query that shows what it is good for.
+    pub query: &'static str,
 }
+
+/// Example queries of the metrics in our own registry.
+const OWN_QUERIES: &[(&str, &str)] = &[
+    ("ems_exporter_build_info", "count by (version) (ems_exporter_build_info)"),
+    (
+        "ems_exporter_config_last_load_success_timestamp_seconds",
+        "time() - ems_exporter_config_last_load_success_timestamp_seconds",
+    ),
+    ("ems_exporter_http_accept_failures_total", "increase(ems_exporter_http_accept_failures_total[1h]) > 0"),
+    ("ems_exporter_http_connections", "ems_exporter_http_connections"),
+    (
+        "ems_exporter_http_connections_accepted_total",
+        "rate(ems_exporter_http_connections_accepted_total[5m])",
+    ),
+    (
+        "ems_exporter_http_responses_total",
+        r#"sum by (instance, code) (rate(ems_exporter_http_responses_total{code!="200"}[5m]))"#,
+    ),
+    ("ems_exporter_scrape_duration_seconds", "ems_exporter_scrape_duration_seconds > 1"),
+    ("ems_exporter_scrape_samples", "topk(5, ems_exporter_scrape_samples)"),
+    ("process_cpu_seconds_total", r#"rate(process_cpu_seconds_total{job="ems"}[5m])"#),
+    ("process_max_fds", r#"process_open_fds{job="ems"} / process_max_fds{job="ems"}"#),
+    ("process_open_fds", r#"process_open_fds{job="ems"}"#),
+    ("process_resident_memory_bytes", r#"process_resident_memory_bytes{job="ems"}"#),
+    ("process_start_time_seconds", r#"time() - process_start_time_seconds{job="ems"}"#),
+    ("process_threads", r#"process_threads{job="ems"}"#),
+    ("process_virtual_memory_bytes", r#"process_virtual_memory_bytes{job="ems"}"#),
+];
 
 /// Metrics about ourselves.
 #[derive(Debug)]
@@ -119,6 +149,7 @@ struct Shown {
     kind: Kind,
     help: &'static str,
     labels: &'static [&'static str],
+    query: &'static str,
     samples: Box<Write>,
 }
 
@@ -145,6 +176,7 @@ fn show<T>(all: &mut Vec<Shown>, metrics: &'static [Metric<T>], table: fn(&State
         kind: metric.kind,
         help: metric.help,
         labels: metric.labels,
+        query: metric.query,
         samples: Box::new(move |state, samples| (metric.samples)(table(state), samples)),
     }));
 }
@@ -216,26 +248,30 @@ fn kind_of(family: &MetricFamily) -> Kind {
 
 /// The catalogue: every metric that a page can hold, in the order of the page.
 pub fn catalogue(own: &Own) -> Vec<Description> {
-    let described = |name: &str, kind, help: &str, labels: &[&[&str]]| Description {
+    let described = |name: &str, kind, help: &str, query, labels: &[&[&str]]| Description {
         name: name.to_owned(),
         kind,
         help: help.to_owned(),
         labels: labels.concat().iter().map(|label| (*label).to_owned()).collect(),
+        query,
     };
     let server: &[&str] = &["server"];
-    let servers =
-        SHOWN.iter().map(|metric| described(metric.name, metric.kind, metric.help, &[server, metric.labels]));
-    let files = files::METRICS
-        .iter()
-        .map(|metric| described(metric.name, metric.kind, metric.help, &[server, metric.labels]));
+    let servers = SHOWN.iter().map(|metric| {
+        described(metric.name, metric.kind, metric.help, metric.query, &[server, metric.labels])
+    });
+    let files = files::METRICS.iter().map(|metric| {
+        described(metric.name, metric.kind, metric.help, metric.query, &[server, metric.labels])
+    });
     let tallies = tally::METRICS
         .iter()
-        .map(|metric| described(metric.name, metric.kind, metric.help, &[metric.labels]));
+        .map(|metric| described(metric.name, metric.kind, metric.help, metric.query, &[metric.labels]));
     let gathered = own.registry.gather();
     let registered = gathered.iter().map(|family| {
         let labels = family.get_metric().first().map(|metric| metric.get_label()).unwrap_or_default();
         let labels: Vec<&str> = labels.iter().map(|label| label.name()).collect();
-        described(family.name(), kind_of(family), family.help(), &[&labels])
+        let query =
+            OWN_QUERIES.iter().find(|(name, _)| *name == family.name()).map_or("", |(_, query)| *query);
+        described(family.name(), kind_of(family), family.help(), query, &[&labels])
     });
     servers.chain(files).chain(tallies).chain(registered).collect()
 }

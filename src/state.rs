@@ -169,6 +169,7 @@ pub const METRICS: &[Metric<State>] = &[
         kind: exposition::Kind::Counter,
         help: "Events applied, by name; other spellings count under the usual one, unknown names as other.",
         labels: &["event"],
+        query: "sum by (server, event) (rate(ems_events_total[5m])) > 0",
         samples: |state, samples| {
             for (kind, count) in Kind::all().zip(&state.events) {
                 samples.add(&[("event", kind.label())], *count);
@@ -180,6 +181,7 @@ pub const METRICS: &[Metric<State>] = &[
         kind: exposition::Kind::Counter,
         help: "Events that put right what lost, late or repeated events had left, by what they did.",
         labels: &["kind"],
+        query: "sum by (server, kind) (increase(ems_exporter_corrections_total[1h])) > 0",
         samples: |state, samples| {
             for (change, count) in Change::CORRECTIONS.iter().zip(&state.corrections) {
                 samples.add(&[("kind", change.label())], *count);
@@ -191,6 +193,7 @@ pub const METRICS: &[Metric<State>] = &[
         kind: exposition::Kind::Gauge,
         help: "Stream names that have series of their own, retained ones included.",
         labels: &[],
+        query: "ems_exporter_series / ems_exporter_series_limit",
         samples: |state, samples| samples.add(&[], state.streams.names()),
     },
     Metric {
@@ -198,6 +201,7 @@ pub const METRICS: &[Metric<State>] = &[
         kind: exposition::Kind::Gauge,
         help: "Most stream names that may have series of their own: limits.streams.",
         labels: &[],
+        query: "ems_exporter_series > 0.9 * ems_exporter_series_limit",
         samples: |state, samples| samples.add(&[], state.limit),
     },
     Metric {
@@ -205,6 +209,7 @@ pub const METRICS: &[Metric<State>] = &[
         kind: exposition::Kind::Counter,
         help: "Things that came beyond a limit and share the series of stream=\"__overflow__\", or have none of their own.",
         labels: &[],
+        query: "increase(ems_exporter_series_folded_total[1h]) > 0",
         samples: |state, samples| samples.add(&[], state.folded()),
     },
 ];

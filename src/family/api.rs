@@ -65,6 +65,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Counter,
         help: "Commands that the runtime API received, from cliRequest.",
         labels: &[],
+        query: "rate(ems_api_requests_total[5m])",
         samples: |table, samples| samples.add(&[], table.requests),
     },
     Metric {
@@ -72,6 +73,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Counter,
         help: "Commands that the runtime API answered with FAIL, from cliResponse.",
         labels: &[],
+        query: "increase(ems_api_failures_total[1h]) / increase(ems_api_requests_total[1h])",
         samples: |table, samples| samples.add(&[], table.failures),
     },
 ];

@@ -260,6 +260,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Gauge,
         help: "Open connections by the server's tag of the protocol, from protocolRegisteredToApp and protocolUnregisteredFromApp; carriers, from carrierCreated and carrierClosed, under their own tags.",
         labels: &["protocol"],
+        query: "sum by (server, protocol) (ems_connections) > 0",
         samples: |table, samples| {
             for (protocol, count) in &table.counts {
                 samples.add(&[("protocol", protocol)], count.open);
@@ -269,8 +270,9 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_connections_opened_total",
         kind: Kind::Counter,
-        help: "Connections opened, each counted once, by whichever of its events came first.",
+        help: "Connections opened, from protocolRegisteredToApp and carrierCreated; each counts once, by whichever of its events came first.",
         labels: &["protocol"],
+        query: "sum by (server, protocol) (rate(ems_connections_opened_total[5m]))",
         samples: |table, samples| {
             for (protocol, count) in &table.counts {
                 samples.add(&[("protocol", protocol)], count.opened);
@@ -282,6 +284,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Counter,
         help: "Connections closed, from protocolUnregisteredFromApp and carrierClosed, or ended with the server process.",
         labels: &["protocol"],
+        query: "sum by (server, protocol) (rate(ems_connections_closed_total[5m]))",
         samples: |table, samples| {
             for (protocol, count) in &table.counts {
                 samples.add(&[("protocol", protocol)], count.closed);

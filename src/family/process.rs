@@ -89,5 +89,6 @@ pub const METRICS: &[Metric<Table>] = &[Metric {
     kind: Kind::Gauge,
     help: "Programs that the server launched and that run now, from processStarted and processStopped.",
     labels: &[],
+    query: "sum by (server) (ems_processes)",
     samples: |table, samples| samples.add(&[], table.rows.len()),
 }];

@@ -202,6 +202,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Gauge,
         help: "1 once the server has been heard of, 0 before and after serverStopping. A crash sends no event: see ems_last_event_timestamp_seconds.",
         labels: &[],
+        query: "ems_up == 0",
         samples: |table, samples| samples.add(&[], table.heard.is_some() && !table.stopping),
     },
     Metric {
@@ -209,6 +210,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Gauge,
         help: "When the last event of a known name came; 0 before the first one.",
         labels: &[],
+        query: "time() - ems_last_event_timestamp_seconds",
         samples: |table, samples| samples.add(&[], table.heard.unwrap_or_default()),
     },
     Metric {
@@ -216,6 +218,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Gauge,
         help: "Always 1; the labels tell the version and build of the server, from serverStarted.",
         labels: &["version", "build"],
+        query: "count by (version, build) (ems_server_info)",
         samples: |table, samples| {
             if let Some((version, build)) = &table.build {
                 samples.add(&[("version", version), ("build", build)], true);
@@ -227,6 +230,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Gauge,
         help: "When the server started, from serverStarted; absent if that was not seen.",
         labels: &[],
+        query: "time() - ems_server_start_timestamp_seconds",
         samples: |table, samples| {
             if let Some(start) = table.start {
                 samples.add(&[], start);
@@ -238,6 +242,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Counter,
         help: "Times that the server came back as a new process, from serverStarted, a new processId, or sequence numbers that begin again.",
         labels: &[],
+        query: "increase(ems_server_restarts_total[1h]) > 0",
         samples: |table, samples| samples.add(&[], table.restarts),
     },
 ];

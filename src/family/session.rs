@@ -207,6 +207,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Gauge,
         help: "Viewers over HTTP now, from streamingSessionStarted and streamingSessionEnded; only those of the server's own web server.",
         labels: &[],
+        query: "sum by (server) (ems_sessions)",
         samples: |table, samples| samples.add(&[], table.rows.len()),
     },
     Metric {
@@ -214,6 +215,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Counter,
         help: "HTTP streaming sessions started, from streamingSessionStarted.",
         labels: &[],
+        query: "rate(ems_sessions_started_total[5m])",
         samples: |table, samples| samples.add(&[], table.started),
     },
     Metric {
@@ -221,6 +223,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Counter,
         help: "HTTP streaming sessions ended, from streamingSessionEnded, or with the server process.",
         labels: &[],
+        query: "rate(ems_sessions_ended_total[5m])",
         samples: |table, samples| samples.add(&[], table.ended),
     },
     Metric {
@@ -228,6 +231,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Histogram,
         help: "How long HTTP streaming sessions lasted, from startTime and stopTime of streamingSessionEnded.",
         labels: &[],
+        query: "histogram_quantile(0.5, sum by (server, le) (rate(ems_session_duration_seconds_bucket[1h])))",
         samples: |table, samples| samples.histogram(&[], &table.durations),
     },
     Metric {
@@ -235,6 +239,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Counter,
         help: "Files transferred by the server's web server, from mediaFileDownloaded.",
         labels: &[],
+        query: "rate(ems_downloads_total[5m])",
         samples: |table, samples| samples.add(&[], table.downloads),
     },
 ];

@@ -152,13 +152,15 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Gauge,
         help: "Timers that are set, from timerCreated and timerClosed.",
         labels: &[],
+        query: "sum by (server) (ems_timers)",
         samples: |table, samples| samples.add(&[], table.rows.len()),
     },
     Metric {
         name: "ems_timers_created_total",
         kind: Kind::Counter,
-        help: "Timers set, each counted once, by whichever of its events came first.",
+        help: "Timers set, from timerCreated; each counts once, by whichever of its events came first.",
         labels: &[],
+        query: "increase(ems_timers_created_total[1h])",
         samples: |table, samples| samples.add(&[], table.created),
     },
     Metric {
@@ -166,6 +168,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Counter,
         help: "Expiries of timers, from timerTriggered.",
         labels: &[],
+        query: "rate(ems_timers_triggered_total[5m])",
         samples: |table, samples| samples.add(&[], table.triggered),
     },
     Metric {
@@ -173,6 +176,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Counter,
         help: "Timers removed or expired for good, from timerClosed, or ended with the server process.",
         labels: &[],
+        query: "increase(ems_timers_closed_total[1h])",
         samples: |table, samples| samples.add(&[], table.closed),
     },
     Metric {
@@ -180,6 +184,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Gauge,
         help: "The period of a timer that repeats, from value of timerCreated.",
         labels: &["timer"],
+        query: "time() - ems_timer_last_triggered_timestamp_seconds > 2 * ems_timer_period_seconds",
         samples: |table, samples| {
             for (key, row) in &table.rows {
                 if let Some(period) = row.period {
@@ -193,6 +198,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Gauge,
         help: "When a timer last expired, from timerTriggered; for one that repeats and has not yet, when it was set.",
         labels: &["timer"],
+        query: "time() - ems_timer_last_triggered_timestamp_seconds",
         samples: |table, samples| {
             for (key, row) in &table.rows {
                 if let Some(last) = row.last {

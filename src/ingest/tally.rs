@@ -91,6 +91,7 @@ pub const METRICS: &[Metric<Tally>] = &[
         kind: Kind::Counter,
         help: "Events received; a body that could not be taken apart counts as one. The sum of applied, duplicate, rejected and dropped.",
         labels: LABELS,
+        query: "sum by (instance, door, format) (rate(ems_exporter_events_received_total[5m]))",
         samples: |tally, samples| tally.each(|counts, labels| samples.add(&labels, counts.received)),
     },
     Metric {
@@ -98,6 +99,7 @@ pub const METRICS: &[Metric<Tally>] = &[
         kind: Kind::Counter,
         help: "Events counted in ems_events_total and applied.",
         labels: LABELS,
+        query: "sum by (instance) (rate(ems_exporter_events_applied_total[5m]))",
         samples: |tally, samples| tally.each(|counts, labels| samples.add(&labels, counts.applied)),
     },
     Metric {
@@ -105,6 +107,7 @@ pub const METRICS: &[Metric<Tally>] = &[
         kind: Kind::Counter,
         help: "Events that had come before, by processId, id and timestamp.",
         labels: LABELS,
+        query: "sum by (instance) (rate(ems_exporter_events_duplicate_total[5m]))",
         samples: |tally, samples| tally.each(|counts, labels| samples.add(&labels, counts.duplicate)),
     },
     Metric {
@@ -112,6 +115,7 @@ pub const METRICS: &[Metric<Tally>] = &[
         kind: Kind::Counter,
         help: "Events that could not be understood, by reason.",
         labels: &["door", "format", "reason"],
+        query: "sum by (instance, format, reason) (increase(ems_exporter_events_rejected_total[1h])) > 0",
         samples: |tally, samples| {
             tally.each(|counts, [door, format]| {
                 for reason in Reason::ALL {
@@ -126,6 +130,7 @@ pub const METRICS: &[Metric<Tally>] = &[
         kind: Kind::Counter,
         help: "Events that may have been good but could not be taken: reason server_limit, more servers than limits.servers.",
         labels: &["door", "format", "reason"],
+        query: "sum by (instance, reason) (increase(ems_exporter_events_dropped_total[1h])) > 0",
         samples: |tally, samples| {
             tally.each(|counts, [door, format]| {
                 samples.add(&[door, format, ("reason", "server_limit")], counts.dropped);

@@ -317,6 +317,25 @@ fn playlists_of_streams_and_of_groups() {
 }
 
 #[test]
+fn a_playlist_ages_only_while_its_output_is_open() {
+    let mut road = Road::new();
+    let last = |samples: &Samples| {
+        samples.get(
+            "ems_playlist_last_updated_timestamp_seconds{format=\"hls\",kind=\"child\",group=\"g\",stream=\"cam\"}",
+        )
+    };
+    road.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
+    road.tell("hlsChildPlaylistUpdated", 4.0, chunk("/srv/hls/cam/playlist.m3u8"));
+    assert_eq!(last(&road.read(50.0)), Some(at(4.0).seconds()));
+    road.tell("outStreamClosed", 60.0, output(1, "hls", "cam", 4));
+    assert_eq!(last(&road.read(60.0)), None);
+    road.tell("outStreamCreated", 100.0, output(2, "hls", "cam", 4));
+    assert_eq!(last(&road.read(100.0)), None, "the run before says nothing of this one");
+    road.tell("hlsChildPlaylistUpdated", 104.0, chunk("/srv/hls/cam/playlist.m3u8"));
+    assert_eq!(last(&road.read(104.0)), Some(at(104.0).seconds()));
+}
+
+#[test]
 fn outputs_beyond_the_limit_share_one_series_and_still_count() {
     let mut road = Road::with(Settings { streams: 2, ..Settings::default() });
     for id in 1..=4 {

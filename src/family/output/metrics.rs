@@ -31,11 +31,12 @@ fn each_live(table: &Table, mut each: impl FnMut(&Row, &Part, Labels<'_>)) {
     });
 }
 
-fn each_playlist(table: &Table, mut each: impl FnMut(&Updates, Labels<'_>)) {
+/// Every playlist, with whether it can still be written.
+fn each_playlist(table: &Table, mut each: impl FnMut(&Updates, bool, Labels<'_>)) {
     for ((format, group), updates) in &table.groups {
         let kind = Playlist::Master.label();
         let labels = [("format", format.label()), ("kind", kind), ("group", &**group), ("stream", "")];
-        each(updates, &labels);
+        each(updates, true, &labels);
     }
     for (_, row) in &table.rows {
         let format = row.identity.format;
@@ -52,7 +53,7 @@ fn each_playlist(table: &Table, mut each: impl FnMut(&Updates, Labels<'_>)) {
             ("group", &*row.identity.group),
             ("stream", &*row.identity.stream),
         ];
-        each(&row.playlist, &labels);
+        each(&row.playlist, row.open(), &labels);
     }
 }
 
@@ -69,6 +70,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Gauge,
         help: "Open outputs that write files, from outStreamCreated with the settings of a format, or from the first chunk of an output whose creation was not seen.",
         labels: &["format"],
+        query: "sum by (server, format) (ems_outputs)",
         samples: |table, samples| {
             let mut open = [0; Format::ALL.len()];
             for (_, row) in &table.rows {
@@ -82,6 +84,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Counter,
         help: "Chunks opened, from hlsChunkCreated, hdsChunkCreated, dashChunkCreated, mssChunkCreated and recordChunkCreated.",
         labels: PART_LABELS,
+        query: "ems_chunks_opened_total - ems_chunks_closed_total > 1",
         samples: |table, samples| each_part(table, |_, part, labels| samples.add(labels, part.opened)),
     },
     Metric {
@@ -89,6 +92,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Counter,
         help: "Chunks complete on disk, from hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed and recordChunkClosed.",
         labels: PART_LABELS,
+        query: "sum by (server, format) (rate(ems_chunks_closed_total[5m]))",
         samples: |table, samples| each_part(table, |_, part, labels| samples.add(labels, part.closed)),
     },
     Metric {
@@ -96,6 +100,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Counter,
         help: "Chunks that could not be written, from hlsChunkError, hdsChunkError, dashChunkError, mssChunkError and recordChunkError, which name no stream.",
         labels: &["format"],
+        query: "increase(ems_chunk_errors_total[5m]) > 0",
         samples: |table, samples| by_format(samples, |format| table.errors[format]),
     },
     Metric {
@@ -103,20 +108,23 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Counter,
         help: "Chunks removed from disk, from hlsChunkDeleted, hdsChunkDeleted and dashChunkDeleted (EMS 2.x).",
         labels: &["format"],
+        query: "sum by (server, format) (rate(ems_chunks_deleted_total[5m]))",
         samples: |table, samples| by_format(samples, |format| table.deleted[format]),
     },
     Metric {
         name: "ems_chunk_last_closed_timestamp_seconds",
         kind: Kind::Gauge,
-        help: "When the last chunk of an open output was complete; before the first one, when the output was opened.",
+        help: "When the last chunk of an open output was complete, from hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed and recordChunkClosed; before the first one, when the output was opened, from outStreamCreated.",
         labels: PART_LABELS,
+        query: "time() - ems_chunk_last_closed_timestamp_seconds > ems_chunk_stall_threshold_seconds",
         samples: |table, samples| each_live(table, |_, part, labels| samples.add(labels, part.last)),
     },
     Metric {
         name: "ems_chunk_target_seconds",
         kind: Kind::Gauge,
-        help: "How long chunks should be: chunkLength of the output's settings, else the usual interval seen.",
+        help: "How long chunks should be: chunkLength of the output's settings in outStreamCreated, else the usual interval seen.",
         labels: PART_LABELS,
+        query: "(time() - ems_chunk_last_closed_timestamp_seconds) / ems_chunk_target_seconds",
         samples: |table, samples| {
             each_live(table, |row, part, labels| {
                 if let Some(seconds) = part.target(row.chunk_length) {
@@ -128,8 +136,9 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_chunk_stall_threshold_seconds",
         kind: Kind::Gauge,
-        help: "The output stalls when its last chunk is older than this: stall.factor times the larger of target and usual interval, at least stall.minimum.",
+        help: "The output stalls when its last chunk is older than this: stall.factor times the larger of target and usual interval, at least stall.minimum; from chunkLength in outStreamCreated and the chunks seen.",
         labels: PART_LABELS,
+        query: "ems_chunk_stall_threshold_seconds - (time() - ems_chunk_last_closed_timestamp_seconds)",
         samples: |table, samples| {
             each_live(table, |row, part, labels| {
                 if let Some(seconds) = part.threshold(row.chunk_length, table.patience) {
@@ -141,8 +150,9 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_chunk_stalls_total",
         kind: Kind::Counter,
-        help: "Times that the last chunk of an open output grew older than its stall threshold.",
+        help: "Times that the last chunk of an open output grew older than its stall threshold: no hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed or recordChunkClosed in time.",
         labels: PART_LABELS,
+        query: "topk(10, increase(ems_chunk_stalls_total[1d]) > 0)",
         samples: |table, samples| {
             each_part(table, |row, part, labels| {
                 if !row.folded() {
@@ -156,6 +166,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Histogram,
         help: "How much media chunks hold, from segmentDuration of hlsChunkClosed, or stopTime less startTime, which have whole seconds.",
         labels: &["format"],
+        query: "histogram_quantile(0.95, sum by (server, format, le) (rate(ems_chunk_duration_seconds_bucket[5m])))",
         samples: |table, samples| {
             for (format, histogram) in Format::ALL.iter().zip(&table.durations) {
                 samples.histogram(&[("format", format.label())], histogram);
@@ -165,8 +176,9 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_chunk_interval_seconds",
         kind: Kind::Histogram,
-        help: "Time between the closes of two chunks of one track of an output.",
+        help: "Time between two chunks of one track of an output, from hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed and recordChunkClosed.",
         labels: &["format"],
+        query: "histogram_quantile(0.95, sum by (server, format, le) (rate(ems_chunk_interval_seconds_bucket[5m])))",
         samples: |table, samples| {
             for (format, histogram) in Format::ALL.iter().zip(&table.intervals) {
                 samples.histogram(&[("format", format.label())], histogram);
@@ -178,16 +190,20 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Counter,
         help: "Playlists and manifests written, from hlsMasterPlaylistUpdated, hlsChildPlaylistUpdated, hdsMasterPlaylistUpdated, hdsChildPlaylistUpdated, dashPlaylistUpdated and mssPlaylistUpdated. Only hls children have a cadence; a master is its group's and has no stream.",
         labels: PLAYLIST_LABELS,
-        samples: |table, samples| each_playlist(table, |updates, labels| samples.add(labels, updates.count)),
+        query: r#"rate(ems_playlist_updates_total{format="hls", kind="child"}[5m])"#,
+        samples: |table, samples| {
+            each_playlist(table, |updates, _, labels| samples.add(labels, updates.count))
+        },
     },
     Metric {
         name: "ems_playlist_last_updated_timestamp_seconds",
         kind: Kind::Gauge,
-        help: "When a playlist or manifest was last written.",
+        help: "When a playlist or manifest of an open output or a known group was last written, from hlsMasterPlaylistUpdated, hlsChildPlaylistUpdated, hdsMasterPlaylistUpdated, hdsChildPlaylistUpdated, dashPlaylistUpdated and mssPlaylistUpdated; for an output, since it was opened.",
         labels: PLAYLIST_LABELS,
+        query: r#"time() - ems_playlist_last_updated_timestamp_seconds{format="hls", kind="child"}"#,
         samples: |table, samples| {
-            each_playlist(table, |updates, labels| {
-                if let Some(last) = updates.last {
+            each_playlist(table, |updates, open, labels| {
+                if let Some(last) = updates.last.filter(|_| open) {
                     samples.add(labels, last);
                 }
             });

@@ -112,6 +112,8 @@ impl Row {
 
     fn run_from(&mut self, since: Moment) {
         self.since = since;
+        // The playlist of the run before says nothing of this one.
+        self.playlist.last = self.playlist.last.filter(|last| since.since(*last) <= GRACE);
         for part in &mut self.parts {
             (part.live, part.wrote, part.stalled) = (false, false, false);
         }

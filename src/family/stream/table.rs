@@ -420,6 +420,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Gauge,
         help: "Open streams, from inStreamCreated, outStreamCreated and their Closed events. Viewers are direction=\"out\", purpose=\"play\".",
         labels: &["direction", "type", "purpose"],
+        query: r#"sum by (server) (ems_streams{direction="out", purpose="play"})"#,
         samples: |table, samples| {
             for ((direction, kind, purpose), open) in &table.seen {
                 let labels =
@@ -431,8 +432,9 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_streams_opened_total",
         kind: Kind::Counter,
-        help: "Streams opened, each counted once, by whichever of its events came first. Internal streams are left out.",
+        help: "Streams opened, from inStreamCreated, outStreamCreated and streamCreated; each counts once, by whichever of its events came first. Internal streams are left out.",
         labels: &["direction", "type"],
+        query: "sum by (server, direction) (rate(ems_streams_opened_total[5m]))",
         samples: |table, samples| {
             for ((direction, kind), count) in &table.opened {
                 samples.add(&[("direction", direction.label()), ("type", kind)], *count);
@@ -442,8 +444,9 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_streams_closed_total",
         kind: Kind::Counter,
-        help: "Streams closed, by a Closed event or by the end of the server process. Internal streams are left out.",
+        help: "Streams closed, from inStreamClosed, outStreamClosed and streamClosed, or ended with the server process. Internal streams are left out.",
         labels: &["direction", "type"],
+        query: "sum by (server, direction) (rate(ems_streams_closed_total[5m]))",
         samples: |table, samples| {
             for ((direction, kind), count) in &table.ended {
                 samples.add(&[("direction", direction.label()), ("type", kind)], *count);
@@ -455,6 +458,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Histogram,
         help: "How long streams were open, from upTime of inStreamClosed and outStreamClosed.",
         labels: &["direction"],
+        query: "histogram_quantile(0.5, sum by (server, direction, le) (rate(ems_stream_duration_seconds_bucket[1h])))",
         samples: |table, samples| {
             for (direction, durations) in [Direction::In, Direction::Out].iter().zip(&table.durations) {
                 samples.histogram(&[("direction", direction.label())], durations);
@@ -466,6 +470,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Gauge,
         help: "1 while an inbound stream of this name is open, from inStreamCreated and inStreamClosed; 0 for an expected one that is missing. Files read for one player are left out.",
         labels: &["stream"],
+        query: "ems_stream_up == 0",
         samples: |table, samples| {
             for (name, _) in table.ingests() {
                 samples.add(&[("stream", name)], true);
@@ -482,6 +487,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Gauge,
         help: "When the inbound stream of this name was opened, the first if several are open, from inStreamCreated.",
         labels: &["stream"],
+        query: "time() - ems_stream_start_timestamp_seconds",
         samples: |table, samples| {
             for (name, named) in table.ingests().filter(|(name, _)| *name != OVERFLOW) {
                 samples.add(&[("stream", name)], named.since);
@@ -493,6 +499,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Gauge,
         help: "Always 1; the labels tell the type, codecs and size in pixels of an open inbound stream, from inStreamCodecsUpdated.",
         labels: &["stream", "type", "video_codec", "audio_codec", "width", "height"],
+        query: "count by (server, video_codec, width, height) (ems_stream_info)",
         samples: |table, samples| {
             for (name, named) in table.ingests().filter(|(name, _)| *name != OVERFLOW) {
                 let info = &named.info;
@@ -514,6 +521,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Counter,
         help: "Bytes that flowed through streams of this name, from bytesCount of stream events: it moves when an event tells, at the latest with Closed.",
         labels: &["direction", "stream", "media"],
+        query: "8 * sum by (server, stream, direction) (rate(ems_stream_bytes_total[5m]))",
         samples: |table, samples| table.traffic(samples, |traffic| traffic.bytes),
     },
     Metric {
@@ -521,6 +529,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Counter,
         help: "Packets that flowed through streams of this name, from packetsCount of stream events.",
         labels: &["direction", "stream", "media"],
+        query: "sum by (server, stream, direction, media) (rate(ems_stream_packets_total[5m]))",
         samples: |table, samples| table.traffic(samples, |traffic| traffic.packets),
     },
     Metric {
@@ -528,6 +537,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Counter,
         help: "Packets that streams of this name dropped, from droppedPacketsCount of stream events.",
         labels: &["direction", "stream", "media"],
+        query: "rate(ems_stream_dropped_packets_total[5m]) / rate(ems_stream_packets_total[5m])",
         samples: |table, samples| table.traffic(samples, |traffic| traffic.dropped),
     },
     Metric {
@@ -535,6 +545,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Counter,
         help: "Times that a medium of an inbound stream stopped arriving, from audioFeedStopped and videoFeedStopped; the server's repetitions count once.",
         labels: &["stream", "media"],
+        query: "increase(ems_stream_feed_stopped_total[1h]) > 0",
         samples: |table, samples| {
             for (name, named) in table
                 .names
@@ -551,8 +562,9 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_stream_feed_last_stopped_timestamp_seconds",
         kind: Kind::Gauge,
-        help: "When a medium of an inbound stream was last reported as stopped; the server repeats the report every 10 s while it lasts.",
+        help: "When a medium of an inbound stream was last reported as stopped, from audioFeedStopped and videoFeedStopped; the server repeats the report every 10 s while it lasts.",
         labels: &["stream", "media"],
+        query: "time() - ems_stream_feed_last_stopped_timestamp_seconds < 30",
         samples: |table, samples| {
             for (name, named) in table.ingests() {
                 for media in Media::ALL {
@@ -568,6 +580,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Counter,
         help: "Pulls that could not be established, from pullStreamFailed: one a second for as long as a kept-alive pull fails.",
         labels: &["stream"],
+        query: "rate(ems_pull_failures_total[5m]) > 0",
         samples: |table, samples| {
             for (name, named) in &table.names {
                 if let Some(failures) = named.pull_failures {
@@ -581,6 +594,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Counter,
         help: "Items of server-side playlists started, from playlistItemStart, firstPlaylistItemStart and lastPlaylistItemStart; every ordinary RTMP player sends one.",
         labels: &[],
+        query: "rate(ems_playlist_items_total[5m])",
         samples: |table, samples| samples.add(&[], table.playlist_items),
     },
 ];
