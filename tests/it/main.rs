@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "a test crate has no outside")]
 
 mod config;
+mod docs;
 mod files;
 mod golden;
 mod house;
@@ -12,6 +13,7 @@ mod outputs;
 mod properties;
 mod recorded;
 mod restarts;
+mod rules;
 mod streams;
 mod support;
 mod wire;

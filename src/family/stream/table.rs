@@ -519,7 +519,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_stream_bytes_total",
         kind: Kind::Counter,
-        help: "Bytes that flowed through streams of this name, from bytesCount of stream events: it moves when an event tells, at the latest with Closed.",
+        help: "Bytes that flowed through streams of this name, from bytesCount of inStreamCodecsUpdated, outStreamCodecsUpdated, inStreamClosed and outStreamClosed: it moves only when one of them comes.",
         labels: &["direction", "stream", "media"],
         query: "8 * sum by (server, stream, direction) (rate(ems_stream_bytes_total[5m]))",
         samples: |table, samples| table.traffic(samples, |traffic| traffic.bytes),
@@ -527,7 +527,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_stream_packets_total",
         kind: Kind::Counter,
-        help: "Packets that flowed through streams of this name, from packetsCount of stream events.",
+        help: "Packets that flowed through streams of this name, from packetsCount of inStreamCodecsUpdated, outStreamCodecsUpdated, inStreamClosed and outStreamClosed.",
         labels: &["direction", "stream", "media"],
         query: "sum by (server, stream, direction, media) (rate(ems_stream_packets_total[5m]))",
         samples: |table, samples| table.traffic(samples, |traffic| traffic.packets),
@@ -535,7 +535,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_stream_dropped_packets_total",
         kind: Kind::Counter,
-        help: "Packets that streams of this name dropped, from droppedPacketsCount of stream events.",
+        help: "Packets that streams of this name dropped, from droppedPacketsCount of inStreamCodecsUpdated, outStreamCodecsUpdated, inStreamClosed and outStreamClosed.",
         labels: &["direction", "stream", "media"],
         query: "rate(ems_stream_dropped_packets_total[5m]) / rate(ems_stream_packets_total[5m])",
         samples: |table, samples| table.traffic(samples, |traffic| traffic.dropped),
