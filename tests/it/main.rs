@@ -4,12 +4,16 @@
 #![allow(unreachable_pub, reason = "a test crate has no outside")]
 
 mod config;
+mod dashboards;
 mod docs;
 mod files;
 mod golden;
+#[path = "../dashboards/grafana.rs"]
+mod grafana;
 mod house;
 mod http;
 mod outputs;
+mod promql;
 mod properties;
 mod recorded;
 mod restarts;
