@@ -1,0 +1,161 @@
+//! Every query of every dashboard, asked of a real Prometheus that scraped the demo.
+//!
+//! The demo runs faster than the wall clock, so that what takes minutes has happened within the test. Beside it a second
+//! simulated server stalls and crashes, so that there is something to annotate; panels are judged by the demo alone.
+
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
+#![allow(unreachable_pub, reason = "a test crate has no outside")]
+
+#[allow(dead_code, reason = "it is shared with the tests that need no Prometheus")]
+mod grafana;
+mod parts;
+
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use grafana::{Dashboard, Query, dashboards, substituted};
+use parts::{Stage, now};
+
+/// Queries that give nothing in the demo: dashboard, panel, query, and the reason.
+const EMPTY: [(&str, &str, &str, &str); 6] = [
+    ("ems-overview", "Failed pulls", "A", "every pull of the demo succeeds"),
+    ("ems-stream", "Failed pulls", "A", "every pull of the demo succeeds"),
+    ("ems-viewers-timers", "Connections", "A", "the demo tells of no connections, as RMS does"),
+    ("ems-viewers-timers", "Connections by protocol", "A", "the demo tells of no connections"),
+    ("ems-viewers-timers", "Connections opened and closed", "A", "the demo tells of no connections"),
+    ("ems-viewers-timers", "Connections opened and closed", "B", "the demo tells of no connections"),
+];
+
+/// The name under which the demo appears.
+const DEMO: &str = "ems";
+/// The server that stalls and crashes.
+const SECOND: &str = "second";
+/// By when everything must have been seen.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// From one round of questions to the next.
+const ROUND: Duration = Duration::from_secs(1);
+
+type Values = Vec<(String, String)>;
+
+/// What Grafana itself puts in for its own variables; one scrape a second.
+fn intervals() -> Values {
+    [("__rate_interval", "15s"), ("__interval", "1s"), ("__range", "60s")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
+}
+
+/// All variables at All.
+fn all_chosen(dashboard: &Dashboard) -> Values {
+    let all = dashboard.variables().into_iter().map(|variable| (variable.name, ".+".to_owned()));
+    all.chain(intervals()).collect()
+}
+
+/// Each variable with all values that it offers, of the demo's server alone: `None` as long as one offers nothing.
+fn demo_chosen(stage: &Stage, dashboard: &Dashboard) -> Option<Values> {
+    let mut values = intervals();
+    for variable in dashboard.variables() {
+        let selector = substituted(&variable.selector, &values);
+        let path = format!("label/{}/values", variable.label);
+        let offered = stage.ask(&path, &[("match[]", &selector)]);
+        let offered = offered.unwrap_or_else(|error| panic!("{}: {selector}: {error}", dashboard.uid()));
+        let mut offered: BTreeSet<&str> =
+            offered.as_array().unwrap().iter().map(|value| value.as_str().unwrap()).collect();
+        if variable.name == "server" {
+            offered.retain(|server| *server == DEMO);
+        }
+        if offered.is_empty() {
+            return None;
+        }
+        // Grafana joins the values like this; a backslash stands doubled in a string of PromQL.
+        let escaped = offered.iter().map(|value| value.replace('.', "\\\\."));
+        let joined = format!("({})", escaped.collect::<Vec<_>>().join("|"));
+        values.push((variable.name, joined));
+    }
+    Some(values)
+}
+
+/// Whether a query gives any number.
+fn gives_data(stage: &Stage, query: &Query, values: &Values) -> bool {
+    let expression = substituted(&query.expression, values);
+    let (start, end) = ((now() - 30.0).to_string(), now().to_string());
+    let answer = if query.instant {
+        stage.ask("query", &[("query", &expression), ("time", &end)])
+    } else {
+        let range = [("query", &*expression), ("start", &start), ("end", &end), ("step", "5")];
+        stage.ask("query_range", &range)
+    };
+    let answer =
+        answer.unwrap_or_else(|error| panic!("{}: {}: {expression}: {error}", query.uid, query.title));
+    let number = |pair: &Value| pair[1].as_str() != Some("NaN");
+    answer["result"].as_array().unwrap().iter().any(|series| match series["values"].as_array() {
+        Some(samples) => samples.iter().any(number),
+        None => number(&series["value"]),
+    })
+}
+
+fn names(queries: &[(usize, Query)]) -> Vec<String> {
+    queries.iter().map(|(_, one)| format!("{}: {}: {}", one.uid, one.title, one.reference)).collect()
+}
+
+#[test]
+fn every_query_gives_data_in_the_demo_or_has_a_reason_not_to() {
+    let dashboards = dashboards();
+    let known_empty = |query: &Query| {
+        EMPTY.iter().any(|(uid, title, reference, _)| {
+            (query.uid.as_str(), query.title.as_str(), query.reference.as_str()) == (*uid, *title, *reference)
+        })
+    };
+    let of_panels =
+        |number: usize| dashboards[number].queries().into_iter().map(move |query| (number, query));
+    let (empty, mut waiting): (Vec<_>, Vec<_>) =
+        (0..dashboards.len()).flat_map(of_panels).partition(|(_, query)| known_empty(query));
+    assert_eq!(empty.len(), EMPTY.len(), "the list of empty panels names one that is not there");
+    assert!(waiting.len() > 100, "the test has lost sight of the queries");
+    let mut marks: Vec<(usize, Query)> = dashboards
+        .iter()
+        .enumerate()
+        .flat_map(|(number, dashboard)| dashboard.annotations().into_iter().map(move |one| (number, one)))
+        .collect();
+
+    // In the server's own time, ten times as fast: its stall is known after 14 s on the wall, its crash comes after 18 s.
+    let faults = ["--speed=10", "--streams=6", "--stall=cam1:hls:after=20s,for=1h", "--crash-after=3m"];
+    let stage = Stage::set("20", SECOND, &faults);
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let chosen: Vec<Option<Values>> =
+            dashboards.iter().map(|dashboard| demo_chosen(&stage, dashboard)).collect();
+        waiting.retain(|(number, query)| {
+            !chosen[*number].as_ref().is_some_and(|values| gives_data(&stage, query, values))
+        });
+        marks.retain(|(number, query)| !gives_data(&stage, query, &all_chosen(&dashboards[*number])));
+        if waiting.is_empty() && marks.is_empty() {
+            for (number, query) in &empty {
+                let values = chosen[*number].as_ref().unwrap();
+                let gives = gives_data(&stage, query, values);
+                assert!(
+                    !gives,
+                    "{:?}: it is listed as empty and gives data",
+                    names(&[(*number, query.clone())])
+                );
+            }
+            break;
+        }
+        let late = Instant::now() > deadline;
+        assert!(!late, "no data within {DEADLINE:?} from {:#?}", [names(&waiting), names(&marks)].concat());
+        thread::sleep(ROUND);
+    }
+
+    // With All everywhere, nothing is lost.
+    for (number, dashboard) in dashboards.iter().enumerate() {
+        let values = all_chosen(dashboard);
+        for query in dashboard.queries().iter().filter(|query| !known_empty(query)) {
+            let gives = gives_data(&stage, query, &values);
+            assert!(gives, "{:?} gives nothing with All", names(&[(number, query.clone())]));
+        }
+    }
+    let servers = stage.ask("label/server/values", &[("match[]", "ems_up")]).unwrap();
+    assert_eq!(servers, serde_json::json!([DEMO, SECOND]));
+}
