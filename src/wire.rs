@@ -317,7 +317,9 @@ impl<'a> Text<'a> {
     /// The text itself. Bytes that are no UTF-8 become U+FFFD: hostile stream names hold them.
     fn read(self) -> Cow<'a, str> {
         match self.escapes {
-            Escapes::None => String::from_utf8_lossy(self.raw),
+            // Good UTF-8 is told faster so than by the lossy reading.
+            Escapes::None => std::str::from_utf8(self.raw)
+                .map_or_else(|_| String::from_utf8_lossy(self.raw), Cow::Borrowed),
             Escapes::Json => Cow::Owned(json::unescape(self.raw)),
             Escapes::Xml => Cow::Owned(xml::unescape(self.raw)),
         }
@@ -394,12 +396,12 @@ impl<'m, 'a> Map<'m, 'a> {
 
     /// The whole number of this name, whether sent as a number or as text.
     pub fn u64(self, key: &'static str) -> Result<Option<u64>, Refusal> {
-        self.number(key, "a whole number that is not negative", |digits| digits.parse().ok())
+        self.number(key, "a whole number that is not negative", whole)
     }
 
     /// The number of this name, whether sent as a number or as text. Not-a-number reads as absent.
     pub fn f64(self, key: &'static str) -> Result<Option<f64>, Refusal> {
-        let number = self.number(key, "a number", |digits| digits.parse().ok())?;
+        let number = self.number(key, "a number", |digits| std::str::from_utf8(digits).ok()?.parse().ok())?;
         Ok(number.filter(|number: &f64| number.is_finite()))
     }
 
@@ -407,7 +409,7 @@ impl<'m, 'a> Map<'m, 'a> {
         self,
         key: &'static str,
         wanted: &'static str,
-        parse: impl Fn(&str) -> Option<T>,
+        parse: impl Fn(&[u8]) -> Option<T>,
     ) -> Result<Option<T>, Refusal> {
         let digits = match self.get(key) {
             None | Some(Value::Null) => return Ok(None),
@@ -417,8 +419,7 @@ impl<'m, 'a> Map<'m, 'a> {
                 return Err(Refusal::BadField { field: key, wanted });
             }
         };
-        let parsed = std::str::from_utf8(digits).ok().and_then(parse);
-        parsed.map(Some).ok_or(Refusal::BadField { field: key, wanted })
+        parse(digits).map(Some).ok_or(Refusal::BadField { field: key, wanted })
     }
 
     /// The truth of this name, sent as a boolean or as text; `None` when absent or null.
@@ -433,6 +434,15 @@ impl<'m, 'a> Map<'m, 'a> {
             }
         }
     }
+}
+
+/// The whole number that `digits` are.
+fn whole(digits: &[u8]) -> Option<u64> {
+    let add = |sum: u64, digit: &u8| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        sum.checked_mul(10)?.checked_add(digit)
+    };
+    if digits.is_empty() { None } else { digits.iter().try_fold(0, add) }
 }
 
 /// Decodes a body and hands over each event in it, or why one was refused. A refused event does
