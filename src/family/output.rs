@@ -268,9 +268,9 @@ pub fn of_stream<'a>(message: &Message<'a>) -> Result<Option<Output<'a>>, Refusa
     let chunk_length = settings.u64("chunkLength")?.filter(|seconds| *seconds > 0).map(Duration::from_secs);
     let folder = if format == Format::Record {
         let path = settings.text("computedPathToFile")?.or(settings.text("pathToFile")?).unwrap_or_default();
-        paths::recording(&path)
+        paths::recording(&paths::normalise(&path)).to_owned()
     } else {
-        paths::normalise(&settings.text("targetFolder")?.unwrap_or_default())
+        paths::normalise(&settings.text("targetFolder")?.unwrap_or_default()).into_owned()
     };
     Ok(Some(Output {
         key: Key::of(message, "uniqueId")?,

@@ -1,10 +1,15 @@
 //! What a path tells of an output. Paths are the media server's: they are never opened here, and
 //! may be relative or hold back slashes and doubled separators.
 
+use std::borrow::Cow;
+
 use super::{Format, Track};
 
 /// `path` with `/` for every separator, none doubled and none at the end.
-pub fn normalise(path: &str) -> String {
+pub fn normalise(path: &str) -> Cow<'_, str> {
+    if is_normal(path.as_bytes()) {
+        return Cow::Borrowed(path);
+    }
     let mut normal = String::with_capacity(path.len());
     for character in path.chars() {
         let character = if character == '\\' { '/' } else { character };
@@ -15,23 +20,33 @@ pub fn normalise(path: &str) -> String {
     if normal.len() > 1 && normal.ends_with('/') {
         normal.pop();
     }
-    normal
+    Cow::Owned(normal)
 }
 
-/// A recording's path without extension and part number: what all its files have in common.
-pub fn recording(path: &str) -> String {
-    let mut path = normalise(path);
+/// Whether a path needs no change, as most do: each chunk's is asked, so it looks at many bytes at
+/// once and does not stop at the first that tells.
+fn is_normal(path: &[u8]) -> bool {
+    let Some((last, rest)) = path.split_last() else {
+        return true;
+    };
+    let wrong = rest
+        .iter()
+        .zip(&path[1..])
+        .fold(false, |wrong, (byte, next)| wrong | (*byte == b'\\') | ((*byte == b'/') & (*next == b'/')));
+    !wrong && *last != b'\\' && (*last != b'/' || rest.is_empty())
+}
+
+/// The normalised path of a recording without extension and part number: what all its files have
+/// in common.
+pub fn recording(path: &str) -> &str {
     let name = path.rfind('/').map_or(0, |slash| slash + 1);
-    if let Some(dot) = path[name..].rfind('.').filter(|dot| *dot > 0) {
-        path.truncate(name + dot);
+    let dot = path[name..].rfind('.').filter(|dot| *dot > 0);
+    let path = dot.map_or(path, |dot| &path[..name + dot]);
+    let whole = path.trim_end_matches(|character: char| character.is_ascii_digit());
+    match whole.strip_suffix("_part") {
+        Some(stem) if stem.len() > name && whole.len() < path.len() => stem,
+        _ => path,
     }
-    if let Some(part) = path.rfind("_part").filter(|part| *part > name) {
-        let number = &path[part + "_part".len()..];
-        if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) {
-            path.truncate(part);
-        }
-    }
-    path
 }
 
 /// The folders that hold a normalised path, the nearest first.
@@ -117,7 +132,7 @@ mod tests {
     #[test]
     fn a_recordings_files_have_one_path_in_common() {
         for path in ["/rec/a.flv", "/rec/a_part0012.flv", "/rec/a", "\\rec\\a.flv"] {
-            assert_eq!(recording(path), "/rec/a", "{path}");
+            assert_eq!(recording(&normalise(path)), "/rec/a", "{path}");
         }
         assert_eq!(recording("/rec/a_party.flv"), "/rec/a_party");
         assert_eq!(recording("/rec.d/.hidden"), "/rec.d/.hidden");

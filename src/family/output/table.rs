@@ -189,7 +189,7 @@ impl Table {
             (Some(index), _) => index,
             (None, Some(shape)) => self.row(format, shape.group, shape.stream, shape.folder, now),
             (None, None) => {
-                self.keep_unplaced(format, path, step, now);
+                self.keep_unplaced(format, &path, step, now);
                 return Change::Counted;
             }
         };
@@ -209,16 +209,16 @@ impl Table {
     fn by_path(&self, format: Format, path: &str) -> Option<usize> {
         let lookup = |folder: &str| self.by_folder.get(&Folder(format, folder)).copied();
         if format == Format::Record {
-            return lookup(&paths::recording(path));
+            return lookup(paths::recording(path));
         }
         paths::folders(path).find_map(lookup)
     }
 
     /// The path of a recording tells nothing: its file may wait a while for the creation of its
     /// output, and then counts for all of which it cannot be told whose they are.
-    fn keep_unplaced(&mut self, format: Format, path: String, step: Step, now: Moment) {
+    fn keep_unplaced(&mut self, format: Format, path: &str, step: Step, now: Moment) {
         if format == Format::Record && self.unplaced.len() < UNPLACED {
-            self.unplaced.push_back(Unplaced { at: now, path: paths::recording(&path), step });
+            self.unplaced.push_back(Unplaced { at: now, path: paths::recording(path).to_owned(), step });
             return;
         }
         let index = self.row(format, OVERFLOW, OVERFLOW, "", now);
