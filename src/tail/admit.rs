@@ -212,11 +212,13 @@ impl Follower {
         self.unsaved = true;
     }
 
-    /// Decides where an open file begins. False: it is a copy that is still being made, ask
-    /// again at the next poll.
+    /// Decides where an open file begins. False: it is a copy that is still being made, or all of
+    /// it is to be read in the original as well; ask again at the next poll.
     pub(super) fn begin(&mut self, file: &mut Followed) -> io::Result<bool> {
         let Some(handle) = &file.handle else { return Ok(false) };
-        let itself = |saved: &SavedFile| saved.identity() == file.identity;
+        // Of a file that was not read nothing is known by which it could be told from a new one
+        // with the same inode.
+        let itself = |saved: &SavedFile| saved.identity() == file.identity && saved.offset > 0;
         if let Some(index) = fitting(&self.saved, handle, itself)? {
             file.resume(&self.saved.remove(index), self.format)?;
             return Ok(true);
@@ -236,16 +238,27 @@ impl Follower {
             file.resume(&self.saved.remove(index), self.format)?;
             return Ok(true);
         }
+        self.begin_originals_of(file);
+        let copying = std::mem::take(&mut file.copying);
+        for original in self.files.values().filter(|original| is_copy_name(&file.path, &original.looked_as)) {
+            if original.begun && file.length != original.offset && file.is_copy_of(original)? {
+                file.copying = true;
+                return Ok(false);
+            }
+        }
         if let Some(copied) = self.copied(file, handle)? {
             file.resume(&copied, self.format)?;
             return Ok(true);
         }
-        for original in self.files.values().filter(|original| is_copy_name(&file.path, &original.path)) {
-            if file.length < original.offset && (file.length == 0 || file.is_partial_copy_of(original)?) {
-                return Ok(false);
-            }
-        }
-        if let Some(index) = self.saved.iter().position(|saved| saved.identity() == file.identity) {
+        let unread = |saved: &SavedFile| saved.identity() == file.identity && saved.offset == 0;
+        let beyond = |ghost: &SavedFile| ghost.offset > file.length && is_copy_name(&file.path, &ghost.path);
+        if copying && self.ghosts.iter().any(beyond) {
+            // The original was read further than it was copied, and is truncated now.
+            file.begin = Begin::At(file.length);
+        } else if let Some(index) = self.saved.iter().position(unread) {
+            file.resume(&self.saved.remove(index), self.format)?;
+            return Ok(true);
+        } else if let Some(index) = self.saved.iter().position(|saved| saved.identity() == file.identity) {
             // A copy of what was there before may still turn up.
             let former = self.saved.remove(index);
             self.remember(former);
@@ -256,12 +269,24 @@ impl Follower {
         Ok(true)
     }
 
+    /// Decides where the files begin that `file` may be a copy of.
+    fn begin_originals_of(&mut self, file: &Followed) {
+        let undecided = |other: &&Followed| !other.begun && is_copy_name(&file.path, &other.path);
+        let originals: Vec<Identity> =
+            self.files.values().filter(undecided).map(|original| original.identity).collect();
+        for identity in originals {
+            let Some(mut original) = self.files.remove(&identity) else { continue };
+            self.inspect(&mut original);
+            self.files.insert(identity, original);
+        }
+    }
+
     /// The file that `file` was copied from before that one was truncated: what was delivered
     /// from the original is not delivered again from the copy.
     fn copied(&self, file: &Followed, handle: &File) -> io::Result<Option<SavedFile>> {
         let copied = |path: &Path, offset: u64| offset > 0 && is_copy_name(&file.path, path);
         let known = self.saved.iter().chain(&self.ghosts).filter(|saved| copied(&saved.path, saved.offset));
-        let followed = self.files.values().filter(|original| copied(&original.path, original.offset));
+        let followed = self.files.values().filter(|original| copied(&original.looked_as, original.offset));
         for saved in known.cloned().chain(followed.map(Followed::saved)) {
             if saved.fits(handle)? {
                 return Ok(Some(saved));

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 
 use tracing::{info, warn};
 
+use super::checkpoint::SavedFile;
 use super::drain::Frame;
 use super::followed::{Followed, Look};
 use super::follower::Follower;
@@ -56,9 +57,10 @@ impl Follower {
 
     /// Opens a file, decides where it begins, and looks whether it is still the same. Says
     /// whether it can be read.
-    fn inspect(&mut self, file: &mut Followed) -> bool {
+    pub(super) fn inspect(&mut self, file: &mut Followed) -> bool {
         let unread = file.looked.is_some_and(|(length, _)| length > file.offset);
-        let before = file.begun.then(|| file.saved());
+        // A copy was made under the name that the file had then.
+        let before = file.begun.then(|| SavedFile { path: file.looked_as.clone(), ..file.saved() });
         let format = self.format;
         let look = file.open().and_then(|open| {
             let begun = open && (file.begun || self.begin(file)?);

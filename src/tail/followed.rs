@@ -58,6 +58,9 @@ pub(super) struct Followed {
     pub(super) mounted: bool,
     /// Nothing of this file can be framed.
     pub(super) unknown: bool,
+    /// It is a copy of another file that has all of its content still: it waits until that one
+    /// is truncated.
+    pub(super) copying: bool,
     /// It was decided where to begin.
     pub(super) begun: bool,
     pub(super) begin: Begin,
@@ -67,6 +70,8 @@ pub(super) struct Followed {
     /// Length and time of the last look at the content; a closed file is opened again when they
     /// change.
     pub(super) looked: Option<(u64, SystemTime)>,
+    /// The name at the last look.
+    pub(super) looked_as: PathBuf,
     /// What the last look found before the file was read to its end.
     pub(super) ended: Option<(u64, SystemTime)>,
     pub(super) offset: u64,
@@ -85,6 +90,7 @@ impl Followed {
             fs::canonicalize(&listed.path).ok().and_then(|path| path.parent().map(Path::to_owned));
         Self {
             identity: listed.identity,
+            looked_as: listed.path.clone(),
             path: listed.path,
             directory,
             pattern: listed.pattern,
@@ -92,6 +98,7 @@ impl Followed {
             named: true,
             mounted: false,
             unknown: false,
+            copying: false,
             begun: false,
             begin,
             handle: None,
@@ -115,7 +122,7 @@ impl Followed {
             Begin::At(offset) if !self.begun => offset,
             Begin::At(_) | Begin::First => self.offset,
         };
-        if self.unknown { 0 } else { self.length.saturating_sub(from) }
+        if self.unknown || self.copying { 0 } else { self.length.saturating_sub(from) }
     }
 
     /// Whether a look at the content could find something that the last one did not.
@@ -229,6 +236,7 @@ impl Followed {
         }
         self.measure(&metadata);
         self.looked = Some((self.length, self.modified));
+        self.looked_as.clone_from(&self.path);
         Ok(if same { Look::Same } else { Look::Anew })
     }
 
@@ -267,18 +275,19 @@ impl Followed {
         }
     }
 
-    /// Whether this file carries the first `length` bytes of `other`, which is longer: a copy
-    /// that is still being made.
-    pub(super) fn is_partial_copy_of(&self, other: &Self) -> io::Result<bool> {
+    /// Whether this file carries the first bytes of `other` and nothing else: `other` is being
+    /// copied to it, or was and is not truncated yet.
+    pub(super) fn is_copy_of(&self, other: &Self) -> io::Result<bool> {
         let (Some(copy), Some(original)) = (&self.handle, &other.handle) else { return Ok(false) };
         let mut ours = [0; HEAD];
         let mut theirs = [0; HEAD];
         let read = read_full(copy, &mut ours, 0)?;
-        read_full(original, &mut theirs, 0)?;
-        if ours[..read] != theirs[..read] {
+        let there = read_full(original, &mut theirs, 0)?;
+        if read > there || ours[..read] != theirs[..read] {
             return Ok(false);
         }
-        Seam::read(copy, self.length)?.holds(original, self.length)
+        let length = copy.metadata()?.len();
+        Seam::read(copy, length)?.holds(original, length)
     }
 }
 

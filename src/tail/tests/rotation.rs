@@ -226,3 +226,31 @@ fn of_a_copy_that_the_pattern_matches_only_the_unread_end_is_delivered() {
     fs::write(desk.path("events.json"), json(103..105)).unwrap();
     assert_eq!(desk.poll(), entries(100..105));
 }
+
+#[test]
+fn a_copy_waits_for_the_truncation_and_is_not_behind_meanwhile() {
+    let mut desk = Desk::new("events.json*");
+    desk.append("events.json", json(1..100));
+    desk.poll();
+    desk.append("events.json", json(100..103));
+    fs::copy(desk.path("events.json"), desk.path("events.json.1")).unwrap();
+    assert_eq!(desk.poll(), entries(100..103), "from the original alone");
+    desk.append("events.json", json(103..104));
+    assert_eq!(desk.poll(), entries(103..104), "written while the copy was made");
+    assert_eq!((desk.poll(), desk.behind()), (entries([]), 0));
+    fs::write(desk.path("events.json"), json(104..105)).unwrap();
+    assert_eq!(desk.poll(), entries(104..105));
+    assert_eq!((desk.poll(), desk.behind()), (entries([]), 0));
+}
+
+#[test]
+fn a_copy_is_known_although_its_original_was_truncated_and_renamed_since() {
+    let mut desk = Desk::new("events.json*");
+    desk.append("events.json", json(1..100));
+    desk.poll();
+    fs::copy(desk.path("events.json"), desk.path("events.json.1")).unwrap();
+    fs::write(desk.path("events.json"), json(100..103)).unwrap();
+    desk.rename("events.json", "events.json-2");
+    desk.append("events.json", json(103..105));
+    assert_eq!(desk.poll(), entries(100..105));
+}

@@ -108,6 +108,37 @@ fn a_copy_made_while_we_were_down_brings_the_unread_end() {
 }
 
 #[test]
+fn a_copy_half_made_when_we_come_back_is_not_delivered_beside_its_original() {
+    for saved in [true, false] {
+        let mut desk = Desk::saving("events.json*", Start::SavedOrBeginning);
+        if saved {
+            desk.append("events.json", json(1..30));
+            desk.poll();
+        }
+        desk.restart();
+        desk.append("events.json", json(30..60));
+        desk.append("events.json.1", &fs::read(desk.path("events.json")).unwrap()[..100]);
+        assert_eq!(desk.poll(), entries(30..60), "the original was known: {saved}");
+        assert_eq!((desk.poll(), desk.behind()), (entries([]), 0));
+    }
+}
+
+#[test]
+fn a_copy_that_takes_the_inode_of_an_empty_file_is_known() {
+    let mut desk = Desk::saving("events.json*", Start::SavedOrBeginning);
+    desk.append("events.json.1", "");
+    desk.poll();
+    desk.append("events.json", json(1..30));
+    desk.poll();
+    desk.restart();
+    desk.append("events.json.1", json(1..20));
+    assert_eq!(desk.poll(), entries([]));
+    desk.append("events.json.1", json(20..30));
+    fs::write(desk.path("events.json"), json(30..32)).unwrap();
+    assert_eq!(desk.poll(), entries(30..32));
+}
+
+#[test]
 fn a_file_replaced_while_we_were_down_begins_at_its_first_byte() {
     let mut desk = Desk::saving("events.json", Start::SavedOrEnd);
     desk.append("events.json", json(1..30));
