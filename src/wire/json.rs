@@ -4,6 +4,8 @@
 //! control bytes and invalid UTF-8 into its strings, which a strict parser must refuse. The text
 //! inside strings is taken as it comes; everything around it is checked strictly.
 
+use memchr::memmem;
+
 use super::{
     Escapes, Field, Format, KEPT_DEPTH, MAX_DEPTH, MIXED_SINKS, Message, Refusal, Text, Value, keep,
     skip_space,
@@ -13,6 +15,9 @@ use super::{
 const BYTES_PER_FIELD: usize = 16;
 const USUAL_FIELDS: usize = 96;
 
+/// How each entry of the server's event files starts.
+const ENTRY_START: &[u8] = b"{\"_logEntry\":";
+
 /// Decodes `body` and hands over each event in it.
 pub(super) fn decode<'a>(body: &'a [u8], each: &mut impl FnMut(Result<Message<'a>, Refusal>)) {
     let mut scanner = Scanner::new(body);
@@ -20,14 +25,12 @@ pub(super) fn decode<'a>(body: &'a [u8], each: &mut impl FnMut(Result<Message<'a
         return decode_array(&mut scanner, each);
     }
     while scanner.peek().is_some() {
+        let start = scanner.at;
         let event = scanner.event();
-        let broken = matches!(event, Err(Refusal::Syntax { .. } | Refusal::Depth | Refusal::Fields));
+        let refused = event.as_ref().err().cloned();
         each(event);
-        if broken {
-            // An object that cannot be read ends somewhere on this line or on a later one that
-            // starts an object of its own.
-            scanner.skip_to_next_line();
-        } else if scanner.peek() == Some(b',') {
+        let skipped = refused.is_some_and(|refusal| scanner.skip_refused(start, &refusal));
+        if !skipped && scanner.peek() == Some(b',') {
             // The server's own event files separate objects by a comma and a line feed.
             scanner.at += 1;
         }
@@ -91,9 +94,17 @@ impl<'a> Scanner<'a> {
         Refusal::Syntax { format: Format::Json, what, at: self.at.min(self.input.len()) }
     }
 
-    fn skip_to_next_line(&mut self) {
-        let rest = &self.input[self.at..];
-        self.at += memchr::memmem::find(rest, b"\n{").map_or(rest.len(), |line| line + 1);
+    /// Goes to where another event may start after a refused one at `start`: in the midst of it,
+    /// where a server has begun to write after it had crashed, or, if it cannot be read to its end,
+    /// on a later line. Says whether it went anywhere.
+    fn skip_refused(&mut self, start: usize, refusal: &Refusal) -> bool {
+        let broken = matches!(refusal, Refusal::Syntax { .. } | Refusal::Depth | Refusal::Fields);
+        let end = if broken { self.input.len() } else { self.at };
+        let entry = memmem::find(&self.input[start + 1..end], ENTRY_START).map(|entry| start + 1 + entry);
+        let line = memmem::find(&self.input[self.at..end], b"\n{").map(|line| self.at + line + 1);
+        let next = entry.into_iter().chain(line).min();
+        self.at = next.unwrap_or(end);
+        broken || next.is_some()
     }
 
     /// One event: an object at the top level.

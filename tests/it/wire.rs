@@ -188,3 +188,14 @@ fn a_line_feed_in_a_name_does_not_lose_a_text_entry() {
     });
     assert_eq!(seen, 1);
 }
+
+#[test]
+fn an_entry_that_follows_a_torn_one_on_its_line_is_not_lost() {
+    let whole = r#"{"_logEntry":"00000","id":1,"payload":{},"processId":2,"timestamp":3,"type":"x"}"#;
+    for cut in 1..whole.len() - 1 {
+        let line = format!("{}{whole}", &whole[..cut]);
+        let mut read = Vec::new();
+        wire::decode(line.as_bytes(), Format::Json, |message| read.push(message.is_ok()));
+        assert_eq!(read, [false, true], "cut at {cut}");
+    }
+}
