@@ -185,13 +185,13 @@ impl Table {
             self.durations[format as usize].observe(duration.as_secs_f64());
         }
         let path = paths::normalise(file);
-        let index = match (self.by_path(format, &path), paths::shape(format, &path)) {
-            (Some(index), _) => index,
-            (None, Some(shape)) => self.row(format, shape.group, shape.stream, shape.folder, now),
-            (None, None) => {
-                self.keep_unplaced(format, &path, step, now);
-                return Change::Counted;
-            }
+        let index = if let Some(index) = self.by_path(format, &path) {
+            index
+        } else if let Some(shape) = paths::shape(format, &path) {
+            self.row(format, shape.group, shape.stream, shape.folder, now)
+        } else {
+            self.keep_unplaced(format, &path, step, now);
+            return Change::Counted;
         };
         let adopted = self.rows[index].adopt(now, now >= self.settling);
         self.write(index, paths::track(format, &path), step, now);
