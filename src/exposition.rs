@@ -99,8 +99,14 @@ impl Page {
     }
 
     /// The samples of one metric that share the label `server`, or none.
-    pub fn samples<'p>(&'p mut self, name: &'p str, server: Option<&'p str>, now: Moment) -> Samples<'p> {
-        Samples { page: self, name, server, now }
+    pub fn samples<'p>(&'p mut self, name: &'p str, server: Option<&str>, now: Moment) -> Samples<'p> {
+        let mut labels = Vec::new();
+        if let Some(server) = server {
+            labels.extend_from_slice(b"{server=\"");
+            escape(&mut labels, server, true);
+            labels.push(b'"');
+        }
+        Samples { page: self, name, labels, now }
     }
 
     /// The bytes so far, leaving the page empty but its room in place.
@@ -180,7 +186,8 @@ pub type Labels<'l> = &'l [(&'l str, &'l str)];
 pub struct Samples<'p> {
     page: &'p mut Page,
     name: &'p str,
-    server: Option<&'p str>,
+    /// How the labels of each sample begin: with that of the server, if there is one.
+    labels: Vec<u8>,
     now: Moment,
 }
 
@@ -216,7 +223,8 @@ impl Samples<'_> {
         let out = &mut self.page.out;
         out.extend_from_slice(self.name.as_bytes());
         out.extend_from_slice(suffix.as_bytes());
-        let mut separator = b'{';
+        out.extend_from_slice(&self.labels);
+        let mut separator = if self.labels.is_empty() { b'{' } else { b',' };
         let mut label = |name: &str, value: &str| {
             out.push(separator);
             separator = b',';
@@ -225,9 +233,6 @@ impl Samples<'_> {
             escape(out, value, true);
             out.push(b'"');
         };
-        if let Some(server) = self.server {
-            label("server", server);
-        }
         for (name, value) in labels {
             label(name, value);
         }
