@@ -10,7 +10,7 @@ const PLAYLIST_LABELS: &[&str] = &["format", "kind", "group", "stream"];
 /// Every track of every output, shown until its retention is over.
 fn each_part(table: &Table, mut each: impl FnMut(&Row, &Part, Labels<'_>)) {
     for (_, row) in &table.rows {
-        for part in &row.parts {
+        for part in row.parts() {
             let labels = [
                 ("format", row.identity.format.label()),
                 ("group", &*row.identity.group),

@@ -47,7 +47,9 @@ pub(super) struct Row {
     since: Moment,
     /// When it was closed, once it was.
     ended: Option<Moment>,
-    pub(super) parts: Vec<Part>,
+    /// One for each track that was ever written or expected, by its number: in the row itself,
+    /// since each chunk looks it up.
+    parts: [Option<Part>; 3],
     pub(super) playlist: Updates,
 }
 
@@ -61,7 +63,7 @@ impl Row {
             chunk_length: None,
             since: now,
             ended: None,
-            parts: Vec::new(),
+            parts: [const { None }; 3],
             playlist: Updates { count: 0, last: None },
         }
     }
@@ -80,12 +82,18 @@ impl Row {
         self.ended.max(self.playlist.last).unwrap_or(self.since)
     }
 
+    /// Its tracks, live or not.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.parts.iter().flatten()
+    }
+
     /// A writer opens it. Returns the moment from which its silence counts.
     pub(super) fn begin(&mut self, chunk_length: Option<Duration>, now: Moment) -> Moment {
         if !self.open() {
             self.chunk_length = None;
             let remade = self.ended.is_some_and(|ended| now.since(ended) <= REMADE);
-            let silent = !self.parts.is_empty() && !self.parts.iter().any(|part| part.wrote);
+            let known = self.parts().next().is_some();
+            let silent = known && !self.parts().any(|part| part.wrote);
             self.run_from(if remade && silent { self.since } else { now });
         }
         self.adopted = false;
@@ -114,7 +122,7 @@ impl Row {
         self.since = since;
         // The playlist of the run before says nothing of this one.
         self.playlist.last = self.playlist.last.filter(|last| since.since(*last) <= GRACE);
-        for part in &mut self.parts {
+        for part in self.parts.iter_mut().flatten() {
             (part.live, part.wrote, part.stalled) = (false, false, false);
         }
     }
@@ -128,7 +136,7 @@ impl Row {
 
     /// Makes the tracks that are known live, or a whole one as long as none is known.
     pub(super) fn expect(&mut self, tracks: &[Track], start: Moment) {
-        let none_known = tracks.is_empty() && !self.parts.iter().any(|part| part.live);
+        let none_known = tracks.is_empty() && !self.parts().any(|part| part.live);
         for track in if none_known { &[Track::Whole] } else { tracks } {
             self.part(*track, start);
         }
@@ -138,20 +146,13 @@ impl Row {
     /// where that of the part began which stood for unknown tracks and now goes.
     pub(super) fn part(&mut self, track: Track, start: Moment) -> &mut Part {
         let mut start = start;
-        let unknown = |part: &Part| part.track == Track::Whole && part.closed == 0;
         if track != Track::Whole
-            && let Some(place) = self.parts.iter().position(unknown)
+            && let Some(unknown) = self.parts[Track::Whole as usize].take_if(|part| part.closed == 0)
+            && unknown.live
         {
-            let unknown = self.parts.remove(place);
-            if unknown.live {
-                start = unknown.last;
-            }
+            start = unknown.last;
         }
-        let place = self.parts.iter().position(|part| part.track == track).unwrap_or_else(|| {
-            self.parts.push(Part::new(track));
-            self.parts.len() - 1
-        });
-        let part = &mut self.parts[place];
+        let part = self.parts[track as usize].get_or_insert_with(|| Part::new(track));
         if !part.live {
             (part.live, part.last) = (true, start);
         }
@@ -179,7 +180,7 @@ impl Row {
 
     /// Takes over what a row has counted that was only a guess at this one.
     pub(super) fn absorb(&mut self, guess: Self) {
-        for part in guess.parts {
+        for part in guess.parts.into_iter().flatten() {
             let ours = self.part(part.track, part.last);
             ours.opened += part.opened;
             ours.closed += part.closed;
@@ -192,7 +193,7 @@ impl Row {
     pub(super) fn stall(&mut self, patience: Patience, now: Moment) -> impl Iterator<Item = Track> {
         let judged = self.open() && !self.folded();
         let chunk_length = self.chunk_length;
-        self.parts.iter_mut().filter_map(move |part| {
+        self.parts.iter_mut().flatten().filter_map(move |part| {
             let age = now.since(part.last).as_secs_f64();
             let old = part.threshold(chunk_length, patience).is_some_and(|threshold| age > threshold);
             let begins = judged && part.live && !part.stalled && old;
