@@ -1,13 +1,16 @@
-//! End-to-end tests: the real program, a real Prometheus and a simulated media server, all on loopback.
+//! End-to-end tests: the real program, a real Prometheus and Alertmanager and a simulated media server, all on loopback.
 //!
 //! | file | purpose |
 //! | --- | --- |
 //! | `agreement.rs` | Prometheus answers what the simulated servers know themselves, with faults too |
 //! | `stalls.rs` | a stalled output is found, that one alone, and counted once |
+//! | `alerts.rs` | a stalled output pages, that one alone, by the shipped rules and configurations |
 //! | `pages.rs` | `promtool` and the reference OpenMetrics parser find nothing wrong with the pages |
 //! | `commands.rs` | `demo`, `simulate`, `check-config`, `healthcheck`, a taken port |
 //! | `exporter.rs` | our program, running |
 //! | `prometheus.rs` | a Prometheus that scrapes it |
+//! | `alertmanager.rs` | an Alertmanager that is told of its alerts |
+//! | `webhook.rs` | a receiver of what Alertmanager sends |
 //! | `simulated.rs` | a simulated media server whose truth is written down all the time |
 //! | `facts.rs` | what is compared: the same facts out of a truth and out of a scrape |
 //! | `process.rs` | a process that ends with its test |
@@ -23,6 +26,8 @@
 )]
 
 mod agreement;
+mod alertmanager;
+mod alerts;
 mod commands;
 mod exporter;
 mod facts;
@@ -33,3 +38,4 @@ mod prometheus;
 mod simulated;
 mod stalls;
 mod waiting;
+mod webhook;

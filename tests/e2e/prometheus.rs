@@ -1,8 +1,9 @@
-//! A real Prometheus that scrapes one exporter every second.
+//! A real Prometheus, one that scrapes an exporter every second unless it is configured otherwise.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -30,13 +31,23 @@ pub(crate) type Series = (Labels, Vec<(f64, f64)>);
 impl Prometheus {
     /// Starts one that has scraped `exporter` before this returns.
     pub(crate) fn scraping(exporter: SocketAddr) -> Self {
+        Self::configured(
+            &format!(
+                "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
+                 scrape_configs:\n- {{job_name: ems, static_configs: [{{targets: ['{exporter}']}}]}}\n"
+            ),
+            &[],
+        )
+    }
+
+    /// Starts one with a configuration and copies of files beside it; it has scraped before this returns.
+    pub(crate) fn configured(text: &str, beside: &[&Path]) -> Self {
         let folder = TempDir::new().unwrap();
         let config = folder.path().join("prometheus.yml");
-        let text = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
-             scrape_configs:\n- {{job_name: ems, static_configs: [{{targets: ['{exporter}']}}]}}\n"
-        );
         fs::write(&config, text).unwrap();
+        for file in beside {
+            fs::copy(file, folder.path().join(file.file_name().unwrap())).unwrap();
+        }
         let mut command = Command::new("prometheus");
         command
             .arg(format!("--config.file={}", config.display()))
@@ -86,24 +97,40 @@ impl Prometheus {
         let [(_, samples)] = &*up else { panic!("one target is scraped, not {up:?}") };
         // The first ones may have come before the exporter listened; it always does here.
         assert!(samples.iter().all(|(_, up)| *up == 1.0), "some scrapes failed: {samples:?}");
-        let answer = http::get(self.address, "/api/v1/targets", "").unwrap();
-        let answer: Value = serde_json::from_slice(&answer.body).unwrap();
-        let target = &answer["data"]["activeTargets"][0];
-        assert_eq!((&target["health"], &target["lastError"]), (&"up".into(), &"".into()), "{answer}");
+        let targets = self.data("targets");
+        let target = &targets["activeTargets"][0];
+        assert_eq!((&target["health"], &target["lastError"]), (&"up".into(), &"".into()), "{targets}");
+    }
+
+    /// Its rules, each with its health and with the alerts that it has raised, as the API gives them.
+    pub(crate) fn rules(&self) -> Vec<Value> {
+        let groups = self.data("rules")["groups"].take();
+        groups
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|group| group["rules"].as_array().unwrap())
+            .cloned()
+            .collect()
     }
 
     fn ask(&self, what: &str, parameters: &[(&str, &str)]) -> Vec<Series> {
         let query: Vec<String> =
             parameters.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-        let path = format!("/api/v1/{what}?{}", query.join("&"));
+        let data = self.data(&format!("{what}?{}", query.join("&")));
+        data["result"].as_array().unwrap().iter().map(series).collect()
+    }
+
+    /// What the API answers to a path.
+    fn data(&self, path: &str) -> Value {
+        let path = format!("/api/v1/{path}");
         let answer = wait_for("Prometheus to be ready", Duration::from_secs(20), || {
             let answer = http::get(self.address, &path, "").ok()?;
             (answer.status != 503).then_some(answer)
         });
-        let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+        let mut answer: Value = serde_json::from_slice(&answer.body).unwrap();
         assert_eq!(answer["status"], "success", "{path}: {answer}");
-        let result = answer["data"]["result"].as_array().unwrap();
-        result.iter().map(series).collect()
+        answer["data"].take()
     }
 }
 

@@ -1,0 +1,193 @@
+//! A stalled output pages while it lasts, that one alone, by the rules and configurations that are shipped.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ems_exporter::simulate::{Options, OutputFormat, Truth};
+use serde_json::Value;
+
+use crate::alertmanager::Alertmanager;
+use crate::exporter::Exporter;
+use crate::prometheus::{Labels, Prometheus};
+use crate::simulated::{Quiet, Simulated, now};
+use crate::waiting::{SOON, wait_for};
+use crate::webhook::{Message, Webhook};
+
+/// Seconds from one scrape to the next, and from one evaluation of the rules to the next.
+const INTERVAL: f64 = 1.0;
+/// Seconds after which an output has stalled.
+const THRESHOLD: f64 = 5.0;
+/// What an alert may lag behind what it tells: two scrapes and two evaluations.
+const LAG: f64 = 4.0 * INTERVAL;
+
+/// The output that stalls, by its labels.
+const STALLED: [(&str, &str); 4] =
+    [("server", "ems"), ("format", "hls"), ("group", "hls"), ("stream", "cam2")];
+
+/// Alerts that may wait to fire, and never do: name and reason.
+const WAITING: [(&str, &str); 2] = [
+    ("EmsExporterDown", "there is no up before the first scrape"),
+    ("EmsPlaylistStalled", "the stalled output's playlist may be a scrape away from its chunks"),
+];
+
+fn shipped(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "dashboards", "prometheus", name].iter().collect()
+}
+
+/// A shipped file with other texts in place of those that must differ here; each of them must be there, once.
+fn adapted(name: &str, changes: &[(&str, String)]) -> String {
+    let mut text = fs::read_to_string(shipped(name)).unwrap();
+    for (from, to) in changes {
+        let times = text.matches(from).count();
+        assert_eq!(times, 1, "{name} no longer says {from:?} once: let this test replace what it says now");
+        text = text.replace(from, to);
+    }
+    text
+}
+
+/// When Alertmanager was told that an alert began or ended, in Unix seconds.
+fn seconds(moment: &Value) -> f64 {
+    let moment: jiff::Timestamp = moment.as_str().unwrap().parse().unwrap();
+    moment.as_millisecond() as f64 / 1000.0
+}
+
+/// The first message that tells of alerts that fire, or that none does any more.
+fn first(webhook: &Webhook, status: &str) -> Option<Message> {
+    webhook.messages().into_iter().find(|message| message.body["status"] == status)
+}
+
+/// Complete chunks of the output that stalls.
+fn chunks(truth: &Truth) -> u64 {
+    let closed = truth.chunks_closed.iter();
+    closed
+        .filter(|part| part.format == OutputFormat::Hls && part.stream == "cam2")
+        .map(|part| part.closed)
+        .sum()
+}
+
+/// Between which moments the simulated server closed the last chunk before its stall, in Unix seconds.
+fn last_closed_in_truth(quiet: &[Quiet]) -> (f64, f64) {
+    let stalls = |span: &&Quiet| span.truth.outputs.iter().any(|output| output.stalled);
+    let during = &quiet.iter().find(stalls).expect("the stall was seen").truth;
+    let (stalled, others): (Vec<_>, Vec<_>) = during.outputs.iter().partition(|output| output.stalled);
+    assert!(stalled.len() == 1 && others.len() == 9, "one of ten outputs stalls: {:?}", during.outputs);
+    let last = chunks(during);
+    let before = quiet.iter().rev().find(|span| chunks(&span.truth) < last).unwrap();
+    let after = quiet.iter().find(|span| chunks(&span.truth) == last).unwrap();
+    (before.to, after.from)
+}
+
+#[test]
+fn a_stall_pages_while_it_lasts_and_nothing_else_does() {
+    let webhook = Webhook::start();
+    let receiver = |path: &str| format!("url: http://{}/{path}", webhook.address);
+    let alertmanager = Alertmanager::configured(&adapted(
+        "alertmanager.yml",
+        &[
+            ("group_wait: 30s", "group_wait: 1s".to_owned()),
+            ("group_interval: 1m", "group_interval: 1s".to_owned()),
+            ("group_wait: 15s", "group_wait: 1s".to_owned()),
+            ("url: http://127.0.0.1:9098/page", receiver("page")),
+            ("url: http://127.0.0.1:9098/notes", receiver("notes")),
+        ],
+    ));
+    let exporter = Exporter::serving(&format!("stall: {{factor: 3, minimum: {THRESHOLD}s}}"));
+    let prometheus = Prometheus::configured(
+        &adapted(
+            "prometheus.yml",
+            &[
+                ("scrape_interval: 15s", format!("scrape_interval: {INTERVAL}s")),
+                ("evaluation_interval: 15s", format!("evaluation_interval: {INTERVAL}s")),
+                ("alertmanager:9093", alertmanager.address.to_string()),
+                ("ems-exporter:10777", exporter.address.to_string()),
+            ],
+        ),
+        &[&shipped("alerts.yml")],
+    );
+    let simulated = Simulated::start(Options {
+        url: exporter.target("/"),
+        streams: 4,
+        chunk_length: Duration::from_secs(1),
+        stall: vec!["cam2:hls:after=6s,for=12s".parse().unwrap()],
+        ..Options::default()
+    });
+    let page = wait_for("the page", SOON, || first(&webhook, "firing"));
+    let all_clear = wait_for("the all-clear", SOON, || first(&webhook, "resolved"));
+    // One scrape more, and the evaluation that sees it.
+    prometheus.wait_for_scrape_after(now() + INTERVAL);
+    // Before the server ends, which is an alert of its own.
+    let (rules, alerts) = (prometheus.rules(), prometheus.scraped("ALERTS"));
+    prometheus.assert_every_scrape_succeeded();
+    let (truth, quiet) = simulated.end();
+    assert_eq!(truth.lost, Default::default());
+
+    // The rules that are shipped are those that were evaluated, and none of them failed.
+    let written = fs::read_to_string(shipped("alerts.yml")).unwrap();
+    assert_eq!(rules.len(), written.matches("- alert: ").count());
+    for rule in &rules {
+        assert_eq!((&rule["health"], &rule["lastError"]), (&"ok".into(), &Value::Null), "{rule}");
+    }
+
+    // Exactly one alert has fired in Prometheus.
+    let is = |labels: &Labels, name: &str, value: &str| labels.get(name).is_some_and(|found| found == value);
+    let (firing, waiting): (Vec<_>, Vec<_>) =
+        alerts.iter().partition(|(labels, _)| is(labels, "alertstate", "firing"));
+    for (labels, _) in waiting {
+        let listed = WAITING.iter().any(|(name, _)| is(labels, "alertname", name));
+        assert!(listed, "an alert that has no reason to waits to fire: {labels:?}");
+    }
+    let [(labels, firing)] = &*firing else { panic!("one output has stalled, but what fires is {firing:?}") };
+    let instance = exporter.address.to_string();
+    let told = [
+        ("alertname", "EmsChunkStalled"),
+        ("severity", "critical"),
+        ("job", "ems"),
+        ("instance", &*instance),
+    ];
+    let told: Labels =
+        told.iter().chain(&STALLED).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let mut without_state = labels.clone();
+    without_state.remove("alertstate");
+    without_state.remove("__name__");
+    assert_eq!(without_state, told);
+
+    // It began when it had to, and was over as soon as chunks came again.
+    let chunks =
+        prometheus.scraped("ems_chunk_last_closed_timestamp_seconds{stream=\"cam2\", format=\"hls\"}");
+    let [(_, chunks)] = &*chunks else { panic!("{chunks:?}") };
+    let (fired, fired_last) = (firing.first().unwrap().0, firing.last().unwrap().0);
+    let last_closed = chunks.iter().rev().find(|(at, _)| *at <= fired).unwrap().1;
+    let recovered = chunks.iter().find(|(_, closed)| *closed > last_closed).unwrap().1;
+    let (not_before, not_after) = last_closed_in_truth(&quiet);
+    assert!(
+        // The exporter tells whole milliseconds.
+        not_before - 0.001 <= last_closed && last_closed <= not_after,
+        "the last chunk was complete between {not_before} and {not_after}, the exporter says {last_closed}"
+    );
+    let age = fired - last_closed;
+    assert!(age > THRESHOLD, "it fires after {age} s, within the threshold");
+    assert!(age <= THRESHOLD + LAG, "it fires only after {age} s");
+    let over = fired_last - recovered;
+    assert!(over <= LAG, "it still fires {over} s after the first chunk");
+
+    // It was delivered while the output stood still, and its end was delivered, too.
+    assert!(page.at < recovered, "the page came only {} s after the first chunk", page.at - recovered);
+    for message in webhook.messages() {
+        assert_eq!((&*message.path, &message.body["receiver"]), ("/page", &"page".into()), "{message:?}");
+        let alerts = message.body["alerts"].as_array().unwrap();
+        let [alert] = &**alerts else { panic!("one output has stalled, but told is {alerts:#?}") };
+        assert_eq!(alert["status"], message.body["status"], "{message:?}");
+        assert_eq!(alert["labels"], serde_json::to_value(&told).unwrap(), "{message:?}");
+        assert_eq!(alert["annotations"]["summary"], "ems: hls chunks of cam2 have stalled.", "{message:?}");
+        let began = seconds(&alert["startsAt"]) - fired;
+        assert!(began.abs() < 0.01, "it is said to have begun {began} s after it fired");
+    }
+    let ended = seconds(&all_clear.body["alerts"][0]["endsAt"]) - recovered;
+    assert!((0.0..=LAG).contains(&ended), "it is said to have ended {ended} s after the first chunk");
+    eprintln!(
+        "last chunk to firing {age:.1} s, firing to page {:.1} s, first chunk to all-clear {:.1} s",
+        page.at - fired,
+        all_clear.at - recovered
+    );
+}
