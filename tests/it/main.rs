@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 #![allow(unreachable_pub, reason = "a test crate has no outside")]
 
+mod compose;
 mod config;
 mod dashboards;
 mod docs;
