@@ -1,0 +1,8 @@
+//! Entries of text event files.
+
+#![no_main]
+
+use ems_exporter::wire::Format;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| ems_exporter_fuzz::decode(bytes, Format::Text));
