@@ -1,5 +1,6 @@
 //! Streams: inbound and outbound, their codecs and traffic, feeds that stop, pulls that fail.
 
+mod metrics;
 pub mod table;
 
 use std::borrow::Cow;
@@ -8,7 +9,8 @@ use std::time::Duration;
 use super::Key;
 use crate::wire::{Map, Message, Refusal};
 
-pub use table::{METRICS, Table};
+pub use metrics::METRICS;
+pub use table::Table;
 
 /// The events of this family.
 pub const EVENTS: &[(&str, Name)] = &[
