@@ -5,7 +5,6 @@ pub mod document;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::family::Settings;
 use crate::ingest::{Known, is_server_name};
@@ -252,9 +251,4 @@ fn check_format(name: &str) -> Result<(), &'static str> {
 
 fn check_start(name: &str) -> Result<(), &'static str> {
     Start::from_name(name).map(|_| ()).ok_or("is not saved-or-end, saved-or-beginning, beginning or end")
-}
-
-/// A duration as text, such as `6s` or `1h 30m`.
-fn parse_duration(text: &str) -> Option<Duration> {
-    humantime::parse_duration(text).ok()
 }

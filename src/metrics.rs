@@ -204,11 +204,11 @@ pub fn render(
         }
         page.take(into);
     }
+    let readings: Vec<_> = files.iter().map(|files| (&files.server.name, files.reading())).collect();
     for metric in files::METRICS {
         page.describe(metric.name, metric.kind, metric.help);
-        for files in files {
-            let mut samples = page.samples(metric.name, Some(&files.server.name), now);
-            (metric.samples)(&files.reading(), &mut samples);
+        for (server, reading) in &readings {
+            (metric.samples)(reading, &mut page.samples(metric.name, Some(server), now));
         }
     }
     for metric in tally::METRICS {

@@ -72,11 +72,12 @@ impl State {
     /// Applies an event that happened at `now`, and counts it.
     pub fn apply(&mut self, event: &Event<'_>, now: Moment) -> Applied {
         self.events[event.kind.place()] += 1;
-        let restarts = self.corrections;
-        let change = self.change(event, now);
-        let restarted = self.corrections != restarts;
-        self.record(change);
-        Applied { change, restarted }
+        let applied = self.follow(event, now);
+        if applied.restarted {
+            self.record(Change::Restarted);
+        }
+        self.record(applied.change);
+        applied
     }
 
     fn record(&mut self, change: Change) {
@@ -85,10 +86,12 @@ impl State {
         }
     }
 
-    fn change(&mut self, event: &Event<'_>, now: Moment) -> Change {
+    /// Tells which server process an event comes from, and applies it if that one is followed.
+    fn follow(&mut self, event: &Event<'_>, now: Moment) -> Applied {
+        let apart = |change| Applied { change, restarted: false };
         let server_event = match &event.facts {
             // Other programs post to the same address; they tell nothing of the server's process.
-            Facts::Other => return Change::Counted,
+            Facts::Other => return apart(Change::Counted),
             Facts::Server(event) => Some(event),
             Facts::Stream(..)
             | Facts::Output(_)
@@ -98,21 +101,25 @@ impl State {
             | Facts::Api(_)
             | Facts::Process(_) => None,
         };
-        match self.server.origin(event.sender, server_event, now) {
-            Origin::Past => return Change::Stale,
+        let restarted = match self.server.origin(event.sender, server_event, now) {
+            Origin::Past => return apart(Change::Stale),
             Origin::New => {
                 self.empty(now);
                 self.timers.begin();
                 self.connections.begin();
                 self.server.begin(event.sender, now);
-                self.record(Change::Restarted);
+                true
             }
-            Origin::Current => {}
-        }
+            Origin::Current => false,
+        };
         self.server.hear(event.sender, now);
-        if self.server.stopping() && event.facts.opens() {
-            return Change::Stale;
-        }
+        let late = self.server.stopping() && event.facts.opens();
+        let change = if late { Change::Stale } else { self.change(event, now) };
+        Applied { change, restarted }
+    }
+
+    /// Applies an event to the tables of its family.
+    fn change(&mut self, event: &Event<'_>, now: Moment) -> Change {
         match &event.facts {
             Facts::Stream(stream, output) => {
                 if let Some(output) = output {

@@ -422,6 +422,18 @@ impl<'m, 'a> Map<'m, 'a> {
         parse(digits).map(Some).ok_or(Refusal::BadField { field: key, wanted })
     }
 
+    /// The time of this name, sent as text; `None` when absent, null or not readable as a time: the
+    /// server writes an empty text for some.
+    pub fn time(self, key: &'static str) -> Result<Option<Moment>, Refusal> {
+        Ok(self.text(key)?.and_then(|text| Moment::parse(&text)))
+    }
+
+    /// `creationTimestamp` in whole milliseconds, by which things with a reused key are told apart;
+    /// 0 when absent. The formats differ in how many decimals they give it.
+    pub fn created(self) -> Result<u64, Refusal> {
+        Ok(self.f64("creationTimestamp")?.map_or(0, |millis| millis.max(0.0) as u64))
+    }
+
     /// The truth of this name, sent as a boolean or as text; `None` when absent or null.
     pub fn bool(self, key: &'static str) -> Result<Option<bool>, Refusal> {
         match self.get(key) {

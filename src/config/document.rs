@@ -228,7 +228,7 @@ impl Section {
     /// A duration such as `5m`.
     pub fn duration(&mut self, key: &'static str, into: &mut Duration, faults: &mut Vec<Fault>) {
         self.value(key, "a duration such as 10s or 1h 30m", into, faults, |node| match node {
-            Node::Text(text) => super::parse_duration(&text),
+            Node::Text(text) => humantime::parse_duration(&text).ok(),
             Node::Null | Node::Bool | Node::Whole(_) | Node::Real(_) | Node::List(_) | Node::Map(_) => None,
         });
     }

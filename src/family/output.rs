@@ -13,7 +13,6 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::Key;
-use crate::moment::Moment;
 use crate::wire::{Map, Message, Refusal};
 
 pub use metrics::METRICS;
@@ -244,11 +243,8 @@ fn duration(payload: Map<'_, '_>) -> Result<Option<Duration>, Refusal> {
     if let Some(millis) = payload.f64("segmentDuration")? {
         return Ok(Duration::try_from_secs_f64(millis / 1000.0).ok());
     }
-    let time = |field| -> Result<Option<Moment>, Refusal> {
-        // The start of a recording's later chunks is an empty text.
-        Ok(payload.text(field)?.and_then(|text| Moment::parse(&text)))
-    };
-    Ok(time("startTime")?.zip(time("stopTime")?).map(|(start, stop)| stop.since(start)))
+    // The start of a recording's later chunks is an empty text.
+    Ok(payload.time("startTime")?.zip(payload.time("stopTime")?).map(|(start, stop)| stop.since(start)))
 }
 
 /// Reads the output out of an event of an outbound stream, if that stream writes files and is not
@@ -274,7 +270,7 @@ pub fn of_stream<'a>(message: &Message<'a>) -> Result<Option<Output<'a>>, Refusa
     };
     Ok(Some(Output {
         key: Key::of(message, "uniqueId")?,
-        created: payload.f64("creationTimestamp")?.map_or(0, |millis| millis.max(0.0) as u64),
+        created: payload.created()?,
         format,
         group: settings
             .text(if format == Format::Record { "type" } else { "groupName" })?

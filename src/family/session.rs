@@ -78,10 +78,7 @@ fn session(message: &Message<'_>) -> Result<Session, Refusal> {
     let payload = message.payload();
     // The documents say sessionID, the server says sessionId.
     let field = if payload.has("sessionID") { "sessionID" } else { "sessionId" };
-    let time = |field| -> Result<Option<Moment>, Refusal> {
-        Ok(payload.text(field)?.and_then(|text| Moment::parse(&text)))
-    };
-    let (start, stop) = (time("startTime")?, time("stopTime")?);
+    let (start, stop) = (payload.time("startTime")?, payload.time("stopTime")?);
     Ok(Session {
         key: payload.has(field).then(|| Key::of(message, field)).transpose()?,
         started: start.map_or(0, Moment::millis),

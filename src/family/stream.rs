@@ -349,7 +349,7 @@ fn stream<'a>(direction: Direction, message: &Message<'a>) -> Result<Stream<'a>,
         direction,
         kind,
         purpose: Purpose::of(direction, kind, &name, payload)?,
-        created: payload.f64("creationTimestamp")?.map_or(0, |millis| millis.max(0.0) as u64),
+        created: payload.created()?,
         up_time: payload.f64("upTime")?.map_or(Duration::ZERO, |millis| {
             Duration::try_from_secs_f64(millis / 1000.0).unwrap_or_default()
         }),
