@@ -5,7 +5,9 @@ pub mod document;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use crate::ems_api::{self, Address, Login};
 use crate::family::Settings;
 use crate::ingest::{Known, is_server_name};
 use crate::tail::{Format, Start};
@@ -24,6 +26,10 @@ pub struct Config {
     pub servers: Vec<Known>,
     /// The event files of media servers.
     pub sources: Vec<Source>,
+    /// The runtime APIs of media servers.
+    pub apis: Vec<Remote>,
+    /// From one look at what a server says of itself to the next.
+    pub reconcile_interval: Duration,
     /// Where event files are begun.
     pub start: Start,
     /// Where it is kept how far event files have been read; none to keep it nowhere.
@@ -43,6 +49,8 @@ impl Default for Config {
             telemetry_path: "/metrics".to_owned(),
             servers: Vec::new(),
             sources: Vec::new(),
+            apis: Vec::new(),
+            reconcile_interval: Duration::from_secs(30),
             start: Start::default(),
             storage: None,
             settings: Settings::default(),
@@ -61,6 +69,19 @@ pub struct Source {
     pub patterns: Vec<String>,
     /// Their format; none to find it from their content.
     pub format: Option<Format>,
+}
+
+/// The runtime API of one media server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Remote {
+    /// Whose it is.
+    pub server: String,
+    /// Where it is.
+    pub address: Address,
+    /// Who asks, if it wants to know.
+    pub login: Option<Login>,
+    /// How long a call may take.
+    pub timeout: Duration,
 }
 
 /// What flags and environment say; each overrides the file.
@@ -178,6 +199,9 @@ impl Config {
             if !source.patterns.is_empty() {
                 self.sources.push(source);
             }
+            if let Some(api) = server.section("api", &mut faults) {
+                self.apis.extend(read_api(api, &known.name, &mut faults));
+            }
             server.finish(&mut faults);
             if !named {
                 faults.push(place.fault("servers[].name", "is missing: every server needs a name"));
@@ -185,6 +209,10 @@ impl Config {
                 faults.push(place.fault("servers[].name", "is used twice: names must differ"));
             }
             self.servers.push(known);
+        }
+        if let Some(mut reconcile) = root.section("reconcile", &mut faults) {
+            reconcile.duration("interval", &mut self.reconcile_interval, &mut faults);
+            reconcile.finish(&mut faults);
         }
         if let Some(mut events) = root.section("events", &mut faults) {
             let mut start = String::new();
@@ -212,6 +240,40 @@ impl Config {
         };
         Some(SocketAddr::new(ip, address.port()))
     }
+}
+
+/// Reads `servers[].api`. The password comes from a file, so that the configuration holds no secret.
+fn read_api(mut api: Section, server: &str, faults: &mut Vec<Fault>) -> Option<Remote> {
+    let (place, before) = (api.place(), faults.len());
+    let (mut url, mut user, mut file, mut timeout) =
+        (String::new(), String::new(), String::new(), ems_api::PATIENCE);
+    let given = api.has("url");
+    api.text("url", |url| url.parse::<Address>().map(|_| ()), &mut url, faults);
+    api.text("username", |_| Ok(()), &mut user, faults);
+    api.text("password_file", |_| Ok(()), &mut file, faults);
+    api.duration("timeout", &mut timeout, faults);
+    api.finish(faults);
+    if !given {
+        faults.push(place.fault("servers[].api.url", "is missing, such as http://127.0.0.1:7777"));
+    }
+    let mut password = String::new();
+    if !file.is_empty() {
+        match std::fs::read_to_string(&file) {
+            Ok(text) => password = text.trim_end_matches(['\r', '\n']).to_owned(),
+            Err(error) => {
+                let wrong = format!("{file} cannot be read: {error}");
+                faults.push(place.fault("servers[].api.password_file", &wrong));
+            }
+        }
+    }
+    if user.is_empty() != file.is_empty() {
+        faults.push(place.fault("servers[].api", "needs both username and password_file, or neither"));
+    }
+    if faults.len() > before {
+        return None;
+    }
+    let login = (!user.is_empty()).then_some(Login { user, password });
+    Some(Remote { server: server.to_owned(), address: url.parse().ok()?, login, timeout })
 }
 
 fn check_address(address: &str) -> Result<(), &'static str> {

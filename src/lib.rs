@@ -21,7 +21,7 @@
 //! | `main.rs` | arguments, configuration, logging, bind, run, exit code | cli, config, replay, simulate, run |
 //! | `lib.rs` | this map; [`run()`] | all |
 //! | `cli.rs` | flags and subcommands | simulate, tail |
-//! | `config.rs` | YAML and flags to [`config::Config`], every fault at once | family, ingest, tail |
+//! | `config.rs` | YAML and flags to [`config::Config`], every fault at once | ems_api, family, ingest, tail |
 //! | `moment.rs` | a moment of time, in Unix milliseconds | – |
 //! | `wire.rs`, `wire/` | bytes to [`wire::Message`]; reading a field or naming the bad one; limits | moment |
 //! | `event.rs` | message to [`event::Event`]; the list of kinds | wire, family |
@@ -33,6 +33,7 @@
 //! | `tail.rs`, `tail/` | follow event files through new names, rotation, truncation and half lines; checkpoint | – |
 //! | `files.rs` | the log door: entries of followed files down the road | tail, ingest, exposition, moment, wire |
 //! | `replay.rs` | finished event files, and what was in them | tail, files, ingest, family, exposition, metrics, moment, wire |
+//! | `ems_api.rs`, `ems_api/` | the server's runtime API: encoding, commands, one function for each that we use | http, wire |
 //! | `http.rs`, `http/` | listeners, routes, tolerance for the server's broken header | ingest, files, exposition, metrics, moment, wire |
 //! | `simulate.rs`, `simulate/` | a simulated media server | – |
 //!
@@ -49,6 +50,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod ems_api;
 pub mod event;
 pub mod exposition;
 pub mod family;

@@ -242,6 +242,13 @@ impl<'a> Message<'a> {
         Ok(self.payload().u64("PID")?.or(self.process).unwrap_or(0))
     }
 
+    /// Something that a list of the runtime API tells, in the words of an event's payload.
+    fn of_members(fields: Vec<Field<'a>>) -> Result<Self, Refusal> {
+        let payload = (0, fields.len());
+        let process = Map { fields: &fields }.u64("processId")?;
+        Ok(Self { name: Cow::Borrowed(""), id: None, at: None, local: false, process, fields, payload })
+    }
+
     /// Reads the envelope out of the fields of one event.
     fn open(fields: Vec<Field<'a>>) -> Result<Self, Refusal> {
         let top = Map { fields: &fields };

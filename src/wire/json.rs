@@ -4,6 +4,8 @@
 //! control bytes and invalid UTF-8 into its strings, which a strict parser must refuse. The text
 //! inside strings is taken as it comes; everything around it is checked strictly.
 
+use std::borrow::Cow;
+
 use memchr::memmem;
 
 use super::{
@@ -59,6 +61,69 @@ fn decode_array<'a>(scanner: &mut Scanner<'a>, each: &mut impl FnMut(Result<Mess
     }
     if scanner.peek().is_some() {
         each(Err(scanner.syntax("something follows the array")));
+    }
+}
+
+/// A value in a document that is no event, such as an answer of the runtime API, as its bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a>(&'a [u8]);
+
+impl<'a> Part<'a> {
+    /// The value that `bytes` hold.
+    pub const fn of(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// The member of this name of an object; `None` when it is absent.
+    pub fn member(self, name: &str) -> Result<Option<Self>, Refusal> {
+        let members = self.members()?;
+        Ok(members.into_iter().find(|(key, _)| *key == name.as_bytes()).map(|(_, part)| part))
+    }
+
+    /// The members of an object, their names as they are written; none of null.
+    pub fn members(self) -> Result<Vec<(&'a [u8], Self)>, Refusal> {
+        let mut members = Vec::new();
+        let mut scanner = Scanner::new(self.0);
+        scanner.inside(b'{', b'}', |scanner| {
+            if scanner.next() != Some(b'"') {
+                return Err(scanner.syntax("a member's name is missing"));
+            }
+            let key = scanner.string()?.raw;
+            if scanner.next() != Some(b':') {
+                return Err(scanner.syntax("a colon is missing"));
+            }
+            members.push((key, scanner.part()?));
+            Ok(())
+        })?;
+        Ok(members)
+    }
+
+    /// The items of a list; none of null, which the server writes for an empty one.
+    pub fn items(self) -> Result<Vec<Self>, Refusal> {
+        let mut items = Vec::new();
+        let mut scanner = Scanner::new(self.0);
+        scanner.inside(b'[', b']', |scanner| {
+            items.push(scanner.part()?);
+            Ok(())
+        })?;
+        Ok(items)
+    }
+
+    /// The text; `None` when it is something else.
+    pub fn text(self) -> Option<Cow<'a, str>> {
+        let mut scanner = Scanner::new(self.0);
+        let text = (scanner.next() == Some(b'"')).then(|| scanner.string())?;
+        text.ok().map(Text::read)
+    }
+
+    /// The members of an object as the payload of a message, so that what reads events reads lists.
+    pub fn message(self) -> Result<Message<'a>, Refusal> {
+        let mut scanner = Scanner::new(self.0);
+        if scanner.next() != Some(b'{') {
+            return Err(scanner.syntax("an object is missing"));
+        }
+        scanner.object(1)?;
+        Message::of_members(scanner.fields)
     }
 }
 
@@ -127,6 +192,39 @@ impl<'a> Scanner<'a> {
             Some(_) | None => {
                 self.value(1, None)?;
                 Err(Refusal::NotAnEvent("it is not an object"))
+            }
+        }
+    }
+
+    /// The next value, whatever it is.
+    fn part(&mut self) -> Result<Part<'a>, Refusal> {
+        self.peek();
+        let start = self.at;
+        self.value(KEPT_DEPTH + 1, None)?;
+        Ok(Part(&self.input[start..self.at]))
+    }
+
+    /// Reads all between `open` and `close`, one after the other; null has nothing in it.
+    fn inside(
+        &mut self,
+        open: u8,
+        close: u8,
+        mut each: impl FnMut(&mut Self) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        match self.next() {
+            Some(b'n') => return self.word(b"ull"),
+            Some(byte) if byte == open => {}
+            Some(_) | None => return Err(self.syntax("a list or an object is missing")),
+        }
+        if self.peek() == Some(close) {
+            return Ok(());
+        }
+        loop {
+            each(self)?;
+            match self.next() {
+                Some(b',') => {}
+                Some(byte) if byte == close => return Ok(()),
+                _ => return Err(self.syntax("a comma or an end is missing")),
             }
         }
     }
