@@ -15,7 +15,7 @@ use ems_exporter::config::Config;
 use ems_exporter::exposition::Style;
 use ems_exporter::http::routes::{self, App};
 use ems_exporter::ingest::tally::Door;
-use ems_exporter::metrics;
+use ems_exporter::metrics::{self, Sources};
 use ems_exporter::moment::Moment;
 use prometheus::{Encoder, GaugeVec, IntCounterVec, Opts, Registry, TextEncoder};
 use tokio::net::TcpListener;
@@ -46,7 +46,12 @@ type Series<'p> = (Vec<(&'p str, &'p str)>, f64);
 fn page(app: &App) -> (u64, Vec<u8>) {
     let mut page = Vec::new();
     let mut take = |bytes: &[u8]| page.extend_from_slice(bytes);
-    let series = metrics::render(&app.ingest, &[], &app.own, Style::Prometheus, Moment::now(), &mut take);
+    let series = metrics::render(
+        Sources::of_events(&app.ingest, &app.own),
+        Style::Prometheus,
+        Moment::now(),
+        &mut take,
+    );
     (series, page)
 }
 

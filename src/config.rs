@@ -211,7 +211,11 @@ impl Config {
             self.servers.push(known);
         }
         if let Some(mut reconcile) = root.section("reconcile", &mut faults) {
+            let (place, least) = (reconcile.place(), Duration::from_secs(1));
             reconcile.duration("interval", &mut self.reconcile_interval, &mut faults);
+            if self.reconcile_interval < least {
+                faults.push(place.fault("reconcile.interval", "is less than 1s"));
+            }
             reconcile.finish(&mut faults);
         }
         if let Some(mut events) = root.section("events", &mut faults) {

@@ -5,6 +5,7 @@
 pub mod api;
 pub mod closed;
 pub mod connection;
+pub mod doubt;
 pub mod output;
 pub mod process;
 pub mod server;
@@ -94,6 +95,25 @@ impl Change {
             Self::Stale => "stale",
             Self::Restarted => "restarted",
         }
+    }
+}
+
+/// What the server's own lists put right in a table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Corrections {
+    /// Things that were open and had not been known to be.
+    pub opened: u64,
+    /// Things that had been believed to be open and were not.
+    pub closed: u64,
+    /// Things that were known wrongly.
+    pub changed: u64,
+}
+
+impl std::ops::AddAssign for Corrections {
+    fn add_assign(&mut self, more: Self) {
+        self.opened += more.opened;
+        self.closed += more.closed;
+        self.changed += more.changed;
     }
 }
 

@@ -7,10 +7,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use tokio::sync::Notify;
+
 use crate::event;
 use crate::family::Settings;
 use crate::moment::Moment;
 use crate::state::State;
+use crate::state::listing::{Listing, Reconciled};
 use crate::wire::{self, Format, Message, Refusal};
 
 use tally::{Door, Outcome, Tally};
@@ -33,6 +36,8 @@ pub struct Server {
     /// Whether its events are read from files in a format without sequence numbers: then nothing
     /// would tell a posted event from the same one in the file.
     files_only: AtomicBool,
+    /// Rung when its own lists should be looked at: more may have happened than events tell.
+    pub look: Notify,
 }
 
 #[derive(Debug)]
@@ -44,7 +49,12 @@ struct Inner {
 impl Server {
     fn new(name: &str, settings: &Settings) -> Arc<Self> {
         let inner = Inner { state: State::new(settings), window: Window::default() };
-        Arc::new(Self { name: name.to_owned(), inner: Mutex::new(inner), files_only: AtomicBool::new(false) })
+        Arc::new(Self {
+            name: name.to_owned(),
+            inner: Mutex::new(inner),
+            files_only: AtomicBool::new(false),
+            look: Notify::new(),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -59,6 +69,16 @@ impl Server {
     /// Looks at the state.
     pub fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         look(&self.lock().state)
+    }
+
+    /// Its runtime API was asked at `at`, and answered or not.
+    pub fn asked(&self, at: Moment, answered: bool) {
+        self.lock().state.server.asked(at, answered);
+    }
+
+    /// Corrects the state by the server's own lists.
+    pub fn reconcile(&self, listing: &Listing<'_>, now: Moment) -> Reconciled {
+        self.lock().state.reconcile(listing, now)
     }
 }
 
@@ -266,6 +286,9 @@ fn apply(server: &Server, message: &Message<'_>, now: Moment) -> Result<Outcome,
     let applied = inner.state.apply(&event, now);
     if applied.restarted {
         inner.window.restart(message);
+    }
+    if applied.look {
+        server.look.notify_one();
     }
     Ok(Outcome::Applied)
 }

@@ -6,7 +6,9 @@
 //! bytes ──wire──▶ Message ──event──▶ Event ──state──▶ Change
 //!   ▲                                           │
 //! POST /events                                State ──metrics──▶ /metrics
-//! event files
+//! event files                                   ▲
+//!                                               │
+//! listStreams … ──ems_api──▶ reconcile ─────────┘
 //! ```
 //!
 //! [`ingest::Ingest::accept`] is this road. Each step is total in its own way: [`wire`] and
@@ -26,15 +28,16 @@
 //! | `wire.rs`, `wire/` | bytes to [`wire::Message`]; reading a field or naming the bad one; limits | moment |
 //! | `event.rs` | message to [`event::Event`]; the list of kinds | wire, family |
 //! | `family.rs`, `family/` | the families: what the server says, what is true, what we show | wire, exposition, moment |
-//! | `state.rs` | the tables of one server; a new server process empties them all | event, family, exposition, moment |
+//! | `state.rs`, `state/` | the tables of one server; a new server process empties them all | event, family, exposition, moment |
 //! | `exposition.rs` | the text writer, from values straight to bytes | moment |
-//! | `metrics.rs` | the catalogue, our own registry, the page | state, family, exposition, ingest, files, moment |
+//! | `metrics.rs` | the catalogue, our own registry, the page | state, family, exposition, ingest, files, reconcile, moment |
 //! | `ingest.rs`, `ingest/` | **the road**, de-duplication, what became of each event | wire, event, state, family, exposition, moment |
 //! | `tail.rs`, `tail/` | follow event files through new names, rotation, truncation and half lines; checkpoint | – |
 //! | `files.rs` | the log door: entries of followed files down the road | tail, ingest, exposition, moment, wire |
 //! | `replay.rs` | finished event files, and what was in them | tail, files, ingest, family, exposition, metrics, moment, wire |
 //! | `ems_api.rs`, `ems_api/` | the server's runtime API: encoding, commands, one function for each that we use | http, wire |
-//! | `http.rs`, `http/` | listeners, routes, tolerance for the server's broken header | ingest, files, exposition, metrics, moment, wire |
+//! | `reconcile.rs` | compare state with the server's own lists, correct it, count the corrections | ems_api, family, ingest, state, exposition, moment, wire |
+//! | `http.rs`, `http/` | listeners, routes, tolerance for the server's broken header | ingest, files, reconcile, exposition, metrics, moment, wire |
 //! | `simulate.rs`, `simulate/` | a simulated media server | – |
 //!
 //! A test reads the `use crate::` lines and fails on any import that is not in the last column.
@@ -44,7 +47,7 @@
 //! * Gauges are sizes of tables, never running sums.
 //! * A thing is known by (server, process, id); names are labels only.
 //! * received = applied + duplicate + rejected + dropped, at every instant.
-//! * Time comes in as an argument: only `http`, `files`, `tail`, `simulate`, `main` and [`run()`] ask the clock.
+//! * Time comes in as an argument: only `http`, `files`, `tail`, `reconcile`, `simulate`, `main` and [`run()`] ask the clock.
 //! * A server's lock is held for one event or the samples of one metric, never across an await.
 //! * Everything has a limit; each limit that is hit moves a counter.
 
@@ -59,6 +62,7 @@ pub mod http;
 pub mod ingest;
 pub mod metrics;
 pub mod moment;
+pub mod reconcile;
 pub mod replay;
 pub mod simulate;
 pub mod state;
@@ -75,11 +79,13 @@ use tokio_util::sync::CancellationToken;
 pub use http::serve::listen;
 
 use config::Config;
+use ems_api::Api;
 use files::{Files, Following};
 use http::routes::{self, App};
 use ingest::Ingest;
 use metrics::Own;
 use moment::Moment;
+use reconcile::Reconciler;
 use tail::Storage;
 
 /// How often the passing of time is looked at: stalls are logged at most this late.
@@ -95,7 +101,13 @@ pub fn app(config: &Config) -> Result<Arc<App>, Error> {
         }
         Ok(Files::new(server))
     });
+    let reconcilers = config.apis.iter().map(|remote| {
+        let server = ingest.server(Some(&remote.server))?;
+        let api = Arc::new(Api::new(remote.address.clone(), remote.login.as_ref(), remote.timeout));
+        Ok(Reconciler::new(server, api, config.reconcile_interval))
+    });
     Ok(Arc::new(App {
+        reconcilers: reconcilers.collect::<Result<_, wire::Refusal>>()?,
         files: files.collect::<Result<_, wire::Refusal>>()?,
         ingest,
         own: Arc::new(Own::new(Moment::now())?),
@@ -131,6 +143,10 @@ pub async fn run(
     for listener in listeners {
         let router = routes::router(Arc::clone(&app));
         tasks.spawn(http::serve::serve(listener, router, Arc::clone(&app.own), stop.clone()));
+    }
+    for reconciler in &app.reconcilers {
+        let (reconciler, stop) = (Arc::clone(reconciler), stop.clone());
+        tasks.spawn(async move { reconciler.run(stop).await });
     }
     let ticking = async {
         let mut ticks = tokio::time::interval(TICK);

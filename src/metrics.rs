@@ -15,6 +15,7 @@ use crate::family::{api, connection, output, process, server, session, stream, t
 use crate::files::{self, Files};
 use crate::ingest::{Ingest, tally};
 use crate::moment::Moment;
+use crate::reconcile::{self, Reconciler};
 use crate::state::{self, State};
 
 /// What is said of a metric where its samples do not matter.
@@ -181,16 +182,30 @@ fn show<T>(all: &mut Vec<Shown>, metrics: &'static [Metric<T>], table: fn(&State
     }));
 }
 
+/// All that a page tells of.
+#[derive(Debug, Clone, Copy)]
+pub struct Sources<'s> {
+    /// The media servers.
+    pub ingest: &'s Ingest,
+    /// Their event files.
+    pub files: &'s [Arc<Files>],
+    /// Their reconciliations.
+    pub reconcilers: &'s [Arc<Reconciler>],
+    /// Ourselves.
+    pub own: &'s Own,
+}
+
+impl<'s> Sources<'s> {
+    /// Media servers of which nothing is known but their events.
+    pub const fn of_events(ingest: &'s Ingest, own: &'s Own) -> Self {
+        Self { ingest, files: &[], reconcilers: &[], own }
+    }
+}
+
 /// Writes the page and hands it over piece by piece; returns the number of samples. What depends
 /// on the passing of time is brought up to `now` first.
-pub fn render(
-    ingest: &Ingest,
-    files: &[Arc<Files>],
-    own: &Own,
-    style: Style,
-    now: Moment,
-    into: &mut impl FnMut(&[u8]),
-) -> u64 {
+pub fn render(sources: Sources<'_>, style: Style, now: Moment, into: &mut impl FnMut(&[u8])) -> u64 {
+    let Sources { ingest, files, reconcilers, own } = sources;
     ingest.tick(now);
     let servers = ingest.servers();
     let tally = ingest.tally();
@@ -209,6 +224,14 @@ pub fn render(
         page.describe(metric.name, metric.kind, metric.help);
         for (server, reading) in &readings {
             (metric.samples)(reading, &mut page.samples(metric.name, Some(server), now));
+        }
+    }
+    let statuses: Vec<_> =
+        reconcilers.iter().map(|reconciler| (&reconciler.server.name, reconciler.status())).collect();
+    for metric in reconcile::METRICS {
+        page.describe(metric.name, metric.kind, metric.help);
+        for (server, status) in &statuses {
+            (metric.samples)(status, &mut page.samples(metric.name, Some(server), now));
         }
     }
     for metric in tally::METRICS {
@@ -262,6 +285,9 @@ pub fn catalogue(own: &Own) -> Vec<Description> {
     let files = files::METRICS.iter().map(|metric| {
         described(metric.name, metric.kind, metric.help, metric.query, &[server, metric.labels])
     });
+    let reconciles = reconcile::METRICS.iter().map(|metric| {
+        described(metric.name, metric.kind, metric.help, metric.query, &[server, metric.labels])
+    });
     let tallies = tally::METRICS
         .iter()
         .map(|metric| described(metric.name, metric.kind, metric.help, metric.query, &[metric.labels]));
@@ -273,5 +299,5 @@ pub fn catalogue(own: &Own) -> Vec<Description> {
             OWN_QUERIES.iter().find(|(name, _)| *name == family.name()).map_or("", |(_, query)| *query);
         described(family.name(), kind_of(family), family.help(), query, &[&labels])
     });
-    servers.chain(files).chain(tallies).chain(registered).collect()
+    servers.chain(files).chain(reconciles).chain(tallies).chain(registered).collect()
 }

@@ -12,7 +12,7 @@ use crate::family::Settings;
 use crate::files;
 use crate::ingest::tally::Door;
 use crate::ingest::{Ingest, Known, Server};
-use crate::metrics::{self, Own};
+use crate::metrics::{self, Own, Sources};
 use crate::moment::Moment;
 use crate::tail::{self, Follower, Format, Frame, Options, Start};
 use crate::wire::Refusal;
@@ -76,7 +76,7 @@ impl Replayed {
         let own = Own::new(self.end)?;
         let mut page = Vec::new();
         let mut take = |bytes: &[u8]| page.extend_from_slice(bytes);
-        metrics::render(&self.ingest, &[], &own, Style::Prometheus, self.end, &mut take);
+        metrics::render(Sources::of_events(&self.ingest, &own), Style::Prometheus, self.end, &mut take);
         Ok(String::from_utf8_lossy(&page).into_owned())
     }
 

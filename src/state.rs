@@ -1,11 +1,13 @@
 //! The tables of one server, and the one rule that crosses families: a new server process empties
 //! every table.
 
+pub mod listing;
+
 use std::fmt;
 
 use crate::event::{Event, Facts, Kind};
 use crate::exposition::{self, Metric};
-use crate::family::server::{self, Origin};
+use crate::family::server::{self, Origin, Sender};
 use crate::family::{Change, Settings, api, connection, output, process, session, stream, timer};
 use crate::moment::Moment;
 
@@ -40,6 +42,8 @@ pub struct Applied {
     pub change: Change,
     /// Whether it is the first of a new server process, and every table was emptied before it.
     pub restarted: bool,
+    /// Whether more may have happened than events tell: the server's own lists should be looked at.
+    pub look: bool,
 }
 
 impl fmt::Debug for State {
@@ -88,7 +92,7 @@ impl State {
 
     /// Tells which server process an event comes from, and applies it if that one is followed.
     fn follow(&mut self, event: &Event<'_>, now: Moment) -> Applied {
-        let apart = |change| Applied { change, restarted: false };
+        let apart = |change| Applied { change, restarted: false, look: false };
         let server_event = match &event.facts {
             // Other programs post to the same address; they tell nothing of the server's process.
             Facts::Other => return apart(Change::Counted),
@@ -104,18 +108,17 @@ impl State {
         let restarted = match self.server.origin(event.sender, server_event, now) {
             Origin::Past => return apart(Change::Stale),
             Origin::New => {
-                self.empty(now);
-                self.timers.begin();
-                self.connections.begin();
-                self.server.begin(event.sender, now);
+                self.restart(event.sender, now);
                 true
             }
             Origin::Current => false,
         };
+        let started = matches!(server_event, Some(server::Event::Started(_)));
+        let look = restarted || started || self.server.silent(now);
         self.server.hear(event.sender, now);
         let late = self.server.stopping() && event.facts.opens();
         let change = if late { Change::Stale } else { self.change(event, now) };
-        Applied { change, restarted }
+        Applied { change, restarted, look }
     }
 
     /// Applies an event to the tables of its family.
@@ -129,7 +132,7 @@ impl State {
             }
             Facts::Output(event) => self.outputs.apply(event, now),
             Facts::Timer(event) => self.timers.apply(event, now),
-            Facts::Session(event) => self.sessions.apply(event),
+            Facts::Session(event) => self.sessions.apply(event, now),
             Facts::Connection(event) => self.connections.apply(event),
             Facts::Api(event) => self.api.apply(event),
             Facts::Process(event) => self.processes.apply(event),
@@ -142,6 +145,14 @@ impl State {
             }
             Facts::Other => Change::Counted,
         }
+    }
+
+    /// The server goes on as the process of `sender`.
+    fn restart(&mut self, sender: Sender, now: Moment) {
+        self.empty(now);
+        self.timers.begin();
+        self.connections.begin();
+        self.server.begin(sender, now);
     }
 
     fn empty(&mut self, now: Moment) {

@@ -174,6 +174,21 @@ pub struct Output<'a> {
     pub tracks: Vec<Track>,
 }
 
+/// An output as the server's list of configurations shows it, whether it writes now or waits.
+#[derive(Debug, Clone)]
+pub struct Configured<'a> {
+    /// What it writes.
+    pub format: Format,
+    /// See [`Output::group`].
+    pub group: Cow<'a, str>,
+    /// See [`Output::stream`].
+    pub stream: Cow<'a, str>,
+    /// See [`Output::folder`].
+    pub folder: String,
+    /// See [`Output::chunk_length`].
+    pub chunk_length: Option<Duration>,
+}
+
 /// An event of this family.
 #[derive(Debug)]
 pub enum Event<'a> {
@@ -261,6 +276,31 @@ pub fn of_stream<'a>(message: &Message<'a>) -> Result<Option<Output<'a>>, Refusa
     if format == Format::Record && name == "segInitwriter" {
         return Ok(None);
     }
+    let Configured { format, group, stream, folder, chunk_length } = configured(format, settings, name)?;
+    Ok(Some(Output {
+        key: Key::of(message, "uniqueId")?,
+        created: payload.created()?,
+        format,
+        group,
+        stream,
+        folder,
+        chunk_length,
+        tracks: tracks(format, payload)?,
+    }))
+}
+
+/// Reads a configuration out of the server's list of those of a family, if that family writes files.
+pub fn listed<'a>(family: &[u8], message: &Message<'a>) -> Result<Option<Configured<'a>>, Refusal> {
+    let format = Format::ALL.into_iter().find(|format| format.label().as_bytes() == family);
+    format.map(|format| configured(format, message.payload(), Cow::Borrowed(""))).transpose()
+}
+
+/// Reads the settings of an output of the stream `name`.
+fn configured<'a>(
+    format: Format,
+    settings: Map<'_, 'a>,
+    name: Cow<'a, str>,
+) -> Result<Configured<'a>, Refusal> {
     let chunk_length = settings.u64("chunkLength")?.filter(|seconds| *seconds > 0).map(Duration::from_secs);
     let folder = if format == Format::Record {
         let path = settings.text("computedPathToFile")?.or(settings.text("pathToFile")?).unwrap_or_default();
@@ -268,18 +308,10 @@ pub fn of_stream<'a>(message: &Message<'a>) -> Result<Option<Output<'a>>, Refusa
     } else {
         paths::normalise(&settings.text("targetFolder")?.unwrap_or_default()).into_owned()
     };
-    Ok(Some(Output {
-        key: Key::of(message, "uniqueId")?,
-        created: payload.created()?,
-        format,
-        group: settings
-            .text(if format == Format::Record { "type" } else { "groupName" })?
-            .unwrap_or_default(),
-        stream: settings.text("localStreamName")?.unwrap_or(name),
-        folder,
-        chunk_length,
-        tracks: tracks(format, payload)?,
-    }))
+    let group =
+        settings.text(if format == Format::Record { "type" } else { "groupName" })?.unwrap_or_default();
+    let stream = settings.text("localStreamName")?.unwrap_or(name);
+    Ok(Configured { format, group, stream, folder, chunk_length })
 }
 
 fn tracks(format: Format, payload: Map<'_, '_>) -> Result<Vec<Track>, Refusal> {

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::Change;
+use super::doubt::Doubts;
 use crate::exposition::{Kind, Metric, bounded};
 use crate::moment::Moment;
-use crate::wire::{Message, Refusal};
+use crate::wire::{Map, Message, Refusal};
 
 /// The events of this family.
 pub const EVENTS: &[(&str, Name)] = &[
@@ -23,6 +24,10 @@ pub const ALIASES: &[(&str, &str)] = &[("serverStopped", "serverStopping")];
 const STRAGGLERS: Duration = Duration::from_secs(60);
 /// How long other events of a new process may arrive before its `serverStarted`.
 const BELATED: Duration = Duration::from_secs(10);
+/// How long a server that stops may still answer. One that answers later has come back.
+const FAREWELL: Duration = Duration::from_secs(15);
+/// After such a silence, more may have happened than the next event tells.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// What an event of this family tells.
 #[derive(Debug, Clone, Copy)]
@@ -57,18 +62,30 @@ pub struct Build<'a> {
     pub number: Cow<'a, str>,
 }
 
+impl Build<'_> {
+    fn known(&self) -> (String, String) {
+        let known = |text: &Cow<'_, str>| bounded(Cow::Borrowed(text)).into_owned();
+        (known(&self.version), known(&self.number))
+    }
+}
+
 /// Reads an event of this family.
 pub fn interpret<'a>(name: Name, message: &Message<'a>) -> Result<Event<'a>, Refusal> {
     let payload = message.payload();
     let edge = payload.u64("PID")?.zip(message.process).is_some_and(|(pid, origin)| pid != origin);
     Ok(match name {
         Name::Started | Name::Stopping if edge => Event::Edge,
-        Name::Started => Event::Started(Build {
-            version: payload.text("releaseNumber")?.unwrap_or_default(),
-            number: payload.text("buildNumber")?.unwrap_or_default(),
-        }),
+        Name::Started => Event::Started(build(payload)?),
         Name::Stopping => Event::Stopping,
         Name::Application => Event::Application,
+    })
+}
+
+/// Reads what `serverStarted`, or an answer to `version`, says of the server's build.
+pub fn build<'a>(payload: Map<'_, 'a>) -> Result<Build<'a>, Refusal> {
+    Ok(Build {
+        version: payload.text("releaseNumber")?.unwrap_or_default(),
+        number: payload.text("buildNumber")?.unwrap_or_default(),
     })
 }
 
@@ -94,6 +111,15 @@ pub enum Origin {
     Past,
 }
 
+/// A try to ask the runtime API.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    at: Moment,
+    answered: bool,
+    /// Whether the server was heard of otherwise since the try before.
+    heard: bool,
+}
+
 /// What is known of one server.
 #[derive(Debug, Default)]
 pub struct Table {
@@ -104,7 +130,11 @@ pub struct Table {
     started: Option<Moment>,
     /// The process before.
     past: Option<u64>,
-    stopping: bool,
+    /// Since when it stops.
+    stopping: Option<Moment>,
+    /// What the last try to ask its runtime API told; none where that is not configured.
+    asked: Option<Asked>,
+    doubts: Doubts<Option<u64>>,
     heard: Option<Moment>,
     start: Option<Moment>,
     restarts: u64,
@@ -114,7 +144,59 @@ pub struct Table {
 impl Table {
     /// Whether the process that we follow has said that it stops.
     pub const fn stopping(&self) -> bool {
-        self.stopping
+        self.stopping.is_some()
+    }
+
+    /// The process that we follow.
+    pub const fn process(&self) -> Option<u64> {
+        self.process
+    }
+
+    /// Whether the server is up: its runtime API answers, or else events come.
+    fn up(&self) -> bool {
+        let lives = match self.asked {
+            None => self.heard.is_some(),
+            Some(asked) => asked.answered || asked.heard,
+        };
+        lives && !self.stopping()
+    }
+
+    /// Whether an event at `now` ends a silence in which more may have been lost.
+    pub fn silent(&self, now: Moment) -> bool {
+        self.heard.is_some_and(|heard| now.since(heard) > SILENCE)
+    }
+
+    /// The runtime API was asked at `at`, and answered or not.
+    pub fn asked(&mut self, at: Moment, answered: bool) {
+        let before = self.asked.map_or(self.since, |asked| asked.at);
+        let heard = self.heard.is_some_and(|heard| heard > before);
+        self.asked = Some(Asked { at, answered, heard });
+    }
+
+    /// Tells from which process a list comes that was asked for at `asked`; `process` is the one
+    /// that owns its streams, if it has any.
+    pub fn listed(&mut self, process: Option<u64>, asked: Moment) -> Origin {
+        let other = process.is_some() && self.process.is_some() && process != self.process;
+        let back = self.stopping.is_some_and(|since| asked.since(since) > FAREWELL);
+        let origin = if self.restarts > 0 && asked <= self.since {
+            Origin::Past
+        } else if !other && !back && !self.stopping() {
+            Origin::Current
+        } else if (other || back) && self.doubts.lasts(process, asked) {
+            Origin::New
+        } else {
+            Origin::Past
+        };
+        self.doubts.end_look();
+        origin
+    }
+
+    /// What the runtime API says of the server's build, and of the process that owns its streams.
+    pub fn describe(&mut self, build: Option<&Build<'_>>, process: Option<u64>) {
+        if let Some(build) = build {
+            self.build = Some(build.known());
+        }
+        self.process = self.process.or(process);
     }
 
     /// When the last event came; the epoch before the first one.
@@ -142,7 +224,7 @@ impl Table {
                 let restarted = match self.started {
                     _ if !started => sender.again,
                     Some(before) => sender.again || sender.at.is_some_and(|at| at != before),
-                    None => self.stopping || now.since(self.since) > BELATED,
+                    None => self.stopping() || now.since(self.since) > BELATED,
                 };
                 if restarted { Origin::New } else { Origin::Current }
             }
@@ -162,7 +244,7 @@ impl Table {
         self.process = sender.process;
         self.since = now;
         self.started = None;
-        self.stopping = false;
+        self.stopping = None;
         self.start = None;
         self.restarts += 1;
     }
@@ -180,14 +262,13 @@ impl Table {
     pub fn apply(&mut self, event: &Event<'_>, sender: Sender, now: Moment) -> Change {
         match event {
             Event::Started(build) => {
-                let known = |text: &Cow<'_, str>| bounded(Cow::Borrowed(text)).into_owned();
-                self.build = Some((known(&build.version), known(&build.number)));
+                self.build = Some(build.known());
                 self.started = sender.at.or(Some(now));
                 self.start = Some(now);
                 Change::Opened
             }
             Event::Stopping => {
-                self.stopping = true;
+                self.stopping = Some(now);
                 Change::Closed
             }
             Event::Edge | Event::Application => Change::Counted,
@@ -200,10 +281,10 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_up",
         kind: Kind::Gauge,
-        help: "1 once the server has been heard of, 0 before and after serverStopping. A crash sends no event: see ems_last_event_timestamp_seconds.",
+        help: "1 while the server's runtime API answers, or, where it does not, events came since the try before; without a runtime API, once the server has been heard of. 0 before that and after serverStopping. A crash sends no event: see ems_last_event_timestamp_seconds.",
         labels: &[],
         query: "ems_up == 0",
-        samples: |table, samples| samples.add(&[], table.heard.is_some() && !table.stopping),
+        samples: |table, samples| samples.add(&[], table.up()),
     },
     Metric {
         name: "ems_last_event_timestamp_seconds",
@@ -216,7 +297,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_server_info",
         kind: Kind::Gauge,
-        help: "Always 1; the labels tell the version and build of the server, from serverStarted.",
+        help: "Always 1; the labels tell the version and build of the server, from serverStarted, or the answer of version.",
         labels: &["version", "build"],
         query: "count by (version, build) (ems_server_info)",
         samples: |table, samples| {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::closed::Closed;
-use super::{Change, Key};
+use super::doubt::{Doubts, SETTLE};
+use super::{Change, Corrections, Key};
 use crate::exposition::{Histogram, Kind, Metric};
 use crate::moment::Moment;
 use crate::wire::{Message, Refusal};
@@ -86,12 +87,47 @@ fn session(message: &Message<'_>) -> Result<Session, Refusal> {
     })
 }
 
+/// A session as the server's own list shows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Listed {
+    id: u64,
+    started: u64,
+    /// `elapsedTime`.
+    age: Duration,
+}
+
+/// Reads a session out of the server's own list, which does not tell the process.
+pub fn listed(message: &Message<'_>) -> Result<Listed, Refusal> {
+    let payload = message.payload();
+    let id = payload.u64("sessionId")?.ok_or(Refusal::MissingField("sessionId"))?;
+    let age = payload.f64("elapsedTime")?.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let started = payload.time("startTime")?.map_or(0, Moment::millis);
+    Ok(Listed { id, started, age: age.unwrap_or_default() })
+}
+
+/// An open session.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    /// See [`Session::started`].
+    started: u64,
+    heard: Moment,
+}
+
+/// Something that the server's list and the table tell differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Doubt {
+    /// The list has a session with this id, the table does not.
+    Listed(u64),
+    /// The table has it, the list does not.
+    Unlisted(Key),
+}
+
 /// The sessions of one server.
 #[derive(Debug)]
 pub struct Table {
-    /// Open sessions and when they started.
-    rows: HashMap<Key, u64>,
+    rows: HashMap<Key, Row>,
     closed: Closed,
+    doubts: Doubts<Doubt>,
     started: u64,
     ended: u64,
     folded: u64,
@@ -104,6 +140,7 @@ impl Default for Table {
         Self {
             rows: HashMap::new(),
             closed: Closed::default(),
+            doubts: Doubts::default(),
             started: 0,
             ended: 0,
             folded: 0,
@@ -130,9 +167,9 @@ impl Table {
     }
 
     /// Applies an event.
-    pub fn apply(&mut self, event: &Event) -> Change {
+    pub fn apply(&mut self, event: &Event, now: Moment) -> Change {
         match event {
-            Event::Started(session) => self.start(session),
+            Event::Started(session) => self.start(session, now),
             Event::Ended(session) => self.end(session),
             Event::Downloaded => {
                 self.downloads += 1;
@@ -141,7 +178,7 @@ impl Table {
         }
     }
 
-    fn start(&mut self, session: &Session) -> Change {
+    fn start(&mut self, session: &Session, now: Moment) -> Change {
         let Some(key) = session.key else {
             self.started += 1;
             return Change::Counted;
@@ -149,9 +186,10 @@ impl Table {
         if self.closed.holds(key, session.started) {
             return Change::CreatedLate;
         }
+        self.know(key);
         let mut change = Change::Opened;
         match self.rows.get(&key) {
-            Some(started) if *started == session.started => return Change::Repeated,
+            Some(row) if row.started == session.started => return Change::Repeated,
             Some(_) => {
                 self.ended += 1;
                 change = Change::Replaced;
@@ -164,8 +202,54 @@ impl Table {
             None => {}
         }
         self.started += 1;
-        self.rows.insert(key, session.started);
+        self.rows.insert(key, Row { started: session.started, heard: now });
         change
+    }
+
+    /// A session that only a list has told of gets its process once an event tells it.
+    fn know(&mut self, key: Key) {
+        let unknown = Key { pid: 0, ..key };
+        if key != unknown
+            && let Some(row) = self.rows.remove(&unknown)
+        {
+            self.rows.insert(key, row);
+        }
+    }
+
+    /// Takes the server's own list, which was asked for at `asked`; `process` is the server's, or 0
+    /// while that is unknown. Says whether anything is in doubt.
+    pub fn reconcile(
+        &mut self,
+        listed: &[Listed],
+        process: u64,
+        asked: Moment,
+        now: Moment,
+    ) -> (Corrections, bool) {
+        let mut corrections = Corrections::default();
+        let mut known: HashSet<u64> = self.rows.keys().map(|key| key.id).collect();
+        for session in listed {
+            let key = Key { pid: process, id: session.id };
+            let ended = self.closed.holds(key, session.started);
+            if known.remove(&session.id) || ended {
+                continue;
+            }
+            if session.age >= SETTLE || self.doubts.lasts(Doubt::Listed(session.id), asked) {
+                let session = Session { key: Some(key), started: session.started, duration: None };
+                corrections.opened += u64::from(self.start(&session, now) == Change::Opened);
+            }
+        }
+        let doubts = &mut self.doubts;
+        let gone = |(key, row): (&Key, &Row)| {
+            let missing = row.heard < asked && known.contains(&key.id);
+            (missing && doubts.lasts(Doubt::Unlisted(*key), asked)).then_some((*key, row.started))
+        };
+        for (key, started) in self.rows.iter().filter_map(gone).collect::<Vec<_>>() {
+            self.rows.remove(&key);
+            self.closed.remember(key, started);
+            self.ended += 1;
+            corrections.closed += 1;
+        }
+        (corrections, self.doubts.end_look())
     }
 
     fn end(&mut self, session: &Session) -> Change {
@@ -179,8 +263,9 @@ impl Table {
         let Some(key) = session.key else {
             return Change::Counted;
         };
+        self.know(key);
         self.closed.remember(key, session.started);
-        if self.rows.get(&key) == Some(&session.started) {
+        if self.rows.get(&key).is_some_and(|row| row.started == session.started) {
             self.rows.remove(&key);
             return Change::Closed;
         }
@@ -191,8 +276,8 @@ impl Table {
     /// Closes everything: sessions do not outlive the server process.
     pub fn empty(&mut self) {
         self.ended += self.rows.len() as u64;
-        for (key, started) in self.rows.drain() {
-            self.closed.remember(key, started);
+        for (key, row) in self.rows.drain() {
+            self.closed.remember(key, row.started);
         }
     }
 }

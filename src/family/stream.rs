@@ -7,10 +7,11 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::Key;
+use crate::moment::Moment;
 use crate::wire::{Map, Message, Refusal};
 
 pub use metrics::METRICS;
-pub use table::Table;
+pub use table::{Gone, Table, Verdict};
 
 /// The events of this family.
 pub const EVENTS: &[(&str, Name)] = &[
@@ -274,9 +275,18 @@ pub struct Stream<'a> {
     pub created: u64,
     /// `upTime`.
     pub up_time: Duration,
+    /// `queryTimestamp`, by the server's clock; read of listed streams only.
+    queried: Moment,
     tracks: [Track; 2],
     width: u32,
     height: u32,
+}
+
+impl Stream<'_> {
+    /// Whether it is an output that writes files.
+    pub const fn writes_files(&self) -> bool {
+        matches!(self.purpose, Purpose::Hls | Purpose::Hds | Purpose::Dash | Purpose::Mss | Purpose::Record)
+    }
 }
 
 /// An event of this family.
@@ -334,6 +344,17 @@ pub fn interpret<'a>(name: Name, message: &Message<'a>) -> Result<Event<'a>, Ref
     })
 }
 
+/// Reads a stream out of the server's own list.
+pub fn listed<'a>(message: &Message<'a>) -> Result<Stream<'a>, Refusal> {
+    let kind = message.payload().text("type")?.unwrap_or_default();
+    let mut stream = stream(table::direction(&kind), message)?;
+    // An edge's ids have its pid in their upper half here, and not in events.
+    stream.key.id &= u64::from(u32::MAX);
+    let queried = message.payload().f64("queryTimestamp")?.unwrap_or(0.0);
+    stream.queried = Moment::from_millis(queried.max(0.0) as u64);
+    Ok(stream)
+}
+
 fn stream<'a>(direction: Direction, message: &Message<'a>) -> Result<Stream<'a>, Refusal> {
     let payload = message.payload();
     let tag = payload.text("type")?.unwrap_or_default();
@@ -353,6 +374,7 @@ fn stream<'a>(direction: Direction, message: &Message<'a>) -> Result<Stream<'a>,
         up_time: payload.f64("upTime")?.map_or(Duration::ZERO, |millis| {
             Duration::try_from_secs_f64(millis / 1000.0).unwrap_or_default()
         }),
+        queried: Moment::default(),
         tracks: [track(payload.map("audio")?)?, track(video)?],
         width: size("width")?,
         height: size("height")?,

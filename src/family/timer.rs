@@ -1,7 +1,10 @@
 //! Timers that an API client set with `setTimer`.
 
+use hashbrown::HashSet;
+
 use super::closed::Closed;
-use super::{Change, Key, Table as Rows};
+use super::doubt::Doubts;
+use super::{Change, Corrections, Key, Table as Rows};
 use crate::exposition::{Kind, Metric};
 use crate::moment::Moment;
 use crate::wire::{Message, Refusal};
@@ -48,12 +51,27 @@ pub fn interpret(name: Name, message: &Message<'_>) -> Result<Event, Refusal> {
     Ok(Event { name, key: Key::of(message, "timerId")?, period })
 }
 
+/// Reads a timer out of the server's own list, which does not tell the process.
+pub fn listed(message: &Message<'_>) -> Result<Event, Refusal> {
+    interpret(Name::Triggered, message)
+}
+
 #[derive(Debug)]
 struct Row {
     period: Option<u64>,
     /// When it last expired; for a periodic one that has not yet, when it was created.
     last: Option<Moment>,
     created_seen: bool,
+    heard: Moment,
+}
+
+/// Something that the server's list and the table tell differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Doubt {
+    /// The list has a timer with this id, the table does not.
+    Listed(u64),
+    /// The table has it, the list does not.
+    Unlisted(Key),
 }
 
 /// The timers of one server.
@@ -61,6 +79,7 @@ struct Row {
 pub struct Table {
     rows: Rows<Key, Row>,
     closed_lately: Closed,
+    doubts: Doubts<Doubt>,
     created: u64,
     triggered: u64,
     closed: u64,
@@ -103,9 +122,11 @@ impl Table {
         if self.closed_lately.holds(event.key, 0) {
             return if creation { Change::CreatedLate } else { Change::Counted };
         }
+        self.know(event.key);
         if let Some(row) = self.rows.get_mut(&event.key) {
             let repeated = creation && row.created_seen;
             row.created_seen |= creation;
+            row.heard = now;
             return if repeated { Change::Repeated } else { Change::Updated };
         }
         self.created += 1;
@@ -114,7 +135,8 @@ impl Table {
             return Change::Counted;
         }
         let last = event.period.is_some().then_some(now);
-        self.rows.insert(event.key, Row { period: event.period, last, created_seen: creation });
+        let row = Row { period: event.period, last, created_seen: creation, heard: now };
+        self.rows.insert(event.key, row);
         if creation { Change::Opened } else { Change::Adopted }
     }
 
@@ -122,6 +144,7 @@ impl Table {
         if self.closed_lately.holds(key, 0) {
             return Change::Repeated;
         }
+        self.know(key);
         self.closed_lately.remember(key, 0);
         self.closed += 1;
         if self.rows.shift_remove(&key).is_some() {
@@ -129,6 +152,46 @@ impl Table {
         }
         self.created += 1;
         Change::ClosedUnseen
+    }
+
+    /// A timer that only a list has told of gets its process once an event tells it.
+    fn know(&mut self, key: Key) {
+        let unknown = Key { pid: 0, ..key };
+        if key != unknown
+            && let Some(row) = self.rows.shift_remove(&unknown)
+        {
+            self.rows.insert(key, row);
+        }
+    }
+
+    /// Takes the server's own list, which was asked for at `asked`; `process` is the server's, or 0
+    /// while that is unknown. Says whether anything is in doubt.
+    pub fn reconcile(
+        &mut self,
+        listed: &[Event],
+        process: u64,
+        asked: Moment,
+        now: Moment,
+    ) -> (Corrections, bool) {
+        let mut corrections = Corrections::default();
+        let mut known: HashSet<u64> = self.rows.keys().map(|key| key.id).collect();
+        for timer in listed {
+            // The list tells no age, and the event of one that was just set may be on its way.
+            if !known.remove(&timer.key.id) && self.doubts.lasts(Doubt::Listed(timer.key.id), asked) {
+                let key = Key { pid: process, ..timer.key };
+                corrections.opened +=
+                    u64::from(self.open(&Event { key, ..*timer }, now, false) == Change::Adopted);
+            }
+        }
+        let doubts = &mut self.doubts;
+        let gone = |(key, row): (&Key, &Row)| {
+            let missing = row.heard < asked && known.contains(&key.id);
+            (missing && doubts.lasts(Doubt::Unlisted(*key), asked)).then_some(*key)
+        };
+        for key in self.rows.iter().filter_map(gone).collect::<Vec<_>>() {
+            corrections.closed += u64::from(self.close(key) == Change::Closed);
+        }
+        (corrections, self.doubts.end_look())
     }
 
     /// Closes everything: timers do not outlive the server process.

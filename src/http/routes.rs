@@ -19,8 +19,9 @@ use crate::exposition::Style;
 use crate::files::Files;
 use crate::ingest::tally::Door;
 use crate::ingest::{Ingest, Server};
-use crate::metrics::{self, Own};
+use crate::metrics::{self, Own, Sources};
 use crate::moment::Moment;
+use crate::reconcile::Reconciler;
 use crate::wire::Refusal;
 
 /// How long a client may take to send a body.
@@ -33,6 +34,8 @@ pub struct App {
     pub ingest: Arc<Ingest>,
     /// The event files that are followed, by server.
     pub files: Vec<Arc<Files>>,
+    /// The reconciliations of servers whose runtime API is configured.
+    pub reconcilers: Vec<Arc<Reconciler>>,
     /// Metrics about ourselves.
     pub own: Arc<Own>,
     /// The path of the metrics page.
@@ -155,7 +158,9 @@ pub fn page(app: &App, style: Style, gzip: bool, now: Moment) -> Vec<u8> {
     let start = Instant::now();
     let mut plain = Vec::new();
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    let samples = metrics::render(&app.ingest, &app.files, &app.own, style, now, &mut |bytes| {
+    let sources =
+        Sources { ingest: &app.ingest, files: &app.files, reconcilers: &app.reconcilers, own: &app.own };
+    let samples = metrics::render(sources, style, now, &mut |bytes| {
         if !gzip {
             plain.extend_from_slice(bytes);
         } else if let Err(error) = encoder.write_all(bytes) {

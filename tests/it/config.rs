@@ -48,6 +48,51 @@ fn everything_can_be_set() {
 }
 
 #[test]
+fn the_runtime_api_of_a_server_is_read_with_its_password_from_a_file() {
+    let mut password = tempfile::NamedTempFile::new().unwrap();
+    writeln!(password, "secret").unwrap();
+    let config = load(&format!(
+        "servers:\n  - name: west\n    api: {{url: 'http://ems:8888/apiproxy', username: me, password_file: {}, timeout: 2s}}\n  \
+         - {{name: east, api: {{url: 'http://127.0.0.1'}}}}\nreconcile: {{interval: 10s}}\n",
+        password.path().display()
+    ))
+    .unwrap();
+    let [west, east] = &config.apis[..] else { panic!("{:?}", config.apis) };
+    assert_eq!(
+        (west.server.as_str(), west.address.to_string()),
+        ("west", "http://ems:8888/apiproxy".to_owned())
+    );
+    assert_eq!(west.login.as_ref().unwrap().password, "secret");
+    assert!(!format!("{config:?}").contains("secret"), "a password is never printed");
+    assert_eq!(
+        (east.address.to_string(), east.timeout),
+        ("http://127.0.0.1:7777".to_owned(), Duration::from_secs(5))
+    );
+    assert_eq!(config.reconcile_interval, Duration::from_secs(10));
+}
+
+#[test]
+fn faults_of_the_runtime_api_come_at_once() {
+    let faults = load(
+        "servers:\n  - {name: a, api: {url: 'https://x'}}\n  - {name: b, api: {username: me}}\n  \
+         - {name: c, api: {url: 'http://me:secret@x', username: me, password_file: /does/not/exist}}\n\
+         reconcile: {interval: 10ms}\n",
+    )
+    .unwrap_err();
+    for expected in [
+        "2:26: servers[].api.url is not an address such as http://127.0.0.1:7777 or http://HOST:8888/apiproxy",
+        "3:20: servers[].api needs both username and password_file, or neither",
+        "3:20: servers[].api.url is missing, such as http://127.0.0.1:7777",
+        "4:26: servers[].api.url must not hold a password: it goes into username and password_file",
+        "servers[].api.password_file /does/not/exist cannot be read: No such file",
+        "reconcile.interval is less than 1s",
+    ] {
+        assert!(faults.contains(expected), "{expected}: {faults}");
+    }
+    assert!(!faults.contains("secret"), "{faults}");
+}
+
+#[test]
 fn faults_of_event_files_are_told_too() {
     let faults =
         load("events: {start: middle}\nservers:\n  - {name: west, files: ['a[', ''], format: csv}\n")
@@ -81,7 +126,7 @@ fn all_faults_come_at_once_with_their_places() {
         "ems.yml:9:5: servers[].name is missing: every server needs a name",
         "ems.yml:10:11: servers[].name is not 1 to 64 letters, digits, dots, dashes and underscores",
         "ems.yml:12:5: servers[].name is used twice: names must differ",
-        "ems.yml:7:1: server is not a known key: known here are web, series, stall, limits, servers, events, storage",
+        "ems.yml:7:1: server is not a known key: known here are web, series, stall, limits, servers, reconcile, events, storage",
     ];
     let lines: Vec<&str> = faults.lines().map(str::trim).collect();
     assert_eq!(lines, expected);

@@ -24,6 +24,8 @@ fn unit(metric: &Description) -> &'static str {
         "seconds since 1970-01-01 UTC"
     } else if name.ends_with("_seconds") {
         "seconds"
+    } else if name.ends_with("_bits_per_second") {
+        "bits per second"
     } else if name.contains("_bytes") {
         "bytes"
     } else if name.ends_with("_info") {
@@ -35,12 +37,17 @@ fn unit(metric: &Description) -> &'static str {
     }
 }
 
-/// The events that a metric's HELP names.
-fn events(metric: &Description) -> Vec<&'static str> {
+/// Commands of the runtime API whose answers metrics show.
+const COMMANDS: [&str; 2] = ["listStreams", "version"];
+
+/// The events that a metric's HELP names, and the commands.
+fn sources(metric: &Description) -> Vec<&'static str> {
     let named = |event: &str| {
         metric.help.split(|letter: char| !letter.is_ascii_alphanumeric()).any(|word| word == event)
     };
-    Event::all().map(|kind| kind.label()).filter(|event| *event != "other" && named(event)).collect()
+    let events = Event::all().map(|kind| kind.label()).filter(|event| *event != "other" && named(event));
+    let commands = COMMANDS.into_iter().filter(|command| metric.help.contains(&format!("of {command}")));
+    events.chain(commands).collect()
 }
 
 fn about_ourselves(metric: &Description) -> bool {
@@ -52,10 +59,10 @@ fn entry(metric: &Description) -> String {
     let code = |words: &[&str]| words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
     let labels: Vec<&str> = metric.labels.iter().map(String::as_str).collect();
     let labels = if labels.is_empty() { "none".to_owned() } else { code(&labels) };
-    let source = match events(metric).as_slice() {
+    let source = match sources(metric).as_slice() {
         _ if about_ourselves(metric) => "the exporter itself".to_owned(),
         [] => "every event".to_owned(),
-        events => code(events),
+        sources => code(sources),
     };
     // The only sign in a HELP text that Markdown would take for its own.
     let help = metric.help.replace("__", "\\_\\_");
@@ -113,7 +120,7 @@ fn the_page_of_metrics_is_current() {
 fn every_metric_of_a_media_server_names_its_events() {
     for metric in catalogue().iter().filter(|metric| !about_ourselves(metric)) {
         let of_every = OF_EVERY_EVENT.contains(&metric.name.as_str());
-        assert_eq!(events(metric).is_empty(), of_every, "{}: {}", metric.name, metric.help);
+        assert_eq!(sources(metric).is_empty(), of_every, "{}: {}", metric.name, metric.help);
     }
 }
 

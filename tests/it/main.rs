@@ -16,6 +16,7 @@ mod http;
 mod outputs;
 mod promql;
 mod properties;
+mod reconcile;
 mod recorded;
 mod restarts;
 mod rules;

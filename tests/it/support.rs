@@ -8,7 +8,7 @@ use ems_exporter::exposition::Style;
 use ems_exporter::family::Settings;
 use ems_exporter::ingest::tally::Door;
 use ems_exporter::ingest::{Accepted, Ingest, Known, Server};
-use ems_exporter::metrics::{self, Own};
+use ems_exporter::metrics::{self, Own, Sources};
 use ems_exporter::moment::Moment;
 use serde_json::{Value, json};
 
@@ -108,7 +108,7 @@ impl Road {
 
     pub fn page(&self, style: Style, seconds: f64) -> String {
         let mut page = Vec::new();
-        metrics::render(&self.ingest, &[], &self.own, style, at(seconds), &mut |bytes| {
+        metrics::render(Sources::of_events(&self.ingest, &self.own), style, at(seconds), &mut |bytes| {
             page.extend_from_slice(bytes)
         });
         String::from_utf8(page).unwrap()

@@ -82,6 +82,11 @@ impl Row {
         self.ended.max(self.playlist.last).unwrap_or(self.since)
     }
 
+    /// When it last wrote a chunk, or was opened.
+    pub(super) fn heard(&self) -> Moment {
+        self.parts().map(|part| part.last).max().unwrap_or(self.since).max(self.since)
+    }
+
     /// Its tracks, live or not.
     pub(super) fn parts(&self) -> impl Iterator<Item = &Part> {
         self.parts.iter().flatten()

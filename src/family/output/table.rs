@@ -1,5 +1,7 @@
 //! What is true of the outputs of one server.
 
+mod listed;
+
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use super::row::{GRACE, Identity, Patience, Row, Updates};
 use super::{Event, Format, Output, Playlist, Step, Track, paths};
 use crate::exposition::{Histogram, bounded};
 use crate::family::closed::Closed;
+use crate::family::doubt::Doubts;
 use crate::family::{self, Change, Key, OVERFLOW, Settings};
 use crate::moment::Moment;
 
@@ -56,6 +59,8 @@ pub struct Table {
     /// The row that a stream writes, and the stamp of the stream's creation.
     writers: HashMap<Key, (usize, u64)>,
     closed: Closed,
+    /// Rows without a writer that the server does not list either.
+    doubts: Doubts<usize>,
     /// How many rows each stream name has.
     streams: HashMap<Arc<str>, usize>,
     unplaced: VecDeque<Unplaced>,
@@ -83,6 +88,7 @@ impl Table {
             by_folder: HashMap::new(),
             writers: HashMap::new(),
             closed: Closed::default(),
+            doubts: Doubts::default(),
             streams: HashMap::new(),
             unplaced: VecDeque::new(),
             limit: settings.streams,
@@ -144,6 +150,11 @@ impl Table {
             Some(_) => self.drop_writer(output.key, now),
             None => {}
         }
+        self.begin(output, now, when_new)
+    }
+
+    /// A writer that is not known begins to write.
+    fn begin(&mut self, output: &Output<'_>, now: Moment, when_new: Change) -> Change {
         if self.writers.len() >= OPEN {
             self.folded += 1;
             return Change::Counted;

@@ -133,15 +133,38 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_stream_bytes_total",
         kind: Kind::Counter,
-        help: "Bytes that flowed through streams of this name, from bytesCount of inStreamCodecsUpdated, outStreamCodecsUpdated, inStreamClosed and outStreamClosed: it moves only when one of them comes.",
+        help: "Bytes that flowed through streams of this name, from bytesCount of inStreamCodecsUpdated, outStreamCodecsUpdated, inStreamClosed and outStreamClosed, and of listStreams: without the runtime API it moves only when one of the events comes.",
         labels: &["direction", "stream", "media"],
         query: "8 * sum by (server, stream, direction) (rate(ems_stream_bytes_total[5m]))",
         samples: |table, samples| traffic(table, samples, |traffic| traffic.bytes),
     },
     Metric {
+        name: "ems_stream_bits_per_second",
+        kind: Kind::Gauge,
+        help: "Bits per second through open streams of this name, between the last two answers of listStreams; absent where the runtime API is not configured.",
+        labels: &["direction", "stream", "media"],
+        query: r#"sum by (server, stream) (ems_stream_bits_per_second{direction="in"})"#,
+        samples: |table, samples| {
+            for (name, named) in &table.names {
+                for direction in [Direction::In, Direction::Out] {
+                    for media in Media::ALL {
+                        if let Some(rate) = named.rates[direction as usize][media as usize] {
+                            let labels = [
+                                ("direction", direction.label()),
+                                ("stream", name.as_ref()),
+                                ("media", media.label()),
+                            ];
+                            samples.add(&labels, rate);
+                        }
+                    }
+                }
+            }
+        },
+    },
+    Metric {
         name: "ems_stream_packets_total",
         kind: Kind::Counter,
-        help: "Packets that flowed through streams of this name, from packetsCount of inStreamCodecsUpdated, outStreamCodecsUpdated, inStreamClosed and outStreamClosed.",
+        help: "Packets that flowed through streams of this name, from packetsCount of inStreamCodecsUpdated, outStreamCodecsUpdated, inStreamClosed and outStreamClosed, and of listStreams.",
         labels: &["direction", "stream", "media"],
         query: "sum by (server, stream, direction, media) (rate(ems_stream_packets_total[5m]))",
         samples: |table, samples| traffic(table, samples, |traffic| traffic.packets),
@@ -149,7 +172,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_stream_dropped_packets_total",
         kind: Kind::Counter,
-        help: "Packets that streams of this name dropped, from droppedPacketsCount of inStreamCodecsUpdated, outStreamCodecsUpdated, inStreamClosed and outStreamClosed.",
+        help: "Packets that streams of this name dropped, from droppedPacketsCount of inStreamCodecsUpdated, outStreamCodecsUpdated, inStreamClosed and outStreamClosed, and of listStreams.",
         labels: &["direction", "stream", "media"],
         query: "rate(ems_stream_dropped_packets_total[5m]) / rate(ems_stream_packets_total[5m])",
         samples: |table, samples| traffic(table, samples, |traffic| traffic.dropped),

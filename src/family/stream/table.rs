@@ -1,5 +1,7 @@
 //! What is true of the streams of one server, and what is shown of it.
 
+mod listed;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,8 +12,13 @@ use hashbrown::HashMap;
 use super::{Codec, Direction, Event, Media, Purpose, Stream, TYPES, Traffic};
 use crate::exposition::{Histogram, bounded};
 use crate::family::closed::Closed;
+use crate::family::doubt::Doubts;
 use crate::family::{self, Change, Key, OVERFLOW, Settings};
 use crate::moment::Moment;
+
+pub(super) use listed::direction;
+use listed::{Doubt, NOTHING};
+pub use listed::{Gone, Verdict};
 
 /// Types of which the server tells the creation but never the close.
 const NEVER_CLOSED: [&str; 6] = ["IFP", "INEXT", "INRAW", "ONEXT", "OMETA", "OVMF"];
@@ -38,6 +45,8 @@ struct Row {
     heard: Moment,
     codecs: [Codec; 2],
     traffic: [Traffic; 2],
+    /// When the server last listed it, by its own clock, and how many bytes it told of each medium.
+    metered: Option<(Moment, [u64; 2])>,
 }
 
 impl Row {
@@ -59,6 +68,8 @@ pub(super) struct Named {
     /// Inbound and outbound; a direction is shown from its first stream on.
     pub(super) traffic: [[Traffic; 2]; 2],
     pub(super) shown: [bool; 2],
+    /// Bits per second between the last two lists of the server, by direction and medium.
+    pub(super) rates: [[Option<f64>; 2]; 2],
     pub(super) feeds: [Feed; 2],
     pub(super) pull_failures: Option<u64>,
 }
@@ -82,6 +93,7 @@ pub(super) struct Feed {
 pub struct Table {
     rows: HashMap<Key, Row>,
     closed: Closed,
+    doubts: Doubts<Doubt>,
     pub(super) names: family::Table<Arc<str>, Named>,
     limit: usize,
     retention: Duration,
@@ -100,17 +112,13 @@ impl Table {
     /// An empty table.
     pub fn new(settings: &Settings) -> Self {
         let zero = || {
-            let direction = |kind: &str| match kind.as_bytes()[0] {
-                b'I' => Direction::In,
-                b'O' => Direction::Out,
-                _ => Direction::Neutral,
-            };
             let known = TYPES.iter().map(|kind| ((direction(kind), *kind), 0));
             known.chain(Direction::ALL.map(|direction| ((direction, "other"), 0))).collect()
         };
         Self {
             rows: HashMap::new(),
             closed: Closed::default(),
+            doubts: Doubts::default(),
             names: family::Table::default(),
             limit: settings.streams,
             retention: settings.retention,
@@ -185,11 +193,12 @@ impl Table {
             self.folded += 1;
             return Change::Counted;
         }
-        self.insert(stream, now, creation);
+        self.insert(stream, now, creation, NOTHING);
         change
     }
 
-    fn insert(&mut self, stream: &Stream<'_>, now: Moment, created_seen: bool) {
+    /// Makes a row; what flowed up to `counted` was not seen and is not told.
+    fn insert(&mut self, stream: &Stream<'_>, now: Moment, created_seen: bool, counted: [Traffic; 2]) {
         let (direction, kind, purpose) = (stream.direction, stream.kind, stream.purpose);
         *self.seen.entry((direction, kind, purpose)).or_default() += 1;
         if purpose != Purpose::Internal {
@@ -222,7 +231,8 @@ impl Table {
             created: stream.created,
             heard: now,
             codecs: [Codec::default(); 2],
-            traffic: [Traffic::default(); 2],
+            traffic: counted,
+            metered: None,
         };
         if let Some(name) = &row.name {
             let ingest = row.ingest();
@@ -288,7 +298,7 @@ impl Table {
         if change == Change::Closed {
             self.update(stream, now);
         } else {
-            self.insert(stream, now, true);
+            self.insert(stream, now, true, NOTHING);
         }
         if stream.purpose != Purpose::Internal && stream.direction != Direction::Neutral {
             let side = usize::from(stream.direction == Direction::Out);
@@ -312,6 +322,7 @@ impl Table {
         if let Some(named) = row.name.as_ref().and_then(|name| self.names.get_mut(name)) {
             named.open -= 1;
             named.idle_since = now;
+            named.rates[usize::from(!row.ingest())] = [None; 2];
             if row.ingest() {
                 named.ingests -= 1;
             }

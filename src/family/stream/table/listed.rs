@@ -1,0 +1,132 @@
+//! What the server's own list of streams says against the table.
+
+use hashbrown::HashSet;
+
+use super::{Row, Table, Traffic};
+use crate::family::Key;
+use crate::family::doubt::SETTLE;
+use crate::family::stream::{Direction, Stream};
+use crate::moment::Moment;
+
+/// Something that the list and the table tell differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Doubt {
+    /// The list has this stream with this stamp, the table does not.
+    Listed(Key, u64),
+    /// The table has it, the list does not.
+    Unlisted(Key, u64),
+}
+
+/// What the list said of one stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The table has it; its counters and codecs were taken over.
+    Known,
+    /// It was not in the table, and is now.
+    Appeared,
+    /// It is not in the table, and an event may still say why.
+    Doubted,
+}
+
+/// A stream that the list does not have, and the table no longer either.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gone {
+    /// What it was known by.
+    pub key: Key,
+    /// Its stamp.
+    pub created: u64,
+}
+
+impl Table {
+    /// Begins a look at the list.
+    pub fn begin_look(&mut self) {
+        for named in self.names.values_mut() {
+            named.rates = [[None; 2]; 2];
+        }
+    }
+
+    /// Takes one stream of a list that was asked for at `asked`.
+    pub fn listed(&mut self, stream: &Stream<'_>, asked: Moment, now: Moment) -> Verdict {
+        let doubt = Doubt::Listed(stream.key, stream.created);
+        let other = match self.rows.get(&stream.key) {
+            Some(row) if row.is_of(stream.created) => {
+                self.meter(stream);
+                self.update(stream, now);
+                return Verdict::Known;
+            }
+            Some(row) => Some(row.heard),
+            None => None,
+        };
+        // A close, or a creation with the same id, that came after the list was asked for.
+        let newer = other.is_some_and(|heard| heard >= asked);
+        let contradicted = other.is_some() || self.closed.holds(stream.key, stream.created);
+        let settled = !contradicted && stream.up_time >= SETTLE;
+        if newer || !(settled || self.doubts.lasts(doubt, asked)) {
+            return Verdict::Doubted;
+        }
+        self.remove(stream.key, now);
+        self.insert(stream, now, false, stream.tracks.map(|track| track.traffic));
+        self.meter(stream);
+        Verdict::Appeared
+    }
+
+    /// Ends the look: streams that are not in the list leave, and are returned with whether
+    /// anything is in doubt.
+    pub fn end_look(&mut self, listed: &HashSet<Key>, asked: Moment, now: Moment) -> (Vec<Gone>, bool) {
+        let missing: Vec<Gone> = self
+            .rows
+            .iter()
+            .filter(|(key, row)| row.heard < asked && !listed.contains(*key))
+            .map(|(key, row)| Gone { key: *key, created: row.created })
+            .collect();
+        let gone: Vec<Gone> = missing
+            .into_iter()
+            .filter(|gone| self.doubts.lasts(Doubt::Unlisted(gone.key, gone.created), asked))
+            .collect();
+        for stream in &gone {
+            self.remove(stream.key, now);
+        }
+        (gone, self.doubts.end_look())
+    }
+
+    /// Works out the rates since the look before.
+    fn meter(&mut self, stream: &Stream<'_>) {
+        let Some(row) = self.rows.get_mut(&stream.key) else {
+            return;
+        };
+        let bytes = stream.tracks.map(|track| track.traffic.bytes);
+        let before = row.metered.replace((stream.queried, bytes));
+        let (Some((queried, earlier)), Some(name)) = (before, row.name.as_ref()) else {
+            return;
+        };
+        let seconds = stream.queried.since(queried).as_secs_f64();
+        let Some(named) = self.names.get_mut(name).filter(|_| seconds > 0.0) else {
+            return;
+        };
+        let direction = usize::from(!row.ingest());
+        for (rate, (before, after)) in named.rates[direction].iter_mut().zip(earlier.iter().zip(&bytes)) {
+            let bits = after.saturating_sub(*before) as f64 * 8.0;
+            *rate = Some(rate.unwrap_or(0.0) + bits / seconds);
+        }
+    }
+}
+
+impl Row {
+    /// Whether this is the stream that was created at this moment. Some formats of events do not
+    /// tell when that was.
+    const fn is_of(&self, created: u64) -> bool {
+        self.created == created || self.created == 0
+    }
+}
+
+/// The direction of a listed stream, which no event's name tells: the first letter of its type.
+pub(in crate::family::stream) fn direction(kind: &str) -> Direction {
+    match kind.as_bytes().first() {
+        Some(b'I') => Direction::In,
+        Some(b'O') => Direction::Out,
+        Some(_) | None => Direction::Neutral,
+    }
+}
+
+/// Nothing has flowed.
+pub(super) const NOTHING: [Traffic; 2] = [Traffic { bytes: 0, packets: 0, dropped: 0 }; 2];
