@@ -23,6 +23,10 @@ pub type Table<K, V> = indexmap::IndexMap<K, V, hashbrown::DefaultHashBuilder>;
 /// The stream name that stands for all names beyond the limit.
 pub const OVERFLOW: &str = "__overflow__";
 
+/// The variable by which what we had the server make is known again: the server tells it in the
+/// events of what was made.
+pub const MARK: (&str, &str) = ("_createdBy", "ems-exporter");
+
 /// The identity of a thing inside one media server: ids are counted by each process, edges too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {

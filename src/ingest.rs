@@ -11,9 +11,10 @@ use tokio::sync::Notify;
 
 use crate::event;
 use crate::family::Settings;
+use crate::family::output::Turn;
 use crate::moment::Moment;
-use crate::state::State;
 use crate::state::listing::{Listing, Reconciled};
+use crate::state::{Happening, State};
 use crate::wire::{self, Format, Message, Refusal};
 
 use tally::{Door, Outcome, Tally};
@@ -258,19 +259,29 @@ impl Ingest {
     /// Does what the passing of time asks for.
     pub fn tick(&self, now: Moment) {
         for server in self.servers() {
-            let stalls = server.lock().state.tick(now);
-            for stall in stalls {
-                let (format, track) = (stall.format.label(), stall.track.label());
-                tracing::warn!(
-                    server = server.name,
-                    format,
-                    group = &*stall.group,
-                    stream = &*stall.stream,
-                    track,
-                    "chunks have stalled"
-                );
+            let happenings = server.lock().state.tick(now);
+            for happening in &happenings {
+                log(&server.name, happening);
             }
         }
+    }
+}
+
+fn log(server: &str, happening: &Happening) {
+    let stall = match happening {
+        Happening::StreamMissing(stream) => {
+            return tracing::warn!(server, stream = &**stream, "an expected stream is missing");
+        }
+        Happening::Output(stall) => stall,
+    };
+    let (format, track) = (stall.format.label(), stall.track.label());
+    let (group, stream) = (&*stall.group, &*stall.stream);
+    match stall.turn {
+        Turn::Stalled => tracing::warn!(server, format, group, stream, track, "chunks have stalled"),
+        Turn::NeverStarted => {
+            tracing::warn!(server, format, group, stream, track, "chunks have stalled before the first one");
+        }
+        Turn::Recovered => tracing::info!(server, format, group, stream, track, "chunks come again"),
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod listing;
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::event::{Event, Facts, Kind};
 use crate::exposition::{self, Metric};
@@ -44,6 +45,32 @@ pub struct Applied {
     pub restarted: bool,
     /// Whether more may have happened than events tell: the server's own lists should be looked at.
     pub look: bool,
+}
+
+/// What only the passing of time tells: the server sends no event for it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Happening {
+    /// An output began or ceased to stall.
+    Output(output::Stall),
+    /// A stream that is expected has been missed for a while.
+    StreamMissing(Arc<str>),
+}
+
+impl Happening {
+    /// The names of all happenings.
+    pub const NAMES: [&str; 4] = ["chunkStalled", "outputNeverStarted", "chunkRecovered", "streamMissing"];
+
+    /// Its name, which no event of the server has.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Output(stall) => match stall.turn {
+                output::Turn::Stalled => "chunkStalled",
+                output::Turn::NeverStarted => "outputNeverStarted",
+                output::Turn::Recovered => "chunkRecovered",
+            },
+            Self::StreamMissing(_) => "streamMissing",
+        }
+    }
 }
 
 impl fmt::Debug for State {
@@ -164,10 +191,10 @@ impl State {
         self.processes.empty();
     }
 
-    /// Does what the passing of time asks for, and tells which outputs have begun to stall.
-    pub fn tick(&mut self, now: Moment) -> Vec<output::Stall> {
-        self.streams.tick(now);
-        self.outputs.tick(now)
+    /// Does what the passing of time asks for, and tells what happens by it.
+    pub fn tick(&mut self, now: Moment) -> Vec<Happening> {
+        let missing = self.streams.tick(now).into_iter().map(Happening::StreamMissing);
+        self.outputs.tick(now).into_iter().map(Happening::Output).chain(missing).collect()
     }
 
     fn folded(&self) -> u64 {

@@ -12,11 +12,12 @@ pub mod table;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::Key;
+use super::{Key, MARK};
 use crate::wire::{Map, Message, Refusal};
 
 pub use metrics::METRICS;
-pub use table::{Stall, Table};
+pub use row::Turn;
+pub use table::{Stall, Table, Writer};
 
 /// The events of this family. The server's documents name no deletion of Smooth Streaming chunks
 /// and recordings; they are known all the same.
@@ -170,6 +171,10 @@ pub struct Output<'a> {
     pub folder: String,
     /// `chunkLength`, where it is not 0.
     pub chunk_length: Option<Duration>,
+    /// `configId`: the configuration that keeps it.
+    pub config: Option<u64>,
+    /// Whether it was made by one of our own calls.
+    pub ours: bool,
     /// The tracks whose codecs are known by now; one for the formats that do not split.
     pub tracks: Vec<Track>,
 }
@@ -285,6 +290,8 @@ pub fn of_stream<'a>(message: &Message<'a>) -> Result<Option<Output<'a>>, Refusa
         stream,
         folder,
         chunk_length,
+        config: settings.u64("configId").ok().flatten(),
+        ours: settings.text(MARK.0).ok().flatten().is_some_and(|by| by == MARK.1),
         tracks: tracks(format, payload)?,
     }))
 }

@@ -11,7 +11,7 @@ use crate::moment::Moment;
 use crate::wire::{Map, Message, Refusal};
 
 pub use metrics::METRICS;
-pub use table::{Gone, Table, Verdict};
+pub use table::{Gone, Known, Table, Verdict};
 
 /// The events of this family.
 pub const EVENTS: &[(&str, Name)] = &[
@@ -76,7 +76,8 @@ pub enum Direction {
 impl Direction {
     const ALL: [Self; 3] = [Self::In, Self::Out, Self::Neutral];
 
-    const fn label(self) -> &'static str {
+    /// The value of the label `direction`.
+    pub const fn label(self) -> &'static str {
         match self {
             Self::In => "in",
             Self::Out => "out",
@@ -141,7 +142,27 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    const fn label(self) -> &'static str {
+    /// Every purpose.
+    pub const ALL: [Self; 15] = [
+        Self::Publish,
+        Self::Pull,
+        Self::Play,
+        Self::Push,
+        Self::Hls,
+        Self::Hds,
+        Self::Dash,
+        Self::Mss,
+        Self::Record,
+        Self::Vod,
+        Self::Process,
+        Self::WebRtc,
+        Self::Metadata,
+        Self::Internal,
+        Self::Other,
+    ];
+
+    /// The value of the label `purpose`.
+    pub const fn label(self) -> &'static str {
         match self {
             Self::Publish => "publish",
             Self::Pull => "pull",
@@ -277,6 +298,8 @@ pub struct Stream<'a> {
     pub up_time: Duration,
     /// `queryTimestamp`, by the server's clock; read of listed streams only.
     queried: Moment,
+    /// `inStreamUniqueId`: the stream that an outbound one is fed from, of the same process.
+    pub input: Option<Key>,
     tracks: [Track; 2],
     width: u32,
     height: u32,
@@ -349,7 +372,9 @@ pub fn listed<'a>(message: &Message<'a>) -> Result<Stream<'a>, Refusal> {
     let kind = message.payload().text("type")?.unwrap_or_default();
     let mut stream = stream(table::direction(&kind), message)?;
     // An edge's ids have its pid in their upper half here, and not in events.
-    stream.key.id &= u64::from(u32::MAX);
+    for key in [Some(&mut stream.key), stream.input.as_mut()].into_iter().flatten() {
+        key.id &= u64::from(u32::MAX);
+    }
     let queried = message.payload().f64("queryTimestamp")?.unwrap_or(0.0);
     stream.queried = Moment::from_millis(queried.max(0.0) as u64);
     Ok(stream)
@@ -365,8 +390,10 @@ fn stream<'a>(direction: Direction, message: &Message<'a>) -> Result<Stream<'a>,
         let pixels = video.map_or(Ok(None), |video| video.u64(field))?;
         Ok(pixels.and_then(|pixels| u32::try_from(pixels).ok()).unwrap_or(0))
     };
+    let key = Key::of(message, "uniqueId")?;
     Ok(Stream {
-        key: Key::of(message, "uniqueId")?,
+        key,
+        input: payload.u64("inStreamUniqueId").ok().flatten().map(|id| Key { pid: key.pid, id }),
         direction,
         kind,
         purpose: Purpose::of(direction, kind, &name, payload)?,

@@ -11,6 +11,7 @@ mod files;
 mod golden;
 #[path = "../dashboards/grafana.rs"]
 mod grafana;
+mod happenings;
 mod house;
 mod http;
 mod outputs;

@@ -15,6 +15,17 @@ pub(super) const GRACE: Duration = Duration::from_secs(10);
 /// change of the chunk length does after three chunks.
 const LEARNED: usize = 5;
 
+/// What has become of a track's stall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It began, after chunks had been written.
+    Stalled,
+    /// It began, and the present run of the output has not closed a chunk at all.
+    NeverStarted,
+    /// A chunk was closed again, or for the first time.
+    Recovered,
+}
+
 /// From which age on a last chunk is a stall.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
@@ -128,7 +139,7 @@ impl Row {
         // The playlist of the run before says nothing of this one.
         self.playlist.last = self.playlist.last.filter(|last| since.since(*last) <= GRACE);
         for part in self.parts.iter_mut().flatten() {
-            (part.live, part.wrote, part.stalled) = (false, false, false);
+            (part.live, part.wrote, part.stalled, part.recovered) = (false, false, false, false);
         }
     }
 
@@ -194,8 +205,14 @@ impl Row {
         self.playlist.last = self.playlist.last.max(guess.playlist.last);
     }
 
-    /// The tracks that begin to stall now.
-    pub(super) fn stall(&mut self, patience: Patience, now: Moment) -> impl Iterator<Item = Track> {
+    /// Whether a track stalls.
+    pub(super) fn stalls(&self, track: Track) -> bool {
+        self.parts[track as usize].as_ref().is_some_and(|part| part.live && part.stalled)
+    }
+
+    /// The tracks that begin or cease to stall now. One of an output that has closed does neither:
+    /// the last chunk that is written at its end recovers nothing.
+    pub(super) fn turn(&mut self, patience: Patience, now: Moment) -> impl Iterator<Item = (Turn, Track)> {
         let judged = self.open() && !self.folded();
         let chunk_length = self.chunk_length;
         self.parts.iter_mut().flatten().filter_map(move |part| {
@@ -204,7 +221,14 @@ impl Row {
             let begins = judged && part.live && !part.stalled && old;
             part.stalled |= begins;
             part.stalls += u64::from(begins);
-            begins.then_some(part.track)
+            let recovered = std::mem::take(&mut part.recovered);
+            let turn = match (begins, recovered) {
+                (true, _) if part.wrote => Turn::Stalled,
+                (true, _) => Turn::NeverStarted,
+                (false, true) if judged && part.live => Turn::Recovered,
+                (false, _) => return None,
+            };
+            Some((turn, part.track))
         })
     }
 }
@@ -223,6 +247,8 @@ pub(super) struct Part {
     /// Whether the present run of the output has closed a chunk of it.
     wrote: bool,
     stalled: bool,
+    /// Whether it has ceased to stall since the last look.
+    recovered: bool,
     intervals: [f32; LEARNED],
     learned: usize,
 }
@@ -238,6 +264,7 @@ impl Part {
             last: Moment::from_millis(0),
             wrote: false,
             stalled: false,
+            recovered: false,
             intervals: [0.0; LEARNED],
             learned: 0,
         }
@@ -261,6 +288,7 @@ impl Part {
         } else if let Some(duration) = duration.filter(|_| self.learned == 0) {
             self.learn(duration);
         }
+        self.recovered |= self.stalled;
         (self.wrote, self.stalled) = (true, false);
         self.last = self.last.max(now);
         interval

@@ -10,7 +10,7 @@ use std::time::Duration;
 use hashbrown::{HashMap, HashSet};
 use slab::Slab;
 
-use super::row::{GRACE, Identity, Patience, Row, Updates};
+use super::row::{GRACE, Identity, Patience, Row, Turn, Updates};
 use super::{Event, Format, Output, Playlist, Step, Track, paths};
 use crate::exposition::{Histogram, bounded};
 use crate::family::closed::Closed;
@@ -29,9 +29,11 @@ const UNPLACED: usize = 256;
 /// Upper bounds of chunk durations and intervals, in seconds.
 const SECONDS: &[f64] = &[0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0];
 
-/// A track that began to stall.
+/// A track that began or ceased to stall.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stall {
+    /// Which of the two.
+    pub turn: Turn,
     /// What the output writes.
     pub format: Format,
     /// See [`Output::group`].
@@ -40,6 +42,20 @@ pub struct Stall {
     pub stream: Arc<str>,
     /// Which of its tracks.
     pub track: Track,
+    /// Who writes it, if its creation has come.
+    pub writer: Option<(Key, Writer)>,
+}
+
+/// The stream that writes an output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Writer {
+    row: usize,
+    /// See [`Output::created`].
+    created: u64,
+    /// See [`Output::config`].
+    pub config: Option<u64>,
+    /// See [`Output::ours`].
+    pub ours: bool,
 }
 
 /// A file of a recording whose creation has not come yet.
@@ -56,8 +72,7 @@ pub struct Table {
     pub(super) rows: Slab<Row>,
     by_identity: HashMap<Identity, usize>,
     by_folder: HashMap<(Format, Arc<str>), usize>,
-    /// The row that a stream writes, and the stamp of the stream's creation.
-    writers: HashMap<Key, (usize, u64)>,
+    writers: HashMap<Key, Writer>,
     closed: Closed,
     /// Rows without a writer that the server does not list either.
     doubts: Doubts<usize>,
@@ -143,8 +158,8 @@ impl Table {
             return Change::CreatedLate;
         }
         match self.writers.get(&output.key).copied() {
-            Some((index, created)) if created == output.created => {
-                self.rows[index].expect(&output.tracks, now);
+            Some(writer) if writer.created == output.created => {
+                self.rows[writer.row].expect(&output.tracks, now);
                 return Change::Updated;
             }
             Some(_) => self.drop_writer(output.key, now),
@@ -162,7 +177,8 @@ impl Table {
         let index = self.row(output.format, &output.group, &output.stream, &output.folder, now);
         let start = self.rows[index].begin(output.chunk_length, now);
         self.rows[index].expect(&output.tracks, start);
-        self.writers.insert(output.key, (index, output.created));
+        let (config, ours) = (output.config, output.ours);
+        self.writers.insert(output.key, Writer { row: index, created: output.created, config, ours });
         if output.format == Format::Record {
             self.place(index, &output.folder);
         }
@@ -186,8 +202,8 @@ impl Table {
     }
 
     fn drop_writer(&mut self, key: Key, now: Moment) {
-        if let Some((index, _)) = self.writers.remove(&key) {
-            self.rows[index].end(now);
+        if let Some(writer) = self.writers.remove(&key) {
+            self.rows[writer.row].end(now);
         }
     }
 
@@ -348,9 +364,9 @@ impl Table {
 
     /// Closes everything: the server process that owned it is gone.
     pub fn empty(&mut self, now: Moment) {
-        for (key, (index, created)) in self.writers.drain() {
-            self.closed.remember(key, created);
-            self.rows[index].end(now);
+        for (key, writer) in self.writers.drain() {
+            self.closed.remember(key, writer.created);
+            self.rows[writer.row].end(now);
         }
         for (_, row) in self.rows.iter_mut().filter(|(_, row)| row.adopted) {
             row.end(now);
@@ -358,7 +374,15 @@ impl Table {
         self.settling = now.plus(GRACE);
     }
 
-    /// Lets go of outputs whose retention is over, and finds those that have begun to stall.
+    /// Whether this track of an open output stalls, as far as the last tick found.
+    pub fn stalls(&self, format: Format, group: &str, stream: &str, track: Track) -> bool {
+        let identity = Identity { format, group: Arc::from(group), stream: Arc::from(stream) };
+        let row = self.by_identity.get(&identity).and_then(|index| self.rows.get(*index));
+        row.is_some_and(|row| row.open() && row.stalls(track))
+    }
+
+    /// Lets go of outputs whose retention is over, and finds those that have begun or ceased to
+    /// stall.
     pub fn tick(&mut self, now: Moment) -> Vec<Stall> {
         let mut stalls = Vec::new();
         let mut over = Vec::new();
@@ -368,13 +392,13 @@ impl Table {
             }
             let (format, group, stream) =
                 (row.identity.format, Arc::clone(&row.identity.group), Arc::clone(&row.identity.stream));
-            stalls.extend(row.stall(self.patience, now).map(|track| Stall {
-                format,
-                group: Arc::clone(&group),
-                stream: Arc::clone(&stream),
-                track,
-            }));
+            let turns = row.turn(self.patience, now).map(|(turn, track)| {
+                let (group, stream) = (Arc::clone(&group), Arc::clone(&stream));
+                (index, Stall { turn, format, group, stream, track, writer: None })
+            });
+            stalls.extend(turns);
         }
+        let stalls = self.name_writers(stalls);
         for index in over {
             self.forget(index);
         }
@@ -384,6 +408,21 @@ impl Table {
         }
         self.tick_groups(now);
         stalls
+    }
+
+    /// Says of each stall who writes the output: the youngest, while one takes over from another.
+    fn name_writers(&self, stalls: Vec<(usize, Stall)>) -> Vec<Stall> {
+        let mut youngest: HashMap<usize, (Key, Writer)> = HashMap::new();
+        if !stalls.is_empty() {
+            for (key, writer) in &self.writers {
+                let known = youngest.entry(writer.row).or_insert((*key, *writer));
+                if known.1.created < writer.created {
+                    *known = (*key, *writer);
+                }
+            }
+        }
+        let named = |(row, stall)| Stall { writer: youngest.get(&row).copied(), ..stall };
+        stalls.into_iter().map(named).collect()
     }
 
     fn tick_groups(&mut self, now: Moment) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 
 use super::{Codec, Direction, Event, Media, Purpose, Stream, TYPES, Traffic};
-use crate::exposition::{Histogram, bounded};
+use crate::exposition::{Histogram, LABEL_BYTES, bounded};
 use crate::family::closed::Closed;
 use crate::family::doubt::Doubts;
 use crate::family::{self, Change, Key, OVERFLOW, Settings};
@@ -28,6 +28,8 @@ const OPEN: usize = 200_000;
 const NEVER_CLOSED_BELIEF: Duration = Duration::from_secs(3600);
 /// The server repeats a stopped feed every 10 s; after a longer silence it is a new stop.
 const FEED_REPEAT: Duration = Duration::from_secs(30);
+/// How long an expected stream may be missed before that is told.
+const EXPECTED_WITHIN: Duration = Duration::from_secs(10);
 /// Upper bounds of stream durations, in seconds: a failed player to a week of a camera.
 const DURATIONS: &[f64] = &[1.0, 10.0, 60.0, 300.0, 1800.0, 3600.0, 21_600.0, 86_400.0, 604_800.0];
 
@@ -41,6 +43,8 @@ struct Row {
     direction: Direction,
     kind: &'static str,
     purpose: Purpose,
+    /// What feeds it: its close may not tell any more.
+    input: Option<Key>,
     created: u64,
     heard: Moment,
     codecs: [Codec; 2],
@@ -53,6 +57,28 @@ impl Row {
     const fn ingest(&self) -> bool {
         matches!(self.direction, Direction::In)
     }
+}
+
+/// What is known of an open stream beside its traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known<'t> {
+    /// Its name, where the whole of it was kept.
+    pub name: Option<&'t str>,
+    /// See [`Stream::direction`].
+    pub direction: Direction,
+    /// See [`Stream::kind`].
+    pub kind: &'static str,
+    /// See [`Stream::purpose`].
+    pub purpose: Purpose,
+    /// See [`Stream::input`].
+    pub input: Option<Key>,
+}
+
+/// Since when a stream that is expected has been missed.
+#[derive(Debug, Default, Clone, Copy)]
+struct Missed {
+    since: Option<Moment>,
+    told: bool,
 }
 
 /// What is told of one stream name, over all streams that carried it.
@@ -98,6 +124,10 @@ pub struct Table {
     limit: usize,
     retention: Duration,
     pub(super) expected: Vec<Arc<str>>,
+    /// One for each of `expected`.
+    missed: Vec<Missed>,
+    /// How many open outbound streams each inbound one feeds, by their purpose.
+    fed: HashMap<(Key, Purpose), u32>,
     overflow: Arc<str>,
     folded: u64,
     /// Every combination that was ever open, so that a gauge falls to 0 and does not vanish.
@@ -123,6 +153,8 @@ impl Table {
             limit: settings.streams,
             retention: settings.retention,
             expected: settings.expected.iter().map(|name| Arc::from(name.as_str())).collect(),
+            missed: vec![Missed::default(); settings.expected.len()],
+            fed: HashMap::new(),
             overflow: Arc::from(OVERFLOW),
             folded: 0,
             seen: BTreeMap::new(),
@@ -151,6 +183,33 @@ impl Table {
     /// How many names have series of their own.
     pub fn names(&self) -> usize {
         self.names.len() - usize::from(self.names.contains_key(&self.overflow))
+    }
+
+    /// Whether this stream is open.
+    pub fn is_open(&self, key: Key) -> bool {
+        self.rows.contains_key(&key)
+    }
+
+    /// What is known of a stream that is open.
+    pub fn known(&self, key: Key) -> Option<Known<'_>> {
+        self.rows.get(&key).map(|row| Known {
+            // A long name may have been shortened, and many names share that of the overflow.
+            name: row.name.as_deref().filter(|name| name.len() < LABEL_BYTES - 3 && *name != OVERFLOW),
+            direction: row.direction,
+            kind: row.kind,
+            purpose: row.purpose,
+            input: row.input,
+        })
+    }
+
+    /// How many open outbound streams of this purpose an inbound one feeds.
+    pub fn fed(&self, input: Key, purpose: Purpose) -> u32 {
+        self.fed.get(&(input, purpose)).copied().unwrap_or(0)
+    }
+
+    /// How many open inbound streams carry this name.
+    pub fn inbound(&self, name: &str) -> u32 {
+        self.names.get(bounded(Cow::Borrowed(name)).as_ref()).map_or(0, |named| named.ingests)
     }
 
     /// Applies an event.
@@ -208,7 +267,7 @@ impl Table {
             // Files read for one player are named by their path and come and go with the player.
             Purpose::Internal | Purpose::Vod => None,
             // Players may ask for any name: only one that is known already has series.
-            Purpose::Play => self.known(&stream.name),
+            Purpose::Play => self.shown(&stream.name),
             Purpose::Publish
             | Purpose::Pull
             | Purpose::Push
@@ -228,6 +287,7 @@ impl Table {
             direction,
             kind,
             purpose,
+            input: None,
             created: stream.created,
             heard: now,
             codecs: [Codec::default(); 2],
@@ -256,6 +316,12 @@ impl Table {
             return;
         };
         row.heard = now;
+        if row.input.is_none()
+            && let Some(input) = stream.input
+        {
+            row.input = Some(input);
+            *self.fed.entry((input, row.purpose)).or_default() += 1;
+        }
         let before = row.traffic;
         for medium in 0..2 {
             let track = stream.tracks[medium];
@@ -313,6 +379,14 @@ impl Table {
             return;
         };
         self.closed.remember(key, row.created);
+        if let Some(of_purpose) = row.input.map(|input| (input, row.purpose))
+            && let Some(fed) = self.fed.get_mut(&of_purpose)
+        {
+            *fed -= 1;
+            if *fed == 0 {
+                self.fed.remove(&of_purpose);
+            }
+        }
         if let Some(open) = self.seen.get_mut(&(row.direction, row.kind, row.purpose)) {
             *open -= 1;
         }
@@ -351,14 +425,14 @@ impl Table {
     }
 
     /// The name under which a stream is shown, if it is shown already.
-    fn known(&self, name: &str) -> Option<Arc<str>> {
+    fn shown(&self, name: &str) -> Option<Arc<str>> {
         let name = bounded(Cow::Borrowed(name));
         self.names.get_key_value(name.as_ref()).map(|(known, _)| Arc::clone(known))
     }
 
     /// The name under which a stream is shown: its own, or [`OVERFLOW`] beyond the limit.
     fn track(&mut self, name: &str, now: Moment) -> Arc<str> {
-        if let Some(known) = self.known(name) {
+        if let Some(known) = self.shown(name) {
             return known;
         }
         if self.names() >= self.limit {
@@ -385,8 +459,8 @@ impl Table {
     }
 
     /// Lets go of what time has made untrue: names whose retention is over, and streams of the
-    /// types that never close.
-    pub fn tick(&mut self, now: Moment) {
+    /// types that never close. Tells which expected streams have begun to be missed.
+    pub fn tick(&mut self, now: Moment) -> Vec<Arc<str>> {
         let retention = self.retention;
         self.names.retain(|_, named| named.open > 0 || now.since(named.idle_since) <= retention);
         let gone: Vec<Key> = self
@@ -398,5 +472,22 @@ impl Table {
         for key in gone {
             self.remove(key, now);
         }
+        self.miss(now)
+    }
+
+    fn miss(&mut self, now: Moment) -> Vec<Arc<str>> {
+        let mut missing = Vec::new();
+        for (name, missed) in self.expected.iter().zip(&mut self.missed) {
+            if self.names.get(&**name).is_some_and(|named| named.ingests > 0) {
+                *missed = Missed::default();
+                continue;
+            }
+            let since = *missed.since.get_or_insert(now);
+            if !missed.told && now.since(since) >= EXPECTED_WITHIN {
+                missed.told = true;
+                missing.push(Arc::clone(name));
+            }
+        }
+        missing
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::{Identity, Table};
+use super::{Identity, Table, Writer};
 use crate::exposition::bounded;
 use crate::family::output::{Configured, Output};
 use crate::family::{Change, Key};
@@ -13,8 +13,8 @@ impl Table {
     /// A listed stream that is open writes this output. Says whether that was not known.
     pub fn listed(&mut self, output: &Output<'_>, now: Moment) -> bool {
         match self.writers.get(&output.key).copied() {
-            Some((index, created)) if created == output.created || created == 0 => {
-                self.rows[index].expect(&output.tracks, now);
+            Some(Writer { row, created, .. }) if created == output.created || created == 0 => {
+                self.rows[row].expect(&output.tracks, now);
                 return false;
             }
             Some(_) => self.drop_writer(output.key, now),
