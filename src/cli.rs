@@ -41,7 +41,7 @@ pub enum Command {
         speed: f64,
     },
     /// Simulate a media server that posts its events over HTTP
-    Simulate(simulate::Options),
+    Simulate(Box<simulate::Options>),
     /// Check flags and configuration file, report every fault, and exit with 0 if there is none
     CheckConfig(Serve),
     /// Ask the running exporter whether it is healthy, and exit with 0 if it is

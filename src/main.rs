@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         None => serve(&cli.serve),
         Some(Command::Serve(flags)) => serve(&flags),
         Some(Command::Demo { serve, streams, speed }) => demo(&serve, streams, speed),
-        Some(Command::Simulate(options)) => simulate(options),
+        Some(Command::Simulate(options)) => simulate(*options),
         Some(Command::CheckConfig(flags)) => check_config(&flags),
         Some(Command::Healthcheck(flags)) => healthcheck(&flags),
         Some(Command::Replay(flags)) => replay(&flags),

@@ -1,12 +1,16 @@
 //! A simulated media server that posts its events over HTTP as a real one does, with faults on request.
 //!
-//! Three parts that know little of each other: the world says what happens when, without any socket and the same for the
-//! same options; the serializers write an event as bytes; the sender posts them. This file drives the world with the
-//! clock and keeps the [`Truth`] that an exporter's numbers can be compared with.
+//! Four parts that know little of each other: the world says what happens when, without any socket and the same for the
+//! same options and commands; the serializers write an event as bytes; the sender posts them; the API's door brings
+//! commands. This file drives the world with the clock and keeps the [`Truth`] that an exporter's numbers can be
+//! compared with.
 
+mod api;
 mod clock;
+mod command;
 mod event;
 mod faults;
+mod living;
 mod options;
 mod output_format;
 mod random;
@@ -19,24 +23,29 @@ mod stall;
 mod target;
 #[cfg(test)]
 mod tests;
+mod trouble;
 mod truth;
 mod value;
 mod world;
 
+pub use api::{ApiFaults, Call, CallAnswer};
 pub use options::{Format, Options};
 pub use output_format::OutputFormat;
 pub use stall::Stall;
 pub use target::Target;
-pub use truth::{ChunksClosed, Output, Timer, Truth};
+pub use trouble::Trouble;
+pub use truth::{ChunksClosed, Configuration, Input, Output, Push, Timer, Truth};
 
+use api::Door;
 use event::Event;
 use faults::{Fate, Faults};
+use living::Living;
 use sender::{Post, Sender, SharedTally};
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::time::Instant;
 use world::World;
 
 /// After the stop, what is still on its way gets this long.
@@ -59,6 +68,20 @@ pub enum Error {
         /// The stream, with the format when one was named.
         output: String,
     },
+    /// Trouble can never happen.
+    #[error("trouble is requested for {stream}, which the simulated server does not have")]
+    Trouble {
+        /// The stream.
+        stream: String,
+    },
+    /// The API has no place to be.
+    #[error("could not listen on {address} for the API")]
+    Api {
+        /// The address as written.
+        address: String,
+        /// What the system said.
+        source: io::Error,
+    },
 }
 
 /// Runs a simulated server until `stop` is ready or the requested duration is over, and returns what it knows at the end.
@@ -70,30 +93,47 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> Result<Tru
 #[derive(Debug)]
 pub struct Simulation {
     options: Options,
-    world: Mutex<World>,
+    living: Arc<Living>,
     tally: SharedTally,
+    door: Option<Arc<Door>>,
 }
 
 impl Simulation {
-    /// A server that has not started yet.
+    /// A server that has not started yet, though the address of its API is already taken.
     pub fn new(options: Options) -> Result<Self, Error> {
         let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let world = World::new(&options, epoch);
-        for stall in &options.stall {
-            if !world.writes(&stall.stream, stall.format) {
-                let output = match stall.format {
-                    Some(format) => format!("{}:{}", stall.stream, format.names().name),
-                    None => stall.stream.clone(),
-                };
-                return Err(Error::Stall { output });
-            }
+        check(&options, &world)?;
+        let agent = world.agent();
+        let living = Arc::new(Living::new(world, options.speed));
+        let bind = |address: &String| {
+            Door::bind(address, &living, &options, agent)
+                .map_err(|source| Error::Api { address: address.clone(), source })
+        };
+        let door = options.api.as_ref().map(bind).transpose()?.map(Arc::new);
+        Ok(Self { options, living, tally: SharedTally::default(), door })
+    }
+
+    /// Where the API listens, with the real port; none when it is off.
+    pub fn api_address(&self) -> Option<SocketAddr> {
+        self.door.as_ref().map(|door| door.address())
+    }
+
+    /// Changes what goes wrong with calls to the API from now on.
+    pub fn set_api_faults(&self, faults: ApiFaults) {
+        if let Some(door) = &self.door {
+            door.set_faults(faults);
         }
-        Ok(Self { options, world: Mutex::new(world), tally: SharedTally::default() })
+    }
+
+    /// What the API was asked for, oldest first; of very many calls only the newest ones.
+    pub fn calls(&self) -> Vec<Call> {
+        self.door.as_ref().map(|door| door.calls()).unwrap_or_default()
     }
 
     /// What the server knows at this moment.
     pub fn truth(&self) -> Truth {
-        let mut truth = self.world().truth();
+        let mut truth = self.living.world().truth();
         let tally = sender::lock(&self.tally);
         truth.delivered = tally.delivered.clone();
         truth.refused = tally.refused.clone();
@@ -108,7 +148,8 @@ impl Simulation {
         let mut sender = Sender::new(self.resolve().await?);
         let mut faults = Faults::new(&self.options);
         let mut queue = VecDeque::new();
-        let started = Instant::now();
+        let started = self.living.real(Duration::ZERO);
+        let mut serving = Box::pin(self.serve());
         let ending = async {
             match self.options.duration {
                 Some(duration) => tokio::time::sleep_until(started + duration).await,
@@ -122,26 +163,26 @@ impl Simulation {
             }
         });
         loop {
-            let now = started.elapsed().mul_f64(self.options.speed);
-            let events = self.world().advance(now);
+            let events = self.living.advance();
             self.queue(&events, &mut faults, &mut queue);
-            let due = self.world().next_due();
+            let due = self.living.world().next_due();
             let step = async {
                 sender.post_all(&mut queue).await;
                 match due {
-                    Some(due) => {
-                        tokio::time::sleep_until(started + due.div_f64(self.options.speed)).await;
-                    }
+                    Some(due) => tokio::time::sleep_until(self.living.real(due)).await,
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
                 biased;
                 () = &mut stop => break,
+                () = self.living.woken() => {}
+                () = &mut serving => {}
                 () = step => {}
             }
         }
-        let events = self.world().stop();
+        drop(serving);
+        let events = self.living.world().stop();
         self.queue(&events, &mut faults, &mut queue);
         let farewell = async {
             sender.post_all(&mut queue).await;
@@ -154,6 +195,16 @@ impl Simulation {
         sender.shutdown().await;
         drop(queue);
         Ok(self.truth())
+    }
+
+    /// Serves the API, if there is one, for as long as this is waited for.
+    async fn serve(&self) {
+        if let Some(door) = &self.door
+            && let Err(error) = Arc::clone(door).serve().await
+        {
+            tracing::warn!(%error, "the API is not served");
+        }
+        std::future::pending().await
     }
 
     /// The receiver's address, looked up once as the server does it.
@@ -188,8 +239,24 @@ impl Simulation {
             queue.push_back(Post::new(event.name, request, held, &self.tally));
         }
     }
+}
 
-    fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+/// Refuses trouble for what there can never be; what commands bring cannot be known.
+fn check(options: &Options, world: &World) -> Result<(), Error> {
+    if options.unattended {
+        return Ok(());
+    }
+    for stall in &options.stall {
+        if !world.writes(&stall.stream, stall.format) {
+            let output = match stall.format {
+                Some(format) => format!("{}:{}", stall.stream, format.names().name),
+                None => stall.stream.clone(),
+            };
+            return Err(Error::Stall { output });
+        }
+    }
+    match options.freeze.iter().chain(&options.lose_push).find(|one| !world.writes(&one.stream, None)) {
+        Some(absent) => Err(Error::Trouble { stream: absent.stream.clone() }),
+        None => Ok(()),
     }
 }

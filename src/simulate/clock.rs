@@ -51,11 +51,61 @@ impl Clock {
     }
 
     fn format(&self, moment: Duration, mark: char) -> String {
-        let seconds = self.seconds(moment);
-        let (year, month, day) = date_of(seconds / 86_400);
-        let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-        format!("{year:04}-{month:02}-{day:02}T{hour:02}{mark}{minute:02}{mark}{second:02}")
+        written(self.seconds(moment), mark)
     }
+
+    /// A whole number of seconds since the Unix epoch in the form of timer times.
+    pub(crate) fn stamp(&self, seconds: u64) -> String {
+        format!("{}.000", written(seconds, ':'))
+    }
+
+    /// The moment of the world that belongs to a real time; none before its beginning.
+    pub(crate) fn moment(&self, seconds: u64) -> Option<Duration> {
+        let since = Duration::from_secs(seconds).checked_sub(self.epoch)?;
+        Duration::try_from_secs_f64(since.as_secs_f64() * self.speed).ok()
+    }
+
+    /// Seconds since the Unix epoch of `2026-11-22T16:14:55`, or of `16:14:55` when that is next.
+    pub(crate) fn read(&self, text: &str, now: Duration) -> Option<u64> {
+        let now = self.seconds(now);
+        match text.split_once('T') {
+            Some((date, time)) => {
+                let [year, month, day] = numbers(date, '-')?;
+                let days = days_of(year, month, day).filter(|days| date_of(*days) == (year, month, day))?;
+                Some(days * 86_400 + second_of_day(time)?)
+            }
+            None => {
+                let today = now / 86_400 * 86_400 + second_of_day(text)?;
+                Some(if today < now { today + 86_400 } else { today })
+            }
+        }
+    }
+}
+
+fn written(seconds: u64, mark: char) -> String {
+    let (year, month, day) = date_of(seconds / 86_400);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}{mark}{minute:02}{mark}{second:02}")
+}
+
+fn numbers(text: &str, mark: char) -> Option<[u64; 3]> {
+    let numbers: Option<Vec<u64>> = text.split(mark).map(|number| number.parse().ok()).collect();
+    numbers?.try_into().ok()
+}
+
+fn second_of_day(time: &str) -> Option<u64> {
+    let [hour, minute, second] = numbers(time, ':')?;
+    (hour < 24 && minute < 60 && second < 60).then_some(hour * 3600 + minute * 60 + second)
+}
+
+/// The count of days since the Unix epoch, for years from 1970 to 9999.
+fn days_of(year: u64, month: u64, day: u64) -> Option<u64> {
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let day_of_year = (153 * month + 2) / 5 + day - 1;
+    Some(year * 365 + year / 4 - year / 100 + year / 400 + day_of_year - 719_468)
 }
 
 /// Year, month and day of a count of days since the Unix epoch, in the Gregorian calendar.
@@ -85,6 +135,23 @@ mod tests {
         assert_eq!(clock.seconds(Duration::from_secs(1)), 1_795_364_096);
         let leap = Clock { epoch: Duration::from_secs(1_709_164_800), speed: 1.0 };
         assert_eq!(leap.command_time(Duration::ZERO), "2024-02-29T00:00:00");
+    }
+
+    #[test]
+    fn a_written_time_is_read_back() {
+        let clock = Clock { epoch: Duration::from_millis(1_795_364_095_178), speed: 2.0 };
+        for seconds in [0, 951_782_400, 1_709_164_800, 1_795_364_095, 4_102_444_799] {
+            let written = clock.stamp(seconds);
+            let read = clock.read(written.strip_suffix(".000").unwrap(), Duration::ZERO);
+            assert_eq!(read, Some(seconds), "{written}");
+        }
+        assert_eq!(clock.read("16:14:56", Duration::ZERO), Some(1_795_364_096));
+        assert_eq!(clock.read("16:14:54", Duration::ZERO), Some(1_795_364_094 + 86_400));
+        for wrong in ["2026-02-30T00:00:00", "24:00:00", "soon", "2026-11-22", "2026-11-22T1:2"] {
+            assert_eq!(clock.read(wrong, Duration::ZERO), None, "{wrong}");
+        }
+        assert_eq!(clock.moment(1_795_364_096).map(|moment| moment.as_millis()), Some(1644));
+        assert_eq!(clock.moment(1), None);
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub(crate) enum Fate {
 /// Decides on each event in turn; the same for the same options.
 #[derive(Debug)]
 pub(crate) struct Faults {
+    lose: f64,
     lose_closes: f64,
     duplicates: f64,
     reorder: f64,
@@ -33,6 +34,7 @@ const CLOSES: [&str; 4] = ["inStreamClosed", "outStreamClosed", "streamingSessio
 impl Faults {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
+            lose: options.lose,
             lose_closes: options.lose_closes,
             duplicates: options.duplicates,
             reorder: options.reorder,
@@ -42,6 +44,9 @@ impl Faults {
 
     /// The fate of the next event, by its name.
     pub(crate) fn decide(&mut self, name: &str) -> Fate {
+        if self.random.chance(self.lose) {
+            return Fate::Lost;
+        }
         if CLOSES.contains(&name) && self.random.chance(self.lose_closes) {
             return Fate::Lost;
         }
@@ -71,6 +76,13 @@ mod tests {
         assert_eq!(faults.decide("outStreamClosed"), Fate::Lost);
         assert_ne!(faults.decide("hlsChunkClosed"), Fate::Lost);
         assert_ne!(faults.decide("inStreamCreated"), Fate::Lost);
+    }
+
+    #[test]
+    fn a_share_of_all_events_is_lost() {
+        let mut faults = Faults::new(&Options { lose: 0.3, ..Options::default() });
+        let lost = (0..10_000).filter(|_| faults.decide("hlsChunkClosed") == Fate::Lost).count();
+        assert!((2700..3300).contains(&lost), "{lost}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::stall::Stall;
 use super::target::Target;
+use super::trouble::Trouble;
 use std::time::Duration;
 
 /// Simulate a media server that posts its events over HTTP.
@@ -49,10 +50,29 @@ pub struct Options {
 
     /// Let an output stop writing chunks for a while although its stream stays up.
     ///
-    /// FORMAT is hls, hds, dash, mss or record, and all of the stream's when left out; with every= the stall repeats.
-    /// Example: cam2:hls:after=20s,for=60s,every=5m. May be given more than once.
+    /// FORMAT is hls, hds, dash, mss or record, and all of the stream's when left out; with every= the stall repeats,
+    /// and with for=recreated it lasts until the output is closed and created anew. Example:
+    /// cam2:hls:after=20s,for=60s,every=5m. May be given more than once.
     #[arg(long, value_name = "STREAM[:FORMAT]:after=…,for=…[,every=…]")]
     pub stall: Vec<Stall>,
+
+    /// Let no more packets arrive on a stream whose connection stays up: none of its outputs writes a chunk until the
+    /// stream is reconnected.
+    ///
+    /// Example: cam3:after=20s. May be given more than once.
+    #[arg(long, value_name = "STREAM:after=…")]
+    pub freeze: Vec<Trouble>,
+
+    /// Let the far side of a stream's push go away for good: the push closes, and only a push that is set up anew
+    /// connects again.
+    ///
+    /// Example: cam1:after=20s. May be given more than once.
+    #[arg(long, value_name = "STREAM:after=…")]
+    pub lose_push: Vec<Trouble>,
+
+    /// The share of all events that are lost on the way, from 0 to 1.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub lose: f64,
 
     /// The share of closing events (streams, timers, web sessions) that are lost on the way, from 0 to 1.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
@@ -86,6 +106,38 @@ pub struct Options {
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = burst_every)]
     pub burst_every: Duration,
 
+    /// Leave outputs, pushes and timers to commands: the streams come and go, but nobody else asks for anything.
+    #[arg(long)]
+    pub unattended: bool,
+
+    /// Where the runtime API is served: host:port; it is off when absent.
+    #[arg(long, value_name = "ADDRESS")]
+    pub api: Option<String>,
+
+    /// Answer also below /apiproxy/, as behind the web server's proxy, to callers with this user and password.
+    #[arg(long, value_name = "USER:PASSWORD", requires = "api", value_parser = login)]
+    pub api_auth: Option<String>,
+
+    /// The share of API calls that are answered with FAIL, from 0 to 1.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub api_fail: f64,
+
+    /// The share of API calls whose connection is dropped without an answer; every second one has been carried out.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub api_reset: f64,
+
+    /// The share of API calls that are answered with what is no JSON; every second one has been carried out.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub api_garbage: f64,
+
+    /// The share of API calls that are answered late; every second one has been carried out at once.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub api_slow: f64,
+
+    /// How late that is, in real time.
+    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration)]
+    pub api_slow_for: Duration,
+
     /// Add streams whose names hold spaces, quotes, markup, control bytes, invalid UTF-8, path steps and more.
     #[arg(long)]
     pub hostile_names: bool,
@@ -115,6 +167,9 @@ impl Default for Options {
             duration: None,
             nul_header: false,
             stall: Vec::new(),
+            freeze: Vec::new(),
+            lose_push: Vec::new(),
+            lose: 0.0,
             lose_closes: 0.0,
             duplicates: 0.0,
             reorder: 0.0,
@@ -123,6 +178,14 @@ impl Default for Options {
             crash_keep_pid: false,
             burst: 0,
             burst_every: Duration::from_secs(120),
+            unattended: false,
+            api: None,
+            api_auth: None,
+            api_fail: 0.0,
+            api_reset: 0.0,
+            api_garbage: 0.0,
+            api_slow: 0.0,
+            api_slow_for: Duration::from_secs(3),
             hostile_names: false,
         }
     }
@@ -154,6 +217,13 @@ fn speed(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(factor) if (0.01..=1000.0).contains(&factor) => Ok(factor),
         Ok(_) | Err(_) => Err("the speed must be a number from 0.01 to 1000".to_owned()),
+    }
+}
+
+fn login(text: &str) -> Result<String, String> {
+    match text.split_once(':') {
+        Some((user, _)) if !user.is_empty() => Ok(text.to_owned()),
+        Some(_) | None => Err("a login is written USER:PASSWORD".to_owned()),
     }
 }
 
@@ -198,10 +268,19 @@ mod tests {
             "--crash-keep-pid",
             "--format",
             "xmlrpc",
+            "--api",
+            "127.0.0.1:0",
+            "--api-reset",
+            "0.25",
+            "--freeze",
+            "cam3:after=20s",
+            "--unattended",
         ])
         .unwrap();
         assert_eq!(options.stall.len(), 2);
-        assert!(options.crash_keep_pid);
+        assert!(options.crash_keep_pid && options.unattended);
+        assert_eq!(options.api_reset, 0.25);
+        assert_eq!(options.freeze[0].stream, "cam3");
     }
 
     #[test]
@@ -215,6 +294,9 @@ mod tests {
             (["--burst-every", "10s"], "one minute apart"),
             (["--url", "https://h/"], "https is not supported"),
             (["--stall", "cam1:after=1s"], "needs both"),
+            (["--freeze", "cam1"], "is written"),
+            (["--api-fail", "2"], "from 0 to 1"),
+            (["--api-auth", "me"], "USER:PASSWORD"),
         ] {
             let error = parse(&arguments).unwrap_err();
             assert!(error.contains(reason), "{arguments:?}: {error}");

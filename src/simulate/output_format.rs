@@ -28,10 +28,8 @@ pub(crate) struct Names {
     pub(crate) chunk_created: &'static str,
     /// The event for a complete chunk.
     pub(crate) chunk_closed: &'static str,
-    /// The stream type of the output.
+    /// The stream type of the output; of a recording that of an FLV file.
     pub(crate) stream_type: &'static str,
-    /// The same as a number.
-    pub(crate) stream_type_numeric: u64,
     /// `connectionType` of the output and `operationType` of its settings.
     pub(crate) operation: u8,
     /// The payload member that holds the settings.
@@ -64,6 +62,15 @@ impl OutputFormat {
         match self {
             Self::Hls | Self::Hds | Self::Dash | Self::Mss => self.names().name,
             Self::Record => "",
+        }
+    }
+
+    /// The stream type of an output to files of some kind.
+    pub(crate) fn stream_type(self, container: &str) -> &'static str {
+        match (self, container) {
+            (Self::Record, "ts") => "OFTS",
+            (Self::Record, "mp4") => "OFMP4",
+            (Self::Hls | Self::Hds | Self::Dash | Self::Mss | Self::Record, _) => self.names().stream_type,
         }
     }
 
@@ -104,7 +111,6 @@ const HLS: Names = Names {
     chunk_created: "hlsChunkCreated",
     chunk_closed: "hlsChunkClosed",
     stream_type: "OFHLS",
-    stream_type_numeric: 5_712_332_670_013_276_160,
     operation: 3,
     settings: "hlsSettings",
     command: "createHLSStream",
@@ -117,7 +123,6 @@ const HDS: Names = Names {
     chunk_created: "hdsChunkCreated",
     chunk_closed: "hdsChunkClosed",
     stream_type: "OFHDS",
-    stream_type_numeric: 5_712_332_635_653_537_792,
     operation: 4,
     settings: "hdsSettings",
     command: "createHDSStream",
@@ -130,7 +135,6 @@ const DASH: Names = Names {
     chunk_created: "dashChunkCreated",
     chunk_closed: "dashChunkClosed",
     stream_type: "OFDASH",
-    stream_type_numeric: 5_712_328_224_726_843_392,
     operation: 6,
     settings: "dashSettings",
     command: "createDASHStream",
@@ -143,7 +147,6 @@ const MSS: Names = Names {
     chunk_created: "mssChunkCreated",
     chunk_closed: "mssChunkClosed",
     stream_type: "OFMSS",
-    stream_type_numeric: 5_712_338_197_636_186_112,
     operation: 5,
     settings: "mssSettings",
     command: "createMSSStream",
@@ -156,7 +159,6 @@ const RECORD: Names = Names {
     chunk_created: "recordChunkCreated",
     chunk_closed: "recordChunkClosed",
     stream_type: "OFRFLV",
-    stream_type_numeric: 5_712_343_639_247_945_728,
     operation: 7,
     settings: "recordSettings",
     command: "record",

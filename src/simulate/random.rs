@@ -30,9 +30,14 @@ impl Random {
         Duration::from_micros(self.between(low * 1000, high * 1000))
     }
 
+    /// A number from 0 to below 1.
+    pub(crate) fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
     /// True with the given probability.
     pub(crate) fn chance(&mut self, probability: f64) -> bool {
-        ((self.next() >> 11) as f64) < probability * (1_u64 << 53) as f64
+        self.unit() < probability
     }
 }
 

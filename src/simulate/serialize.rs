@@ -4,6 +4,7 @@ mod json;
 mod xml;
 mod xmlrpc;
 
+use super::command::Answer;
 use super::event::Event;
 use super::options::Format;
 
@@ -16,6 +17,13 @@ pub(crate) fn body(format: Format, event: &Event) -> Vec<u8> {
         Format::Xml => xml::write(&mut out, event.name, &members),
         Format::Xmlrpc => xmlrpc::write(&mut out, event.name, &members),
     }
+    out
+}
+
+/// An answer of the API, which is always JSON.
+pub(crate) fn answer(answer: &Answer) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1024);
+    json::write_map(&mut out, &answer.members());
     out
 }
 

@@ -4,7 +4,7 @@ use super::output_format::OutputFormat;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// One requested stall: `STREAM[:FORMAT]:after=DURATION,for=DURATION[,every=DURATION]`.
+/// One requested stall: `STREAM[:FORMAT]:after=DURATION,for=DURATION|recreated[,every=DURATION]`.
 ///
 /// Durations are the simulated server's time, counted from its first start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,15 +15,30 @@ pub struct Stall {
     pub format: Option<OutputFormat>,
     /// When the first stall begins.
     pub after: Duration,
-    /// How long each stall lasts.
-    pub lasting: Duration,
+    /// How long each stall lasts; until the output is closed and created anew when absent.
+    pub lasting: Option<Duration>,
     /// From the beginning of one stall to that of the next; only one stall when absent.
     pub every: Option<Duration>,
 }
 
+/// How the stall of an output ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum StallEnd {
+    /// By itself, at this moment.
+    At(Duration),
+    /// When the output is closed and created anew.
+    Recreated,
+}
+
 impl Stall {
-    /// The end of the stall that holds this output at a moment, if one does.
-    pub(crate) fn until(&self, stream: &str, format: OutputFormat, moment: Duration) -> Option<Duration> {
+    /// The end of the stall that holds an output of this age at a moment, if one does.
+    pub(crate) fn end(
+        &self,
+        stream: &str,
+        format: OutputFormat,
+        created: Duration,
+        moment: Duration,
+    ) -> Option<StallEnd> {
         if self.stream != stream || self.format.is_some_and(|only| only != format) {
             return None;
         }
@@ -35,8 +50,10 @@ impl Stall {
             }
             None => self.after,
         };
-        let end = start + self.lasting;
-        (moment < end).then_some(end)
+        match self.lasting {
+            Some(lasting) => (moment < start + lasting).then_some(StallEnd::At(start + lasting)),
+            None => (created < start).then_some(StallEnd::Recreated),
+        }
     }
 }
 
@@ -44,7 +61,8 @@ impl FromStr for Stall {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let form = "a stall is written STREAM[:FORMAT]:after=DURATION,for=DURATION[,every=DURATION]";
+        let form =
+            "a stall is written STREAM[:FORMAT]:after=DURATION,for=DURATION|recreated[,every=DURATION]";
         let Some((place, times)) = text.rsplit_once(':') else {
             return Err(form.to_owned());
         };
@@ -68,8 +86,13 @@ impl FromStr for Stall {
                     return Err(format!("a stall has no {other:?}, only after, for and every"));
                 }
             };
-            let duration = humantime::parse_duration(value)
-                .map_err(|error| format!("{key}={value} is not a duration: {error}"))?;
+            let duration = match (key, value) {
+                ("for", "recreated") => None,
+                _ => Some(
+                    humantime::parse_duration(value)
+                        .map_err(|error| format!("{key}={value} is not a duration: {error}"))?,
+                ),
+            };
             if slot.replace(duration).is_some() {
                 return Err(format!("a stall takes {key} only once"));
             }
@@ -77,7 +100,11 @@ impl FromStr for Stall {
         let (Some(after), Some(lasting)) = (after, lasting) else {
             return Err("a stall needs both after and for".to_owned());
         };
-        if every.is_some_and(|every| every <= lasting) {
+        let Some(after) = after else {
+            return Err("a stall's after must be a duration".to_owned());
+        };
+        let every = every.flatten();
+        if every.is_some_and(|every| lasting.is_some_and(|lasting| every <= lasting)) {
             return Err("a stall's every must be longer than its for".to_owned());
         }
         Ok(Self { stream: stream.to_owned(), format, after, lasting, every })
@@ -86,7 +113,7 @@ impl FromStr for Stall {
 
 #[cfg(test)]
 mod tests {
-    use super::{OutputFormat, Stall};
+    use super::{OutputFormat, Stall, StallEnd};
     use std::time::Duration;
 
     const fn at(seconds: u64) -> Duration {
@@ -96,17 +123,29 @@ mod tests {
     #[test]
     fn a_stall_begins_ends_and_repeats() {
         let stall: Stall = "cam2:hls:after=20s,for=60s,every=5m".parse().unwrap();
-        let until = |moment| stall.until("cam2", OutputFormat::Hls, at(moment));
+        let end = |stall: &Stall, stream, format, moment| stall.end(stream, format, at(0), at(moment));
+        let until = |moment| end(&stall, "cam2", OutputFormat::Hls, moment);
         assert_eq!(until(19), None);
-        assert_eq!(until(20), Some(at(80)));
-        assert_eq!(until(79), Some(at(80)));
+        assert_eq!(until(20), Some(StallEnd::At(at(80))));
+        assert_eq!(until(79), Some(StallEnd::At(at(80))));
         assert_eq!(until(80), None);
-        assert_eq!(until(320), Some(at(380)));
-        assert_eq!(stall.until("cam2", OutputFormat::Hds, at(20)), None);
-        assert_eq!(stall.until("cam1", OutputFormat::Hls, at(20)), None);
+        assert_eq!(until(320), Some(StallEnd::At(at(380))));
+        assert_eq!(end(&stall, "cam2", OutputFormat::Hds, 20), None);
+        assert_eq!(end(&stall, "cam1", OutputFormat::Hls, 20), None);
         let once: Stall = "cam1:after=1s,for=1s".parse().unwrap();
-        assert_eq!(once.until("cam1", OutputFormat::Dash, at(1)), Some(at(2)));
-        assert_eq!(once.until("cam1", OutputFormat::Dash, at(2)), None);
+        assert_eq!(end(&once, "cam1", OutputFormat::Dash, 1), Some(StallEnd::At(at(2))));
+        assert_eq!(end(&once, "cam1", OutputFormat::Dash, 2), None);
+    }
+
+    #[test]
+    fn a_stall_can_last_until_the_output_is_created_anew() {
+        let stall: Stall = "cam1:after=20s,for=recreated,every=1m".parse().unwrap();
+        let end = |created, moment| stall.end("cam1", OutputFormat::Hls, at(created), at(moment));
+        assert_eq!(end(1, 19), None);
+        assert_eq!(end(1, 20), Some(StallEnd::Recreated));
+        assert_eq!(end(1, 70), Some(StallEnd::Recreated));
+        assert_eq!(end(25, 70), None);
+        assert_eq!(end(25, 80), Some(StallEnd::Recreated));
     }
 
     #[test]

@@ -21,12 +21,18 @@ pub struct Truth {
     pub last_event_id: u64,
     /// Open inbound streams: name to unique id.
     pub streams: BTreeMap<String, u64>,
-    /// Open outputs to files, by format, group and stream.
+    /// The same with what is known of each, by unique id.
+    pub inputs: Vec<Input>,
+    /// Open outputs to files, by format, stream and group.
     pub outputs: Vec<Output>,
     /// Connected RTMP players: name of the stream to their number.
     pub players: BTreeMap<String, u64>,
     /// Streams being pushed to another server: name of the stream to their number.
     pub pushes: BTreeMap<String, u64>,
+    /// The same with what is known of each, by unique id.
+    pub pushed: Vec<Push>,
+    /// What the server has been told to keep up, open or not, by id.
+    pub configs: Vec<Configuration>,
     /// Armed timers, by id.
     pub timers: Vec<Timer>,
     /// Ids of the open web streaming sessions.
@@ -47,18 +53,69 @@ pub struct Truth {
     pub duplicated: BTreeMap<&'static str, u64>,
 }
 
+/// An open inbound stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Input {
+    /// Its name.
+    pub stream: String,
+    /// Its unique id.
+    pub unique_id: u64,
+    /// The configuration of a pull; none when it is published.
+    pub config_id: Option<u32>,
+    /// What the one who asked for the pull wants to be reminded of.
+    pub variables: BTreeMap<String, String>,
+    /// Whether a requested freeze holds it.
+    pub frozen: bool,
+}
+
+/// A stream that is being pushed to another server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Push {
+    /// The name of the stream.
+    pub stream: String,
+    /// Where it goes.
+    pub target: String,
+    /// Its unique id.
+    pub unique_id: u64,
+    /// The configuration that keeps it up.
+    pub config_id: Option<u32>,
+    /// What the one who asked for it wants to be reminded of.
+    pub variables: BTreeMap<String, String>,
+}
+
+/// Something the server has been told to keep up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Configuration {
+    /// Its id, which outlives a restart.
+    pub id: u32,
+    /// `pull`, `push`, `record`, or the format of an output.
+    pub purpose: &'static str,
+    /// The group of an output; otherwise empty.
+    pub group: String,
+    /// The name of the stream that it is about, open or not.
+    pub stream: String,
+    /// Whether it outlives its stream and the server.
+    pub keep_alive: bool,
+    /// What the one who asked for it wants to be reminded of.
+    pub variables: BTreeMap<String, String>,
+}
+
 /// An open output to files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Output {
     /// Its format.
     pub format: OutputFormat,
     /// The group it belongs to; empty for a recording.
-    pub group: &'static str,
+    pub group: String,
     /// The name of the stream it writes.
     pub stream: String,
     /// Its unique id.
     pub unique_id: u64,
-    /// Whether a requested stall holds it at this moment.
+    /// The configuration that keeps it up.
+    pub config_id: Option<u32>,
+    /// What the one who asked for it wants to be reminded of.
+    pub variables: BTreeMap<String, String>,
+    /// Whether a requested stall, or the freeze of its stream, holds it at this moment.
     pub stalled: bool,
 }
 
@@ -71,6 +128,8 @@ pub struct Timer {
     pub period: Option<u64>,
     /// How often it has fired.
     pub triggered: u32,
+    /// What the one who set it wants to be reminded of.
+    pub variables: BTreeMap<String, String>,
 }
 
 /// How many chunks of one track are complete.
@@ -79,7 +138,7 @@ pub struct ChunksClosed {
     /// The format of the output.
     pub format: OutputFormat,
     /// Its group; empty for a recording.
-    pub group: &'static str,
+    pub group: String,
     /// The name of the stream.
     pub stream: String,
     /// `audio` or `video` where they have chunks of their own, otherwise empty.

@@ -3,7 +3,11 @@
 //! The world only moves when [`World::advance`] tells it up to which moment, and is the same for the same options. What
 //! happens at a moment is a task on its agenda; carrying out a task logs events and puts further tasks on the agenda.
 
+mod address;
+mod arguments;
 mod chunks;
+mod commands;
+mod configs;
 mod inputs;
 mod outputs;
 mod plan;
@@ -13,6 +17,8 @@ mod stream_object;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod trouble;
+mod truths;
 mod viewers;
 
 use super::clock::Clock;
@@ -20,15 +26,16 @@ use super::event::Event;
 use super::options::Options;
 use super::output_format::OutputFormat;
 use super::random::Random;
-use super::truth::{ChunksClosed, Output as OpenOutput, Timer as ArmedTimer, Truth};
 use super::value::{Map, Value, i32, map};
+use configs::Config;
 use inputs::Input;
-use outputs::{Kind, Output};
+use outputs::Output;
 use plan::Slot;
 use server::{Brand, Process};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use timers::Timer;
+use timers::{Timer, Wanted};
+use trouble::Trouble;
 use viewers::Session;
 
 /// Something that happens at a moment. Ids of things that are gone by then make a task void.
@@ -48,13 +55,19 @@ enum Task {
     SessionStarts,
     SessionEnds { session: u64 },
     Download,
-    SetTimer { value: timers::When },
+    WantTimer { wanted: Wanted },
+    ReplaceTimer { timer: u32, wanted: Wanted },
     Trigger { timer: u32 },
+    CloseTimer { timer: u32 },
+    StartConfig { config: u32 },
+    FirstPlaylists { output: u64 },
+    Shut { stream: u64 },
+    Trouble { trouble: Trouble, index: usize },
     Burst,
 }
 
 /// One track of one output, for counting.
-type TrackKey = (OutputFormat, &'static str, String, &'static str);
+type TrackKey = (OutputFormat, String, String, &'static str);
 
 /// The simulated server.
 #[derive(Debug)]
@@ -74,6 +87,11 @@ pub(crate) struct World {
     outputs: BTreeMap<u64, Output>,
     timers: BTreeMap<u32, Timer>,
     sessions: BTreeMap<u64, Session>,
+    configs: BTreeMap<u32, Config>,
+    /// Configurations made so far, over every restart: the newest one's id.
+    configs_made: u32,
+    /// The requested troubles that have begun.
+    troubles: BTreeSet<(Trouble, usize)>,
     events: Vec<Event>,
     chunks_closed: BTreeMap<TrackKey, u64>,
     timers_triggered: u64,
@@ -100,6 +118,9 @@ impl World {
             outputs: BTreeMap::new(),
             timers: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            configs: BTreeMap::new(),
+            configs_made: 0,
+            troubles: BTreeSet::new(),
             events: Vec::new(),
             chunks_closed: BTreeMap::new(),
             timers_triggered: 0,
@@ -115,6 +136,11 @@ impl World {
 
     /// Everything that happens up to and including a moment, in the order of the events' ids.
     pub(crate) fn advance(&mut self, until: Duration) -> Vec<Event> {
+        self.live(until);
+        std::mem::take(&mut self.events)
+    }
+
+    fn live(&mut self, until: Duration) {
         while let Some(entry) = self.agenda.first_entry() {
             if entry.key().0 > until {
                 break;
@@ -124,7 +150,21 @@ impl World {
             self.carry_out(at, task);
         }
         self.now = self.now.max(until);
-        std::mem::take(&mut self.events)
+    }
+
+    /// How the server names itself.
+    pub(crate) fn agent(&self) -> &'static str {
+        self.brand.agent
+    }
+
+    /// Whether there is a server at this moment.
+    pub(crate) fn running(&self) -> bool {
+        self.running
+    }
+
+    /// How often it has started.
+    pub(crate) fn starts(&self) -> u64 {
+        self.starts
     }
 
     /// The moment of the next task; none when nothing will ever happen again.
@@ -143,55 +183,6 @@ impl World {
         self.slots
             .iter()
             .any(|slot| slot.label == stream && format.is_none_or(|format| slot.formats.contains(&format)))
-    }
-
-    /// What the server knows at this moment; nothing about deliveries.
-    pub(crate) fn truth(&self) -> Truth {
-        let mut truth = Truth {
-            running: self.running,
-            process_id: self.process.id,
-            starts: self.starts,
-            last_event_id: self.process.events,
-            timers_triggered: self.timers_triggered,
-            sessions: self.sessions.keys().copied().collect(),
-            emitted: self.emitted.clone(),
-            ..Truth::default()
-        };
-        for (unique_id, input) in &self.inputs {
-            truth.streams.insert(self.slots[input.slot].label.clone(), *unique_id);
-        }
-        for (unique_id, output) in &self.outputs {
-            let stream = self.slots[output.slot].label.clone();
-            match output.kind {
-                Kind::Player => *truth.players.entry(stream).or_default() += 1,
-                Kind::Push => *truth.pushes.entry(stream).or_default() += 1,
-                Kind::File(format) => truth.outputs.push(OpenOutput {
-                    format,
-                    group: format.group(),
-                    stalled: self.stalled_until(&stream, format, self.now).is_some(),
-                    stream,
-                    unique_id: *unique_id,
-                }),
-            }
-        }
-        truth.outputs.sort_by(|one, other| (one.format, &one.stream).cmp(&(other.format, &other.stream)));
-        truth.timers = self
-            .timers
-            .iter()
-            .map(|(id, timer)| ArmedTimer { id: *id, period: timer.period(), triggered: timer.triggered })
-            .collect();
-        truth.chunks_closed = self
-            .chunks_closed
-            .iter()
-            .map(|((format, group, stream, track), closed)| ChunksClosed {
-                format: *format,
-                group,
-                stream: stream.clone(),
-                track,
-                closed: *closed,
-            })
-            .collect();
-        truth
     }
 
     fn schedule(&mut self, at: Duration, task: Task) {
@@ -215,8 +206,14 @@ impl World {
             Task::SessionStarts => self.session_starts(at),
             Task::SessionEnds { session } => self.session_ends(at, session),
             Task::Download => self.download(at),
-            Task::SetTimer { value } => self.set_timer(at, value),
+            Task::WantTimer { wanted } => self.want_timer(at, wanted),
+            Task::ReplaceTimer { timer, wanted } => self.replace_timer(at, timer, wanted),
             Task::Trigger { timer } => self.trigger(at, timer),
+            Task::CloseTimer { timer } => self.close_timer(at, timer),
+            Task::StartConfig { config } => self.start_config(at, config),
+            Task::FirstPlaylists { output } => self.log_first_playlists(at, output),
+            Task::Shut { stream } => self.shut(at, stream),
+            Task::Trouble { trouble, index } => self.trouble(at, trouble, index),
             Task::Burst => self.burst(at),
         }
     }
@@ -234,8 +231,10 @@ impl World {
             payload,
         });
     }
+}
 
-    fn stalled_until(&self, stream: &str, format: OutputFormat, at: Duration) -> Option<Duration> {
-        self.options.stall.iter().filter_map(|stall| stall.until(stream, format, at)).max()
-    }
+/// The members of settings that are the caller's own.
+fn variables(settings: &Map) -> Map {
+    let own = settings.iter().filter(|(name, _)| name.starts_with('_') || name.starts_with('$'));
+    own.map(|(name, value)| (name.clone(), value.clone())).collect()
 }

@@ -35,7 +35,7 @@ pub(crate) fn of_truth(truth: &Truth) -> Facts {
         add(format!("{OPEN}streams out {format}"), 1);
         add(format!("{OPEN}outputs {format}"), 1);
         add(
-            format!("{OPEN}output {}", place(format, group(format, output.group), &shown(&output.stream))),
+            format!("{OPEN}output {}", place(format, group(format, &output.group), &shown(&output.stream))),
             1,
         );
     }
@@ -49,7 +49,7 @@ pub(crate) fn of_truth(truth: &Truth) -> Facts {
     add(format!("{OPEN}sessions"), truth.sessions.len() as u64);
     for chunks in &truth.chunks_closed {
         let format = label(chunks.format);
-        let place = place(format, group(format, chunks.group), &shown(&chunks.stream));
+        let place = place(format, group(format, &chunks.group), &shown(&chunks.stream));
         add(format!("chunks closed {place} {:?}", chunks.track), chunks.closed);
     }
     for (event, number) in &truth.emitted {

@@ -183,8 +183,9 @@ fn the_simulator_understands_what_it_is_told() {
     };
     let stall = &options.stall[0];
     // Longer than a scrape, an evaluation and the threshold together, so that one sees it fire.
-    assert!(stall.lasting.as_secs() >= 12 + 15 + 15, "{stall:?}");
-    assert!(stall.every.is_some_and(|every| every > stall.lasting * 2), "{stall:?}");
+    let lasting = stall.lasting.unwrap();
+    assert!(lasting.as_secs() >= 12 + 15 + 15, "{stall:?}");
+    assert!(stall.every.is_some_and(|every| every > lasting * 2), "{stall:?}");
 }
 
 /// The image is built from what `.dockerignore` lets through, so each file that Cargo.toml names must be among it.

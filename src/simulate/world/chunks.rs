@@ -1,11 +1,13 @@
 //! The files of an output: each chunk opened and closed in its format's rhythm, with its playlist.
 
 use super::super::output_format::OutputFormat;
+use super::super::stall::StallEnd;
 use super::super::value::{Map, Value, map, text, u64};
-use super::outputs::{Kind, Output};
+use super::configs::Files;
+use super::outputs::Output;
 use super::plan::FRAME_RATE;
-use super::settings::{self, joined};
-use super::{Task, World};
+use super::settings::joined;
+use super::{Task, World, variables};
 use std::time::Duration;
 
 /// A series of chunks: of an output, or of its audio or video where they are apart.
@@ -42,23 +44,30 @@ const PLAYLIST_CREATED: Duration = Duration::from_millis(22);
 impl World {
     /// Closes the chunk that is due and opens the next; during a stall both wait for its end.
     pub(super) fn write_chunk(&mut self, at: Duration, output: u64, track: usize) {
-        let Some((slot, format)) = self.output_format(output) else {
+        let Some((open, files)) =
+            self.outputs.get(&output).and_then(|open| Some((open, open.files.as_ref()?)))
+        else {
             return;
         };
-        let label = &self.slots[slot].label;
-        if let Some(end) = self.stalled_until(label, format, at) {
-            self.schedule(end, Task::WriteChunk { output, track });
-            return;
+        let (format, length) = (files.format, files.chunk_length);
+        match self.held(open, format, at) {
+            Some(StallEnd::At(end)) => {
+                self.schedule(end, Task::WriteChunk { output, track });
+                return;
+            }
+            Some(StallEnd::Recreated) => return,
+            None => {}
         }
         self.close_chunk(at, output, track, false);
         self.open_chunk(at, output, track);
-        let next = at + format.cadence(self.options.chunk_length);
-        self.schedule(next, Task::WriteChunk { output, track });
+        if !length.is_zero() {
+            self.schedule(at + format.cadence(length), Task::WriteChunk { output, track });
+        }
     }
 
     /// Closes what an ending output still has open, in the order of its format.
     pub(super) fn finish_chunks(&mut self, at: Duration, output: u64) {
-        let Some((_, format)) = self.output_format(output) else {
+        let Some(format) = self.files(output).map(|files| files.format) else {
             return;
         };
         let tracks = format.names().tracks.len();
@@ -79,35 +88,27 @@ impl World {
         }
     }
 
-    fn output_format(&self, output: u64) -> Option<(usize, OutputFormat)> {
-        let output = self.outputs.get(&output)?;
-        match output.kind {
-            Kind::File(format) => Some((output.slot, format)),
-            Kind::Push | Kind::Player => None,
-        }
+    fn files(&self, output: u64) -> Option<&Files> {
+        self.outputs.get(&output)?.files.as_ref()
     }
 
     fn open_chunk(&mut self, at: Duration, output_id: u64, track_index: usize) {
-        let Some((slot, format)) = self.output_format(output_id) else {
-            return;
-        };
         let Some(output) = self.outputs.get(&output_id) else {
             return;
         };
-        let Some(track) = output.tracks.get(track_index) else {
+        let (Some(files), Some(track)) = (&output.files, output.tracks.get(track_index)) else {
             return;
         };
-        let number = track.begun;
-        let media = &self.slots[slot].media;
-        let folder = joined(&[settings::group_folder(format).as_bytes(), &self.slots[slot].name]);
+        let (format, number) = (files.format, track.begun);
+        let media = &self.slots[output.slot].media;
         let file = match format {
             OutputFormat::Hls => {
                 let playlist = self.clock.real(output.created + PLAYLIST_CREATED).as_millis();
-                format!("/segment_{playlist}_{}.ts", number + 1)
+                format!("/{}_{playlist}_{}.ts", files.chunk_name, number + 1)
             }
-            OutputFormat::Hds => format!("/f4vSeg1-Frag{}", number + 1),
+            OutputFormat::Hds => format!("/{}Seg1-Frag{}", files.chunk_name, number + 1),
             OutputFormat::Dash => {
-                let length = self.options.chunk_length.as_millis() as u64;
+                let length = files.chunk_length.as_millis() as u64;
                 let start = number * length + number.saturating_sub(1) * 17;
                 format!("//{}/{}/segment_{start}.m4s", track.name, media.path_rate())
             }
@@ -115,17 +116,18 @@ impl World {
                 let start = self.clock.real(at).as_millis();
                 format!("/{}/{}/{start}.fmp4", track.name, media.path_rate())
             }
-            OutputFormat::Record => format!("_part{number:04}.flv"),
+            OutputFormat::Record if files.chunk_length.is_zero() => format!(".{}", files.container),
+            OutputFormat::Record => format!("_part{number:04}.{}", files.container),
         };
-        let folder = match format {
-            OutputFormat::Record => joined(&[settings::MEDIA_FOLDER.as_bytes(), &self.slots[slot].name]),
-            OutputFormat::Hls | OutputFormat::Hds | OutputFormat::Dash | OutputFormat::Mss => folder,
-        };
-        let file = joined(&[&folder, file.as_bytes()]);
+        let file = joined(&[&files.folder, file.as_bytes()]);
         let mut payload = map([("file", text(&file))]);
         payload.extend(match format {
             OutputFormat::Hls => self.segment(output, number),
-            OutputFormat::Record => map([("_tag", text("archive")), ("startTime", self.time(at))]),
+            OutputFormat::Record => {
+                let mut members = variables(&output.settings);
+                members.extend(map([("startTime", self.time(at))]));
+                members
+            }
             OutputFormat::Hds | OutputFormat::Dash | OutputFormat::Mss => map([("startTime", self.time(at))]),
         });
         self.log(at, format.names().chunk_created, payload);
@@ -138,12 +140,14 @@ impl World {
     }
 
     fn close_chunk(&mut self, at: Duration, output_id: u64, track_index: usize, last: bool) {
-        let Some((slot, format)) = self.output_format(output_id) else {
-            return;
-        };
         let Some(output) = self.outputs.get_mut(&output_id) else {
             return;
         };
+        let Some(files) = output.files.as_ref() else {
+            return;
+        };
+        let (slot, format, group) = (output.slot, files.format, files.group.clone());
+        let own = variables(&output.settings);
         let Some(track) = output.tracks.get_mut(track_index) else {
             return;
         };
@@ -174,20 +178,18 @@ impl World {
             ]));
         }
         if format == OutputFormat::Record {
-            payload.extend(map([
-                ("_tag", text("archive")),
-                ("frameCount", u64(all_frames)),
-                ("startTime", text("")),
-            ]));
+            payload.extend(own);
+            payload.extend(map([("frameCount", u64(all_frames)), ("startTime", text(""))]));
         }
         self.log(at, format.names().chunk_closed, payload);
         let label = self.slots[slot].label.clone();
-        *self.chunks_closed.entry((format, format.group(), label, name)).or_default() += 1;
+        *self.chunks_closed.entry((format, group, label, name)).or_default() += 1;
     }
 
     /// The two members that place an HLS segment in its playlist.
     fn segment(&self, output: &Output, number: u64) -> Map {
-        let start = FIRST_SEGMENT + number as f64 * self.options.chunk_length.as_millis() as f64;
+        let length = output.files.as_ref().map_or(Duration::ZERO, |files| files.chunk_length);
+        let start = FIRST_SEGMENT + number as f64 * length.as_millis() as f64;
         map([
             ("playlistStartTs", Value::Double(self.clock.millis(output.created + PLAYLIST_CREATED))),
             ("segmentStartTs", Value::Double(start)),
@@ -195,14 +197,10 @@ impl World {
     }
 
     fn log_child_playlist(&mut self, at: Duration, output: u64) {
-        let Some(output) = self.outputs.get(&output) else {
+        let Some(files) = self.files(output) else {
             return;
         };
-        let file = joined(&[
-            settings::group_folder(OutputFormat::Hls).as_bytes(),
-            &self.slots[output.slot].name,
-            b"/playlist.m3u8",
-        ]);
+        let file = joined(&[&files.folder, b"/", &files.playlist]);
         self.log(at, "hlsChildPlaylistUpdated", map([("file", text(file))]));
     }
 

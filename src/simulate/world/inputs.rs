@@ -1,9 +1,13 @@
 //! Inbound streams: published by encoders or pulled, with codecs, feeds and their end.
 
+use super::super::command::Command;
 use super::super::value::{Map, Value, map, text, u32, u64};
-use super::plan::{Config, Feed, Stay};
+use super::address::Address;
+use super::arguments::Arguments;
+use super::configs::{Code, Purpose};
+use super::plan::{Feed, Slot, Stay};
 use super::stream_object::{Codecs, Facts, NEAR_IP, Peer, common};
-use super::{Task, World, settings};
+use super::{Task, World, plan, settings};
 use std::time::Duration;
 
 /// An open inbound stream.
@@ -13,15 +17,24 @@ pub(super) struct Input {
     pub(super) slot: usize,
     pub(super) created: Duration,
     pub(super) codecs: Codecs,
-    /// Whether the server had every configuration of the slot before the stream opened.
-    known: bool,
-    peer: Peer,
-    pull: Option<Map>,
+    /// Since when no packets arrive although the connection stays up.
+    pub(super) frozen: Option<Duration>,
+    pub(super) peer: Peer,
+    /// The configuration of a pull.
+    pub(super) config: Option<u32>,
+    /// Its settings.
+    pub(super) pull: Option<Map>,
     /// Unique ids of the outputs it feeds, ascending.
     pub(super) outputs: Vec<u64>,
 }
 
-/// Where pulled streams come from.
+/// The port of a source at which nobody ever answers.
+const NOBODY: u16 = 1;
+/// From the loss of a pull to the next try.
+pub(super) const RECONNECT: Duration = Duration::from_secs(1);
+/// From an encoder's refusal to its next try.
+const AGAIN: Duration = Duration::from_secs(5);
+/// Where planned pulls come from.
 const PULL_HOST: &str = "192.0.2.50";
 /// From one look at the feeds to the next (`streamsExpireTimer`).
 const FEED_CHECK: Duration = Duration::from_secs(10);
@@ -36,20 +49,43 @@ impl World {
         if self.inputs.values().any(|input| input.slot == slot) {
             return;
         }
-        let pulled = self.slots[slot].pulled;
-        let known = !self.slots[slot].configs.is_empty();
-        let pull = pulled.then(|| self.pull_settings(at, slot));
+        let Slot { name, pulled, .. } = self.slots[slot].clone();
+        if self.input_named(&name).is_some() {
+            // The name is taken: the encoder is refused and tries again.
+            if !pulled {
+                self.schedule(at + AGAIN, Task::OpenStream { slot });
+            }
+            return;
+        }
         let own_port = u16::try_from(self.random.between(32_768, 60_999)).unwrap_or(40_000);
-        let peer = if pulled {
-            Peer { far_ip: PULL_HOST.to_owned(), far_port: 1935, near_port: own_port }
+        let (peer, config) = if pulled {
+            let Some((config, address)) = self.source(at, slot) else {
+                return;
+            };
+            (Peer { far_ip: address.host, far_port: address.port, near_port: own_port }, Some(config))
         } else {
-            Peer { far_ip: format!("192.0.2.{}", 60 + slot % 190), far_port: own_port, near_port: 1935 }
+            let far_ip = format!("192.0.2.{}", 60 + slot % 190);
+            (Peer { far_ip, far_port: own_port, near_port: 1935 }, None)
         };
+        let pull = config.and_then(|config| self.configs.get(&config)).map(|config| config.settings.clone());
         let unique_id = self.process.next_stream();
         self.inputs.insert(
             unique_id,
-            Input { slot, created: at, codecs: Codecs::Neither, known, peer, pull, outputs: Vec::new() },
+            Input {
+                slot,
+                created: at,
+                codecs: Codecs::Neither,
+                frozen: None,
+                peer,
+                config,
+                pull,
+                outputs: Vec::new(),
+            },
         );
+        if let Some(config) = config {
+            self.set_status(at, config, Code::Connected, 0);
+            self.set_status(at, config, Code::Streaming, unique_id);
+        }
         self.log_input(at + Duration::from_micros(91), "inStreamCreated", unique_id);
         let first = Duration::from_millis(if pulled { 25 } else { 50 });
         let input = unique_id;
@@ -72,26 +108,55 @@ impl World {
         }
     }
 
-    /// The settings of a pull; the first time an operator asks for it.
-    fn pull_settings(&mut self, at: Duration, slot: usize) -> Map {
+    /// The configuration of a pull and where it leads; none while there is nothing to connect to.
+    fn source(&mut self, at: Duration, slot: usize) -> Option<(u32, Address)> {
         let name = self.slots[slot].name.clone();
-        let uri = settings::joined(&[b"rtmp://", PULL_HOST.as_bytes(), b"/live/", &name]);
-        let agent = self.brand.agent;
-        if let Some(config_id) = self.slots[slot].configs.get(&Config::Pull) {
-            return settings::pull(&name, *config_id, agent, &uri);
+        let Some(id) = self.pull_of(&name) else {
+            self.ask_for_pull(at, slot, &name);
+            return None;
+        };
+        let config = self.configs.get(&id)?;
+        let Purpose::Pull(address) = config.purpose.clone() else {
+            return None;
+        };
+        if address.port != NOBODY {
+            return Some((id, address));
         }
-        let config_id = self.process.next_config();
-        self.slots[slot].configs.insert(Config::Pull, config_id);
-        let pull = settings::pull(&name, config_id, agent, &uri);
-        self.log_request(
-            at,
-            "pullStream",
-            map([("keepAlive", text("1")), ("localStreamName", text(&name)), ("uri", text(&uri))]),
-        );
-        let mut data = pull.clone();
-        data.extend(map([("uri", settings::uri(PULL_HOST, "/live/", &name))]));
-        self.log_response(at, settings::joined(&[b"Stream ", &uri, b" enqueued for pulling"]), data);
-        pull
+        let settings = config.settings.clone();
+        self.log(at, "pullStreamFailed", settings);
+        self.stream_ended(at, Some(id), Code::ConnectionFailed);
+        if self.configs.contains_key(&id) {
+            self.schedule(at + RECONNECT, Task::OpenStream { slot });
+        }
+        None
+    }
+
+    /// A planned pull that the server does not know: the operator asks for it, or it is there from the beginning.
+    fn ask_for_pull(&mut self, at: Duration, slot: usize, name: &[u8]) {
+        let Slot { planned, preset, .. } = self.slots[slot];
+        if !planned || (self.options.unattended && preset) {
+            return;
+        }
+        let uri = settings::joined(&[b"rtmp://", PULL_HOST.as_bytes(), b"/live/", name]);
+        let parameters =
+            map([("keepAlive", text("1")), ("localStreamName", text(name)), ("uri", text(&uri))]);
+        let command = Command::new("pullStream", &parameters);
+        if self.options.unattended {
+            self.slots[slot].preset = true;
+            // An input that cannot be set up is none: nobody is told.
+            drop(self.pull_stream(at, Arguments(&command)));
+        } else {
+            self.execute(at, &command);
+        }
+    }
+
+    /// The place of a stream that is to be pulled.
+    pub(super) fn slot_of_pull(&mut self, name: &[u8]) -> usize {
+        if let Some(slot) = self.slots.iter().position(|slot| slot.pulled && slot.name == name) {
+            return slot;
+        }
+        self.slots.push(plan::pulled(name));
+        self.slots.len() - 1
     }
 
     /// First one codec becomes known, then the other: video first from encoders, audio first from pulls.
@@ -104,20 +169,34 @@ impl World {
             (false, Some(_)) => Codecs::Audio,
             (false, None) => Codecs::Video,
         };
-        let (slot, known) = (input.slot, input.known);
+        let slot = input.slot;
         self.log_input(at, "inStreamCodecsUpdated", unique_id);
-        if !last {
+        if last {
+            self.schedule_outputs(at, slot, unique_id);
+        }
+    }
+
+    /// What is configured already follows at once; an operator needs a moment for each command.
+    fn schedule_outputs(&mut self, at: Duration, slot: usize, input: u64) {
+        let name = self.slots[slot].name.clone();
+        let waiting: Vec<u32> =
+            self.configs.iter().filter(|(_, config)| config.stream == name).map(|(id, _)| *id).collect();
+        let mut when = at + Duration::from_millis(870);
+        for config in waiting {
+            self.schedule(when, Task::StartConfig { config });
+            when += Duration::from_millis(15);
+        }
+        if self.options.unattended || !self.slots[slot].planned {
             return;
         }
-        // An operator needs a moment for each command; what is configured already follows at once.
-        let (wait, apart) = if known { (870, 15) } else { (1500, 180) };
-        let mut when = at + Duration::from_millis(wait);
-        let input = unique_id;
+        let mut when = at + Duration::from_millis(1500);
         for format in self.slots[slot].formats.clone() {
-            self.schedule(when, Task::CreateOutput { input, format });
-            when += Duration::from_millis(apart);
+            if self.files_of(&name, format, format.group()).is_none() {
+                self.schedule(when, Task::CreateOutput { input, format });
+                when += Duration::from_millis(180);
+            }
         }
-        if self.slots[slot].pushed {
+        if self.slots[slot].pushed && !self.is_pushed(&name) {
             self.schedule(when, Task::CreatePush { input });
         }
     }
@@ -155,18 +234,34 @@ impl World {
         for output in input.outputs {
             self.finish_output(at, output);
         }
-        if self.slots[input.slot].stay == Stay::Minutes {
-            let pause = self.random.millis(5_000, 20_000);
-            self.schedule(at + pause, Task::OpenStream { slot: input.slot });
+        self.stream_ended(at, input.config, Code::Disconnected);
+        let slot = input.slot;
+        match self.slots[slot].stay {
+            _ if self.slots[slot].pulled => {
+                if input.config.is_some_and(|config| self.configs.contains_key(&config)) {
+                    self.schedule(at + RECONNECT, Task::OpenStream { slot });
+                }
+            }
+            Stay::Forever | Stay::Minutes => {
+                let pause = self.random.millis(5_000, 20_000);
+                self.schedule(at + pause, Task::OpenStream { slot });
+            }
+            Stay::Burst(_) => {}
         }
     }
 
     fn log_input(&mut self, at: Duration, event: &'static str, unique_id: u64) {
-        let Some(input) = self.inputs.get(&unique_id) else {
-            return;
-        };
+        if let Some(payload) = self.input_object(at, unique_id) {
+            self.log(at, event, payload);
+        }
+    }
+
+    /// The description of an inbound stream.
+    pub(super) fn input_object(&self, at: Duration, unique_id: u64) -> Option<Map> {
+        let input = self.inputs.get(&unique_id)?;
         let slot = &self.slots[input.slot];
-        let mut payload = common(
+        let last_packet = input.frozen.map_or(at, |since| since.min(at));
+        let mut object = common(
             &self.clock,
             &Facts {
                 app_name: self.brand.app_name,
@@ -182,7 +277,7 @@ impl World {
                 media: slot.media,
                 flowing: match input.codecs {
                     Codecs::Neither => Duration::ZERO,
-                    Codecs::Video | Codecs::Audio | Codecs::Both => at.saturating_sub(input.created),
+                    Codecs::Video | Codecs::Audio | Codecs::Both => last_packet.saturating_sub(input.created),
                 },
                 peer: Some(&input.peer),
             },
@@ -192,8 +287,8 @@ impl World {
         } else {
             Value::List(input.outputs.iter().map(|id| u64(*id)).collect())
         };
-        payload.extend(map([("outStreamsUniqueIds", outputs)]));
-        payload.extend(match &input.pull {
+        object.extend(map([("outStreamsUniqueIds", outputs)]));
+        object.extend(match &input.pull {
             Some(pull) => {
                 let uri = pull.get("uri").cloned().unwrap_or(Value::Null);
                 map([
@@ -210,6 +305,6 @@ impl World {
                 ("userAgent", text("FMLE/3.0 (compatible; Lavf59.27.100)")),
             ]),
         });
-        self.log(at, event, payload);
+        Some(object)
     }
 }

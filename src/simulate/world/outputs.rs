@@ -1,9 +1,12 @@
 //! Outbound streams: outputs to files, pushes and players; their events and their end.
 
+use super::super::command::Command;
 use super::super::output_format::OutputFormat;
 use super::super::value::{Map, Value, map, text, u32, u64};
+use super::address::Address;
 use super::chunks::Track;
-use super::plan::Config;
+use super::configs::{Code, Files, Purpose};
+use super::inputs::RECONNECT;
 use super::settings::joined;
 use super::stream_object::{Codecs, Facts, NEAR_IP, Peer, common};
 use super::{Task, World, settings};
@@ -17,11 +20,26 @@ pub(super) struct Output {
     /// The unique id of that stream.
     pub(super) input: u64,
     pub(super) kind: Kind,
+    /// The configuration that keeps it up; none for players.
+    pub(super) config: Option<u32>,
+    /// Where it writes; none for players and pushes.
+    pub(super) files: Option<Files>,
     pub(super) created: Duration,
-    settings: Map,
-    peer: Option<Peer>,
+    /// As its events carry them.
+    pub(super) settings: Map,
+    pub(super) peer: Option<Peer>,
     /// The files being written; none for players and pushes.
     pub(super) tracks: Vec<Track>,
+}
+
+/// What an outbound stream begins with.
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) kind: Kind,
+    pub(super) config: Option<u32>,
+    pub(super) files: Option<Files>,
+    pub(super) settings: Map,
+    pub(super) peer: Option<Peer>,
 }
 
 /// What an outbound stream is.
@@ -39,150 +57,151 @@ pub(super) enum Kind {
 const PUSH_HOST: &str = "192.0.2.51";
 
 impl World {
-    /// Starts writing a stream in a format; the first time an operator asks for it.
+    /// The operator has a stream written in a format.
     pub(super) fn create_output(&mut self, at: Duration, input: u64, format: OutputFormat) {
-        let Some(slot) = self.inputs.get(&input).map(|input| input.slot) else {
+        let Some(name) = self.inputs.get(&input).map(|input| self.slots[input.slot].name.clone()) else {
             return;
         };
-        let name = self.slots[slot].name.clone();
-        let chunk_length = self.options.chunk_length.as_secs();
-        let (config_id, new) = self.config(slot, Config::Output(format));
-        if new {
-            let parameters = settings::output_parameters(format, &name, chunk_length);
-            self.log_request(at, format.names().command, parameters);
+        if self.files_of(&name, format, format.group()).is_some() {
+            return;
         }
-        let group_created = self.clock.millis(at);
-        let settings = settings::output(format, &name, config_id, chunk_length, group_created);
-        let answer = settings::output_answer(format, &settings);
-        let unique_id = self.open_output(at, input, Kind::File(format), settings, None);
+        let parameters = settings::output_parameters(format, &name, self.options.chunk_length.as_secs());
+        self.execute(at, &Command::new(format.names().command, &parameters));
+    }
+
+    /// The operator has a stream pushed elsewhere.
+    pub(super) fn create_push(&mut self, at: Duration, input: u64) {
+        let Some(name) = self.inputs.get(&input).map(|input| self.slots[input.slot].name.clone()) else {
+            return;
+        };
+        let parameters = map([
+            ("keepAlive", text("1")),
+            ("localStreamName", text(&name)),
+            ("targetStreamName", text(&name)),
+            ("uri", text(format!("rtmp://{PUSH_HOST}/live"))),
+        ]);
+        self.execute(at, &Command::new("pushStream", &parameters));
+    }
+
+    /// Opens what a configuration asks for, if its stream is there and nothing is open yet.
+    pub(super) fn start_config(&mut self, at: Duration, id: u32) {
+        let Some(config) = self.configs.get(&id) else {
+            return;
+        };
+        if config.hopeless || self.stream_of(id).is_some() {
+            return;
+        }
+        let ready = |input: &u64| self.inputs.get(input).is_some_and(|input| input.codecs == Codecs::Both);
+        let Some(input) = self.input_named(&config.stream).filter(ready) else {
+            return;
+        };
+        let (purpose, settings) = (config.purpose.clone(), config.settings.clone());
+        self.set_status(at, id, Code::Connected, 0);
+        let unique_id = match purpose {
+            Purpose::Pull(_) => return,
+            Purpose::Files(files) => self.start_files(at, input, id, files, settings),
+            Purpose::Push(address) => self.start_push(at, input, id, address, settings),
+        };
+        self.set_status(at, id, Code::Streaming, unique_id);
+    }
+
+    fn start_files(&mut self, at: Duration, input: u64, config: u32, files: Files, settings: Map) -> u64 {
+        let format = files.format;
+        let unique_id = self.open_output(
+            at,
+            input,
+            Opening {
+                kind: Kind::File(format),
+                config: Some(config),
+                files: Some(files),
+                settings,
+                peer: None,
+            },
+        );
         self.log_output(at + ms(5), "outStreamCodecsUpdated", unique_id, true);
-        if new {
-            self.log_response(at + ms(6), format.names().answer, answer);
-        }
-        self.log_first_playlists(at + ms(22), format, &name);
-        if format == OutputFormat::Dash {
-            self.log_init_segments(at + ms(30), slot);
-        }
+        self.schedule(at + ms(22), Task::FirstPlaylists { output: unique_id });
         for track in 0..format.names().tracks.len() {
             let later = ms(if track == 0 { 0 } else { 20 });
             let task = Task::WriteChunk { output: unique_id, track };
             self.schedule(at + format.first_chunk() + later, task);
         }
+        unique_id
     }
 
-    /// Starts pushing a stream elsewhere.
-    pub(super) fn create_push(&mut self, at: Duration, input: u64) {
-        let Some(slot) = self.inputs.get(&input).map(|input| input.slot) else {
-            return;
-        };
-        let name = self.slots[slot].name.clone();
-        let (config_id, new) = self.config(slot, Config::Push);
-        let uri = format!("rtmp://{PUSH_HOST}/live");
-        let mut settings = settings::push(&name, config_id, self.brand.agent, uri.as_bytes());
-        if new {
-            self.log_request(
-                at,
-                "pushStream",
-                map([
-                    ("keepAlive", text("1")),
-                    ("localStreamName", text(&name)),
-                    ("targetStreamName", text(&name)),
-                    ("uri", text(&uri)),
-                ]),
-            );
-            let mut data = settings.clone();
-            data.extend(map([("targetUri", settings::uri(PUSH_HOST, "/", b"live"))]));
-            self.log_response(
-                at,
-                joined(&[
-                    b"Local stream ",
-                    &name,
-                    b" enqueued for pushing to ",
-                    uri.as_bytes(),
-                    b" as ",
-                    &name,
-                ]),
-                data,
-            );
-        }
-        settings.extend(map([("localUniqueStreamId", u32(u32::try_from(input).unwrap_or(u32::MAX)))]));
-        let peer = Peer {
-            far_ip: PUSH_HOST.to_owned(),
-            far_port: 1935,
-            near_port: u16::try_from(self.random.between(32_768, 60_999)).unwrap_or(40_000),
-        };
-        let unique_id = self.open_output(at, input, Kind::Push, settings, Some(peer));
-        self.log_output(at + ms(10), "outStreamCodecsUpdated", unique_id, true);
-    }
-
-    /// The id of a configuration, and whether it was made just now.
-    fn config(&mut self, slot: usize, config: Config) -> (u32, bool) {
-        if let Some(config_id) = self.slots[slot].configs.get(&config) {
-            return (*config_id, false);
-        }
-        let config_id = self.process.next_config();
-        self.slots[slot].configs.insert(config, config_id);
-        (config_id, true)
-    }
-
-    /// Registers an outbound stream, which only afterwards is linked to its source.
-    pub(super) fn open_output(
+    fn start_push(
         &mut self,
         at: Duration,
         input: u64,
-        kind: Kind,
-        settings: Map,
-        peer: Option<Peer>,
+        config: u32,
+        address: Address,
+        mut settings: Map,
     ) -> u64 {
+        settings.extend(map([("localUniqueStreamId", u32(u32::try_from(input).unwrap_or(u32::MAX)))]));
+        let peer = Peer {
+            far_ip: address.host,
+            far_port: address.port,
+            near_port: u16::try_from(self.random.between(32_768, 60_999)).unwrap_or(40_000),
+        };
+        let opening =
+            Opening { kind: Kind::Push, config: Some(config), files: None, settings, peer: Some(peer) };
+        let unique_id = self.open_output(at, input, opening);
+        self.log_output(at + ms(10), "outStreamCodecsUpdated", unique_id, true);
+        unique_id
+    }
+
+    /// Registers an outbound stream, which only afterwards is linked to its source.
+    pub(super) fn open_output(&mut self, at: Duration, input: u64, opening: Opening) -> u64 {
         let unique_id = self.process.next_stream();
         let Some(source) = self.inputs.get_mut(&input) else {
             return unique_id;
         };
         source.outputs.push(unique_id);
+        let Opening { kind, config, files, settings, peer } = opening;
         let tracks: &[&str] = match kind {
             Kind::File(format) => format.names().tracks,
             Kind::Push | Kind::Player => &[],
         };
+        let tracks = tracks.iter().map(|name| Track::new(name)).collect();
+        let slot = source.slot;
         self.outputs.insert(
             unique_id,
-            Output {
-                slot: source.slot,
-                input,
-                kind,
-                created: at,
-                settings,
-                peer,
-                tracks: tracks.iter().map(|name| Track::new(name)).collect(),
-            },
+            Output { slot, input, kind, config, files, created: at, settings, peer, tracks },
         );
         self.log_output(at + Duration::from_micros(110), "outStreamCreated", unique_id, false);
         unique_id
     }
 
     /// The playlists that are written when an output starts.
-    fn log_first_playlists(&mut self, at: Duration, format: OutputFormat, name: &[u8]) {
-        let folder = settings::group_folder(format);
-        let master = |file: &str| map([("file", text(format!("{folder}{file}")))]);
-        match format {
-            OutputFormat::Hls => self.log(at, "hlsMasterPlaylistUpdated", master("playlist.m3u8")),
+    pub(super) fn log_first_playlists(&mut self, at: Duration, output: u64) {
+        let Some(files) = self.outputs.get(&output).and_then(|output| output.files.clone()) else {
+            return;
+        };
+        let in_group = |file: &[u8]| map([("file", text(joined(&[&files.group_folder, file])))]);
+        match files.format {
+            OutputFormat::Hls => self.log(at, "hlsMasterPlaylistUpdated", in_group(b"playlist.m3u8")),
             OutputFormat::Hds => {
-                self.log(at, "hdsMasterPlaylistUpdated", master("manifest.f4m"));
-                let child = joined(&[folder.as_bytes(), name, b"/", name, b".f4m"]);
+                self.log(at, "hdsMasterPlaylistUpdated", in_group(b"manifest.f4m"));
+                let child = joined(&[&files.folder, b"/", &files.playlist]);
                 self.log(at, "hdsChildPlaylistUpdated", map([("file", text(child))]));
             }
-            OutputFormat::Dash => self.log(at, "dashPlaylistUpdated", master("manifest.mpd")),
-            OutputFormat::Mss => self.log(at, "mssPlaylistUpdated", master("manifest.ismc")),
+            OutputFormat::Dash => {
+                self.log(at, "dashPlaylistUpdated", in_group(&files.playlist));
+                self.log_init_segments(at + ms(8), output, &files);
+            }
+            OutputFormat::Mss => self.log(at, "mssPlaylistUpdated", in_group(&files.playlist)),
             OutputFormat::Record => {}
         }
     }
 
     /// The two writers of DASH initialisation segments, which look like recordings of a few milliseconds.
-    fn log_init_segments(&mut self, at: Duration, slot: usize) {
+    fn log_init_segments(&mut self, at: Duration, output: u64, files: &Files) {
+        let Some(slot) = self.outputs.get(&output).map(|output| output.slot) else {
+            return;
+        };
         for (track, begin) in [("audio", at), ("video", at + ms(12))] {
             let unique_id = self.process.next_stream();
             let path = joined(&[
-                settings::group_folder(OutputFormat::Dash).as_bytes(),
-                &self.slots[slot].name,
+                &files.folder,
                 format!("//{track}/{}/seg_init.mp4", self.slots[slot].media.path_rate()).as_bytes(),
             ]);
             for (event, query) in [
@@ -212,7 +231,7 @@ impl World {
                     (
                         "recordSettings",
                         Value::Map(map([
-                            ("chunkLength", u64(self.options.chunk_length.as_secs())),
+                            ("chunkLength", u64(files.chunk_length.as_secs())),
                             ("computedPathToFile", text(&path)),
                         ])),
                     ),
@@ -230,28 +249,46 @@ impl World {
             None => return,
         };
         self.log_output(at, "outStreamClosed", unique_id, linked);
-        if let Some(output) = self.outputs.remove(&unique_id)
-            && let Some(input) = self.inputs.get_mut(&output.input)
-        {
+        let Some(output) = self.outputs.remove(&unique_id) else {
+            return;
+        };
+        if let Some(input) = self.inputs.get_mut(&output.input) {
             input.outputs.retain(|id| *id != unique_id);
+        }
+        let code = if output.kind == Kind::Push { Code::Disconnected } else { Code::WaitingForStream };
+        self.stream_ended(at, output.config, code);
+        if let Some(config) = output.config.filter(|_| linked) {
+            self.schedule(at + RECONNECT, Task::StartConfig { config });
         }
     }
 
     /// Logs a stream event; an output that is not linked to its source knows neither its id nor its codecs.
     pub(super) fn log_output(&mut self, at: Duration, event: &'static str, unique_id: u64, linked: bool) {
-        let Some(output) = self.outputs.get(&unique_id) else {
-            return;
-        };
+        if let Some(payload) = self.output_object(at, unique_id, linked) {
+            self.log(at, event, payload);
+        }
+    }
+
+    /// The description of any open stream.
+    pub(super) fn stream_object(&self, at: Duration, unique_id: u64) -> Option<Map> {
+        self.input_object(at, unique_id).or_else(|| self.output_object(at, unique_id, true))
+    }
+
+    /// The description of an outbound stream.
+    fn output_object(&self, at: Duration, unique_id: u64, linked: bool) -> Option<Map> {
+        let output = self.outputs.get(&unique_id)?;
         let slot = &self.slots[output.slot];
-        let (kind, kind_numeric, operation) = match output.kind {
+        let (kind, operation) = match output.kind {
             Kind::File(format) => {
-                let names = format.names();
-                (names.stream_type, names.stream_type_numeric, names.operation)
+                let container = output.files.as_ref().map_or("", |files| files.container);
+                (format.stream_type(container), format.names().operation)
             }
-            Kind::Push => ("ONR", 5_714_595_137_133_215_744, 2),
-            Kind::Player => ("ONR", 5_714_595_137_133_215_744, 0),
+            Kind::Push => ("ONR", 2),
+            Kind::Player => ("ONR", 0),
         };
-        let mut payload = common(
+        let frozen = self.inputs.get(&output.input).and_then(|input| input.frozen);
+        let last_packet = frozen.map_or(at, |since| since.min(at));
+        let mut object = common(
             &self.clock,
             &Facts {
                 app_name: self.brand.app_name,
@@ -259,23 +296,23 @@ impl World {
                 unique_id,
                 name: &slot.name,
                 kind,
-                kind_numeric,
+                kind_numeric: numeric(kind),
                 operation,
                 created: output.created,
                 query: at,
                 codecs: if linked { Codecs::Both } else { Codecs::Neither },
                 media: slot.media,
-                flowing: at.saturating_sub(output.created + ms(20)),
+                flowing: last_packet.saturating_sub(output.created + ms(20)),
                 peer: output.peer.as_ref(),
             },
         );
         let source = if linked { u64(output.input) } else { Value::Null };
-        payload.extend(map([("inStreamUniqueId", source)]));
+        object.extend(map([("inStreamUniqueId", source)]));
         let settings = Value::Map(output.settings.clone());
-        payload.extend(match output.kind {
+        object.extend(match output.kind {
             Kind::File(format) => map([(format.names().settings, settings)]),
             Kind::Push => {
-                let uri = text(format!("rtmp://{PUSH_HOST}/live"));
+                let uri = output.settings.get("targetUri").cloned().unwrap_or(Value::Null);
                 map([
                     ("canDropFrames", Value::Bool(true)),
                     ("pageUrl", text("")),
@@ -292,8 +329,15 @@ impl World {
                 ("userAgent", text("LNX 10,0,32,18")),
             ]),
         });
-        self.log(at, event, payload);
+        Some(object)
     }
+}
+
+/// A stream type as a number: its letters as the bytes of one, from the top.
+fn numeric(kind: &str) -> u64 {
+    (0..8).fold(0, |number, position| {
+        (number << 8) | u64::from(kind.as_bytes().get(position).copied().unwrap_or(0))
+    })
 }
 
 const fn ms(millis: u64) -> Duration {

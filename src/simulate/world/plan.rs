@@ -2,7 +2,6 @@
 
 use super::super::options::Options;
 use super::super::output_format::OutputFormat;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A place for a stream that comes, stays a while and perhaps comes back.
@@ -26,8 +25,10 @@ pub(super) struct Slot {
     pub(super) silent: Option<Feed>,
     /// What it carries.
     pub(super) media: Media,
-    /// Configurations the server holds for it, with their ids; forgotten at a restart.
-    pub(super) configs: BTreeMap<Config, u32>,
+    /// Whether it belongs to the plan; otherwise a command has brought it.
+    pub(super) planned: bool,
+    /// Whether the pull has been set up that is there from the beginning when there is no operator.
+    pub(super) preset: bool,
 }
 
 /// How long a stream stays once it is open.
@@ -48,17 +49,6 @@ pub(super) enum Feed {
     Audio,
     /// No video packets arrive.
     Video,
-}
-
-/// What a configuration is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Config {
-    /// Pulling the stream.
-    Pull,
-    /// Pushing it elsewhere.
-    Push,
-    /// Writing it to files.
-    Output(OutputFormat),
 }
 
 /// Size and rates of a stream.
@@ -121,7 +111,7 @@ fn camera(options: &Options, number: usize) -> Slot {
         0 => formats.push(OutputFormat::Record),
         _ => {}
     }
-    let stays = number % 4 == 1 || pulled || options.stall.iter().any(|stall| stall.stream == label);
+    let stays = number % 4 == 1 || pulled || names_stream(options, &label);
     Slot {
         formats,
         pulled,
@@ -138,6 +128,12 @@ fn camera(options: &Options, number: usize) -> Slot {
     }
 }
 
+/// Whether a request for trouble needs this stream to stay.
+fn names_stream(options: &Options, label: &str) -> bool {
+    options.stall.iter().any(|stall| stall.stream == label)
+        || options.freeze.iter().chain(&options.lose_push).any(|trouble| trouble.stream == label)
+}
+
 /// A published stream that is only written as HLS and that nobody watches.
 fn plain(name: Vec<u8>, stay: Stay) -> Slot {
     Slot {
@@ -150,8 +146,14 @@ fn plain(name: Vec<u8>, stay: Stay) -> Slot {
         stay,
         silent: None,
         media: SIZES[2],
-        configs: BTreeMap::new(),
+        planned: true,
+        preset: false,
     }
+}
+
+/// A stream that a command has the server pull.
+pub(super) fn pulled(name: &[u8]) -> Slot {
+    Slot { pulled: true, planned: false, ..plain(name.to_vec(), Stay::Forever) }
 }
 
 /// Names that a hostile publisher could choose; the server takes each of them as it is.

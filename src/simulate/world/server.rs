@@ -1,8 +1,9 @@
-//! The server process itself: start, graceful stop, crash, bursts, and the commands it answers.
+//! The server process itself: start, graceful stop, crash and bursts.
 
 use super::super::value::{Map, Value, i32, map, text, u16};
 use super::plan::Stay;
-use super::{Task, World, timers};
+use super::timers::Wanted;
+use super::{Task, World};
 use std::time::Duration;
 
 /// Numbers that begin anew with each process.
@@ -13,7 +14,6 @@ pub(super) struct Process {
     /// Events logged so far: the newest one's id.
     pub(super) events: u64,
     streams: u64,
-    configs: u32,
     protocols: u32,
     /// Web sessions opened so far: the newest one's id.
     pub(super) sessions: u64,
@@ -21,17 +21,12 @@ pub(super) struct Process {
 
 impl Process {
     pub(super) fn new(id: i32) -> Self {
-        Self { id, events: 0, streams: 0, configs: 0, protocols: 866, sessions: 0 }
+        Self { id, events: 0, streams: 0, protocols: 866, sessions: 0 }
     }
 
     pub(super) fn next_stream(&mut self) -> u64 {
         self.streams += 1;
         self.streams
-    }
-
-    pub(super) fn next_config(&mut self) -> u32 {
-        self.configs += 1;
-        self.configs
     }
 
     /// Timers share their ids with connections, so that they are far apart.
@@ -81,7 +76,7 @@ impl Brand {
         }
     }
 
-    fn version(&self) -> Map {
+    pub(super) fn version(&self) -> Map {
         map([
             ("banner", text(self.banner)),
             ("branchName", text(self.branch)),
@@ -110,20 +105,20 @@ impl World {
             map([("config", self.application()), ("id", i32(1)), ("name", text(self.brand.app_name))]),
         );
         self.log(at, "serverStarted", self.brand.version());
-        let coming: Vec<usize> =
-            (0..self.slots.len()).filter(|slot| !matches!(self.slots[*slot].stay, Stay::Burst(_))).collect();
+        let comes = |slot: &usize| !matches!(self.slots[*slot].stay, Stay::Burst(_));
+        let coming: Vec<usize> = (0..self.slots.len()).filter(comes).collect();
         let apart = (STREAMS_WITHIN / u32::try_from(coming.len().max(1)).unwrap_or(u32::MAX))
             .min(Duration::from_millis(250));
         for (position, slot) in (0_u32..).zip(coming) {
             self.schedule(at + FIRST_STREAM + apart * position, Task::OpenStream { slot });
         }
-        for (seconds, value) in [
-            (2, timers::When::Every(10)),
-            (3, timers::When::Every(60)),
-            (4, timers::When::In(Duration::from_secs(30))),
-        ] {
-            self.schedule(at + Duration::from_secs(seconds), Task::SetTimer { value });
+        let timers =
+            [(2, Wanted::Every(10)), (3, Wanted::Every(60)), (4, Wanted::In(Duration::from_secs(30)))];
+        let wanted = if self.options.unattended { &timers[..0] } else { &timers[..] };
+        for &(seconds, wanted) in wanted {
+            self.schedule(at + Duration::from_secs(seconds), Task::WantTimer { wanted });
         }
+        self.schedule_trouble(at);
         self.schedule(at + Duration::from_secs(12), Task::SessionStarts);
         self.schedule(at + Duration::from_secs(40), Task::Download);
         if self.options.burst > 0 {
@@ -170,6 +165,7 @@ impl World {
     /// The process is gone without a word; another one starts after the pause.
     pub(super) fn crash(&mut self, at: Duration) {
         self.forget();
+        self.keep_configs(at);
         let id = if self.options.crash_keep_pid {
             self.process.id
         } else {
@@ -193,22 +189,5 @@ impl World {
         self.outputs.clear();
         self.timers.clear();
         self.sessions.clear();
-        for slot in &mut self.slots {
-            slot.configs.clear();
-        }
-    }
-
-    pub(super) fn log_request(&mut self, at: Duration, command: &'static str, parameters: Map) {
-        let payload = map([("command", text(command)), ("parameters", Value::Map(parameters))]);
-        self.log(at, "cliRequest", payload);
-    }
-
-    pub(super) fn log_response(&mut self, at: Duration, description: impl AsRef<[u8]>, data: Map) {
-        let payload = map([
-            ("data", Value::Map(data)),
-            ("description", text(description)),
-            ("status", text("SUCCESS")),
-        ]);
-        self.log(at, "cliResponse", payload);
     }
 }

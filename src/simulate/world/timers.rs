@@ -1,5 +1,6 @@
-//! Timers: set by an operator, firing periodically or once, removed in the end.
+//! Timers: set on command, firing periodically or once, removed in the end.
 
+use super::super::command::Command;
 use super::super::value::{self, Map, Value, map, text, u32, u64};
 use super::{Task, World};
 use std::time::Duration;
@@ -9,17 +10,27 @@ use std::time::Duration;
 pub(super) enum When {
     /// Every so many seconds.
     Every(u64),
-    /// Once, at a time that lies this far ahead.
+    /// Once, at these seconds since the Unix epoch.
+    At(u64),
+}
+
+/// A timer that the operator wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Every so many seconds, set anew after some expiries.
+    Every(u64),
+    /// Once, when so much time has passed.
     In(Duration),
 }
 
 /// An armed timer.
 #[derive(Debug)]
 pub(super) struct Timer {
-    when: When,
-    set: Duration,
+    pub(super) when: When,
     /// How often it has fired.
     pub(super) triggered: u32,
+    /// What the one who set it wants to be reminded of.
+    pub(super) variables: Map,
 }
 
 impl Timer {
@@ -27,89 +38,101 @@ impl Timer {
     pub(super) fn period(&self) -> Option<u64> {
         match self.when {
             When::Every(seconds) => Some(seconds),
-            When::In(_) => None,
+            When::At(_) => None,
         }
     }
 }
 
-/// A periodic timer is removed after this many expiries and set again a little later.
-const EXPIRIES: u32 = 30;
+/// The operator removes a periodic timer after this many expiries and sets it again a little later.
+const EXPIRIES: u64 = 30;
 /// The pause before that.
 const PAUSE: Duration = Duration::from_secs(5);
+/// From the last expiry to its removal.
+const AFTER_EXPIRY: Duration = Duration::from_millis(1);
 
 impl World {
-    pub(super) fn set_timer(&mut self, at: Duration, when: When) {
-        let (value, first) = match when {
-            When::Every(seconds) => (seconds.to_string(), Duration::from_secs(seconds)),
-            When::In(ahead) => (self.clock.command_time(at + ahead), ahead),
+    /// The operator sets a timer; the short one tells by a variable of its own which stream it is for.
+    pub(super) fn want_timer(&mut self, at: Duration, wanted: Wanted) {
+        let value = match wanted {
+            Wanted::Every(seconds) => seconds.to_string(),
+            Wanted::In(ahead) => self.clock.command_time(at + ahead),
         };
         let mut parameters = map([("value", text(value))]);
-        parameters.extend(owner(when));
-        self.log_request(at, "setTimer", parameters);
-        let timer = self.process.next_protocol();
-        self.timers.insert(timer, Timer { when, set: at, triggered: 0 });
-        self.log_timer(at, "timerCreated", timer);
-        let data = self.timer_object(timer);
-        self.log_response(at, "Custom timer enqueued", data);
-        self.schedule(at + first, Task::Trigger { timer });
-    }
-
-    pub(super) fn trigger(&mut self, at: Duration, id: u32) {
-        let Some(timer) = self.timers.get_mut(&id) else {
-            return;
-        };
-        timer.triggered += 1;
-        let (when, triggered) = (timer.when, timer.triggered);
-        self.timers_triggered += 1;
-        self.log_timer(at, "timerTriggered", id);
-        match when {
-            When::In(_) => {
-                self.log_timer(at, "timerClosed", id);
-                self.timers.remove(&id);
-            }
-            When::Every(_) if triggered == EXPIRIES => {
-                self.log_request(at, "removeTimer", map([("id", text(id.to_string()))]));
-                let data = self.timer_object(id);
-                self.log_response(at, "Timer removed", data);
-                self.log_timer(at, "timerClosed", id);
-                self.timers.remove(&id);
-                self.schedule(at + PAUSE, Task::SetTimer { value: when });
-            }
-            When::Every(seconds) => {
-                self.schedule(at + Duration::from_secs(seconds), Task::Trigger { timer: id });
-            }
+        if wanted == Wanted::Every(10) {
+            parameters.extend(map([("_streamName", text("cam1"))]));
+        }
+        self.execute(at, &Command::new("setTimer", &parameters));
+        if let Wanted::Every(seconds) = wanted
+            && let Some((timer, _)) = self.timers.last_key_value()
+        {
+            let lasts = Duration::from_secs(seconds * EXPIRIES) + AFTER_EXPIRY;
+            self.schedule(at + lasts, Task::ReplaceTimer { timer: *timer, wanted });
         }
     }
 
-    fn log_timer(&mut self, at: Duration, event: &'static str, id: u32) {
-        let payload = self.timer_object(id);
-        self.log(at, event, payload);
+    /// The operator removes a timer and sets it again later.
+    pub(super) fn replace_timer(&mut self, at: Duration, timer: u32, wanted: Wanted) {
+        if self.timers.contains_key(&timer) {
+            self.execute(at, &Command::new("removeTimer", &map([("id", text(timer.to_string()))])));
+            self.schedule(at + PAUSE, Task::WantTimer { wanted });
+        }
     }
 
-    fn timer_object(&self, id: u32) -> Map {
+    pub(super) fn trigger(&mut self, at: Duration, id: u32) {
+        match self.timers.get(&id).map(|timer| timer.when) {
+            Some(When::Every(seconds)) => {
+                self.count_expiry(at, id);
+                self.schedule(at + Duration::from_secs(seconds), Task::Trigger { timer: id });
+            }
+            Some(When::At(_)) => drop(self.fire_once(at, id)),
+            None => {}
+        }
+    }
+
+    /// Fires a timer for the first and last time, and returns how it was then.
+    pub(super) fn fire_once(&mut self, at: Duration, id: u32) -> Map {
+        self.count_expiry(at, id);
+        let object = self.timer_object(id);
+        self.close_timer(at, id);
+        object
+    }
+
+    pub(super) fn close_timer(&mut self, at: Duration, id: u32) {
+        self.log_timer(at, "timerClosed", id);
+        self.timers.remove(&id);
+    }
+
+    pub(super) fn log_timer(&mut self, at: Duration, event: &'static str, id: u32) {
+        if self.timers.contains_key(&id) {
+            let payload = self.timer_object(id);
+            self.log(at, event, payload);
+        }
+    }
+
+    pub(super) fn timer_object(&self, id: u32) -> Map {
         let Some(timer) = self.timers.get(&id) else {
             return Map::new();
         };
         let (count, value) = match timer.when {
             When::Every(seconds) => (u32(timer.triggered), u64(seconds)),
-            When::In(ahead) => (
+            When::At(seconds) => (
                 match i32::try_from(timer.triggered) {
                     Ok(triggered) if triggered > 0 => value::i32(triggered),
                     Ok(_) | Err(_) => u32(0),
                 },
-                Value::Timestamp(self.clock.date_time(timer.set + ahead)),
+                Value::Timestamp(self.clock.stamp(seconds)),
             ),
         };
-        let mut object = map([("timerId", u32(id)), ("triggerCount", count), ("value", value)]);
-        object.extend(owner(timer.when));
+        let mut object = timer.variables.clone();
+        object.extend(map([("timerId", u32(id)), ("triggerCount", count), ("value", value)]));
         object
     }
-}
 
-/// The short timer tells by a variable of its own which stream it is for, as an operator would set it.
-fn owner(when: When) -> Map {
-    match when {
-        When::Every(10) => map([("_streamName", text("cam1"))]),
-        When::Every(_) | When::In(_) => Map::new(),
+    fn count_expiry(&mut self, at: Duration, id: u32) {
+        if let Some(timer) = self.timers.get_mut(&id) {
+            timer.triggered += 1;
+            self.timers_triggered += 1;
+            self.log_timer(at, "timerTriggered", id);
+        }
     }
 }

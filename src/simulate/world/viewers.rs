@@ -2,7 +2,7 @@
 
 use super::super::output_format::OutputFormat;
 use super::super::value::{Map, Value, i8, i32, i64, map, text};
-use super::outputs::Kind;
+use super::outputs::{Kind, Opening};
 use super::settings::{self, joined};
 use super::stream_object::Peer;
 use super::{Task, World};
@@ -30,7 +30,9 @@ impl World {
             far_port: u16::try_from(self.random.between(32_768, 60_999)).unwrap_or(40_000),
             near_port: 1935,
         };
-        let output = self.open_output(at, input, Kind::Player, Map::new(), Some(peer));
+        let opening =
+            Opening { kind: Kind::Player, config: None, files: None, settings: Map::new(), peer: Some(peer) };
+        let output = self.open_output(at, input, opening);
         self.log(at, "lastPlaylistItemStart", map([("playlistName", text(""))]));
         self.log_output(at + Duration::from_millis(4), "outStreamCodecsUpdated", output, true);
         let stay = self.random.millis(5_000, 60_000);
@@ -47,21 +49,18 @@ impl World {
     pub(super) fn session_starts(&mut self, at: Duration) {
         let next = self.random.millis(5_000, 25_000);
         self.schedule(at + next, Task::SessionStarts);
-        let watchable: Vec<usize> = self
+        let watchable: Vec<Vec<u8>> = self
             .outputs
             .values()
             .filter(|output| output.kind == Kind::File(OutputFormat::Hls))
-            .map(|output| output.slot)
+            .filter_map(|output| output.files.as_ref())
+            .map(|files| joined(&[&files.folder, b"/", &files.playlist]))
             .collect();
         if watchable.is_empty() {
             return;
         }
         let chosen = self.random.between(0, watchable.len() as u64) as usize;
-        let playlist = joined(&[
-            settings::group_folder(OutputFormat::Hls).as_bytes(),
-            &self.slots[watchable[chosen]].name,
-            b"/playlist.m3u8",
-        ]);
+        let playlist = watchable[chosen].clone();
         self.process.sessions += 1;
         let session = self.process.sessions;
         let client = self.client();
@@ -89,6 +88,19 @@ impl World {
         ]);
         payload.extend(more);
         self.log(at, event, payload);
+    }
+
+    /// A session as the list of them shows it.
+    pub(super) fn session_item(&self, at: Duration, id: u64, session: &Session) -> Map {
+        let folder = session.playlist.rsplitn(2, |byte| *byte == b'/').last().unwrap_or_default();
+        let elapsed = self.clock.millis_between(session.since, at) / 1000.0;
+        map([
+            ("clientIP", text(&session.client)),
+            ("elapsedTime", narrowest(elapsed as u64)),
+            ("sessionId", narrowest(id)),
+            ("startTime", text(self.clock.session_time(session.since))),
+            ("targetFolder", text(folder)),
+        ])
     }
 
     /// A file was fetched from the web server some time ago.

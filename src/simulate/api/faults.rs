@@ -1,0 +1,115 @@
+//! What goes wrong with a call to the API, on request.
+
+use super::super::options::Options;
+use super::super::random::Random;
+use std::time::Duration;
+
+/// Which shares of the calls go wrong, each in its own way; together they are at most all.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ApiFaults {
+    /// Answered with FAIL and not carried out.
+    pub fail: f64,
+    /// Dropped without an answer; every second one has been carried out.
+    pub reset: f64,
+    /// Answered with something that is no JSON or only its beginning; every second one has been carried out.
+    pub garbage: f64,
+    /// Answered after a pause; every second one is carried out before it, the others behind it if the caller still waits.
+    pub slow: f64,
+    /// That pause, in real time.
+    pub slow_for: Duration,
+}
+
+impl Default for ApiFaults {
+    /// Nothing goes wrong.
+    fn default() -> Self {
+        Self { fail: 0.0, reset: 0.0, garbage: 0.0, slow: 0.0, slow_for: Duration::from_secs(3) }
+    }
+}
+
+impl From<&Options> for ApiFaults {
+    fn from(options: &Options) -> Self {
+        Self {
+            fail: options.api_fail,
+            reset: options.api_reset,
+            garbage: options.api_garbage,
+            slow: options.api_slow,
+            slow_for: options.api_slow_for,
+        }
+    }
+}
+
+/// What becomes of one call.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Fate {
+    /// Carried out and answered.
+    Fine,
+    /// Answered with FAIL.
+    Failed,
+    /// Dropped, after it was carried out or not.
+    Reset { carried_out: bool },
+    /// Answered with nonsense, after it was carried out or not.
+    Garbage { carried_out: bool, cut: bool },
+    /// Held back, after it was carried out or before.
+    Slow { carried_out: bool, pause: Duration },
+}
+
+/// Decides on each call in turn; the same for the same options.
+#[derive(Debug)]
+pub(super) struct Fates {
+    pub(super) faults: ApiFaults,
+    random: Random,
+}
+
+impl Fates {
+    pub(super) fn new(options: &Options) -> Self {
+        Self { faults: options.into(), random: Random::new(options.seed ^ 0xa_b1) }
+    }
+
+    /// The fate of the next call.
+    pub(super) fn decide(&mut self) -> Fate {
+        let ApiFaults { fail, reset, garbage, slow, slow_for } = self.faults;
+        let drawn = self.random.unit();
+        let carried_out = self.random.chance(0.5);
+        let cut = self.random.chance(0.5);
+        if drawn < fail {
+            Fate::Failed
+        } else if drawn < fail + reset {
+            Fate::Reset { carried_out }
+        } else if drawn < fail + reset + garbage {
+            Fate::Garbage { carried_out, cut }
+        } else if drawn < fail + reset + garbage + slow {
+            Fate::Slow { carried_out, pause: slow_for }
+        } else {
+            Fate::Fine
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ApiFaults, Fate, Fates, Options};
+
+    #[test]
+    fn every_fault_keeps_to_its_share_and_half_is_carried_out() {
+        let mut fates = Fates::new(&Options::default());
+        assert_eq!(fates.faults, ApiFaults::default());
+        assert!((0..1000).all(|_| fates.decide() == Fate::Fine));
+        fates.faults = ApiFaults { fail: 0.1, reset: 0.2, garbage: 0.3, slow: 0.2, ..ApiFaults::default() };
+        let (mut shares, mut done) = ([0; 5], 0);
+        for _ in 0..10_000 {
+            let (place, carried_out) = match fates.decide() {
+                Fate::Fine => (0, false),
+                Fate::Failed => (1, false),
+                Fate::Reset { carried_out } => (2, carried_out),
+                Fate::Garbage { carried_out, .. } => (3, carried_out),
+                Fate::Slow { carried_out, .. } => (4, carried_out),
+            };
+            shares[place] += 1;
+            done += i32::from(carried_out);
+        }
+        for (share, expected) in shares.into_iter().zip([2000, 1000, 2000, 3000, 2000]) {
+            assert!((expected - 200..expected + 200).contains(&share), "{shares:?}");
+        }
+        assert!((3300..3700).contains(&done), "{done}");
+    }
+}

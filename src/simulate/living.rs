@@ -1,0 +1,78 @@
+//! The world as it lives by the clock: moved on by whoever looks at it, and watched by whoever must know.
+
+use super::command::{Answer, Command};
+use super::event::Event;
+use super::world::World;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+/// A world between the one who posts its events and those who give it commands.
+#[derive(Debug)]
+pub(crate) struct Living {
+    world: Mutex<World>,
+    started: OnceLock<Instant>,
+    speed: f64,
+    woken: Notify,
+    process: watch::Sender<Option<u64>>,
+}
+
+impl Living {
+    /// A world whose time does not pass yet.
+    pub(crate) fn new(world: World, speed: f64) -> Self {
+        Self {
+            world: Mutex::new(world),
+            started: OnceLock::new(),
+            speed,
+            woken: Notify::new(),
+            process: watch::Sender::new(None),
+        }
+    }
+
+    /// The world as it was left.
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The real time of a moment of the world, whose time begins to pass with the first question.
+    pub(crate) fn real(&self, moment: Duration) -> Instant {
+        *self.started.get_or_init(Instant::now) + moment.div_f64(self.speed)
+    }
+
+    /// Everything that has happened by now.
+    pub(crate) fn advance(&self) -> Vec<Event> {
+        let mut world = self.world();
+        let events = world.advance(self.now());
+        self.tell(&world);
+        events
+    }
+
+    /// Carries out a command at this moment; none while there is no server.
+    pub(crate) fn command(&self, command: &Command) -> Option<Answer> {
+        let mut world = self.world();
+        let answer = world.command(self.now(), command);
+        self.tell(&world);
+        self.woken.notify_one();
+        answer
+    }
+
+    /// Ready when a command has been carried out.
+    pub(crate) async fn woken(&self) {
+        self.woken.notified().await;
+    }
+
+    /// The number of the present process; none while there is no server.
+    pub(crate) fn process(&self) -> watch::Receiver<Option<u64>> {
+        self.process.subscribe()
+    }
+
+    fn now(&self) -> Duration {
+        self.real(Duration::ZERO).elapsed().mul_f64(self.speed)
+    }
+
+    fn tell(&self, world: &World) {
+        let present = world.running().then_some(world.starts());
+        self.process.send_if_modified(|process| std::mem::replace(process, present) != present);
+    }
+}

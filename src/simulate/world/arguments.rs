@@ -1,0 +1,124 @@
+//! Reading the parameters of a command, or the sentence with which the server refuses one.
+
+use super::super::command::{Answer, Argument, Command};
+use super::super::value::Map;
+use std::ops::RangeInclusive;
+
+/// The parameters of one command.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arguments<'a>(pub(super) &'a Command);
+
+/// What was read, or the server's refusal.
+pub(super) type Read<T> = Result<T, Answer>;
+
+impl Arguments<'_> {
+    /// Refuses a command without any parameter.
+    pub(super) fn some(&self) -> Read<()> {
+        if self.0.parameters.is_empty() {
+            return Err(Answer::failure("Syntax error. No parameters provided"));
+        }
+        Ok(())
+    }
+
+    /// A text that may be missing.
+    pub(super) fn optional(&self, name: &str) -> Read<Option<Vec<u8>>> {
+        match self.0.argument(name) {
+            None => Ok(None),
+            Some(Argument::One(text)) => Ok(Some(text.clone())),
+            Some(Argument::Many(_)) => Err(invalid(name)),
+        }
+    }
+
+    /// A text, or what is taken when it is missing.
+    pub(super) fn text(&self, name: &str, default: &[u8]) -> Read<Vec<u8>> {
+        Ok(self.optional(name)?.unwrap_or_else(|| default.to_vec()))
+    }
+
+    /// A text that must not be missing or empty.
+    pub(super) fn required(&self, name: &str) -> Read<Vec<u8>> {
+        self.optional(name)?.filter(|text| !text.is_empty()).ok_or_else(|| invalid(name))
+    }
+
+    /// One of a few words.
+    pub(super) fn word(
+        &self,
+        name: &str,
+        default: &'static str,
+        others: &[&'static str],
+    ) -> Read<&'static str> {
+        let Some(given) = self.optional(name)? else {
+            return Ok(default);
+        };
+        let mut words = [default].into_iter().chain(others.iter().copied());
+        words.find(|word| given == word.as_bytes()).ok_or_else(|| invalid(name))
+    }
+
+    /// Texts that must not be missing or empty.
+    pub(super) fn list(&self, name: &str) -> Read<Vec<Vec<u8>>> {
+        let list = match self.0.argument(name) {
+            None => return Err(invalid(name)),
+            Some(Argument::One(one)) => vec![one.clone()],
+            Some(Argument::Many(many)) => many.clone(),
+        };
+        if list.iter().any(Vec::is_empty) { Err(invalid(name)) } else { Ok(list) }
+    }
+
+    /// Only a number counts, so that the word `true` means no.
+    pub(super) fn flag(&self, name: &str, default: bool) -> Read<bool> {
+        Ok(self.optional(name)?.map_or(default, |text| canonical(&text).is_some_and(|number| number != 0)))
+    }
+
+    /// A whole number within limits.
+    pub(super) fn number(&self, name: &str, default: i64, range: RangeInclusive<i64>) -> Read<i64> {
+        let Some(text) = self.optional(name)? else {
+            return Ok(default);
+        };
+        canonical(&text).filter(|number| range.contains(number)).ok_or_else(|| {
+            Answer::failure(format!(
+                "Syntax error. Parameter {name} is invalid. Range: {} - {}",
+                range.start(),
+                range.end()
+            ))
+        })
+    }
+
+    /// The caller's own variables.
+    pub(super) fn variables(&self) -> Map {
+        self.0.variables()
+    }
+}
+
+/// The refusal of a parameter.
+pub(super) fn invalid(name: &str) -> Answer {
+    Answer::failure(format!("Syntax error. Parameter {name} is invalid"))
+}
+
+/// A number written as the server would write it itself.
+pub(super) fn canonical(text: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(text).ok()?;
+    text.parse().ok().filter(|number: &i64| number.to_string() == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Arguments, Command};
+
+    #[test]
+    fn every_refusal_names_its_parameter() {
+        let command = &Command::all(b"c n=010 big=70 list=a,b empty= word=odd yes=true one=1")[0];
+        let arguments = Arguments(command);
+        let refusal = |description: Vec<u8>| String::from_utf8(description).unwrap();
+        let number = |name| arguments.number(name, 1, 1..=60).map_err(|answer| refusal(answer.description));
+        assert_eq!(number("n").unwrap_err(), "Syntax error. Parameter n is invalid. Range: 1 - 60");
+        assert!(number("big").unwrap_err().contains("big"));
+        assert_eq!(number("none"), Ok(1));
+        assert!(arguments.text("list", b"").is_err());
+        assert!(arguments.required("empty").is_err());
+        assert!(arguments.required("none").is_err());
+        assert!(arguments.list("none").is_err());
+        assert!(arguments.word("word", "live", &["record"]).is_err());
+        assert_eq!(arguments.flag("yes", true), Ok(false));
+        assert_eq!(arguments.flag("one", false), Ok(true));
+        assert_eq!(arguments.list("list").unwrap(), [b"a", b"b"]);
+    }
+}

@@ -1,0 +1,73 @@
+//! The runtime API: carrying out commands, whoever gives them, with the two events that tell of each.
+
+mod control;
+mod files;
+mod listing;
+mod record;
+mod relay;
+mod timers;
+
+use super::super::command::{Answer, Command};
+use super::super::output_format::OutputFormat;
+use super::super::value::Value;
+use super::World;
+use super::arguments::{Arguments, Read};
+use std::time::Duration;
+
+impl World {
+    /// Carries out one command from outside up to a moment; none while the server is gone.
+    ///
+    /// The events that it leads to are kept for the next [`World::advance`].
+    pub(crate) fn command(&mut self, until: Duration, command: &Command) -> Option<Answer> {
+        self.live(until);
+        if !self.running {
+            return None;
+        }
+        let answer = self.execute(self.now, command);
+        self.live(self.now);
+        Some(answer)
+    }
+
+    /// Carries out one command.
+    pub(super) fn execute(&mut self, at: Duration, command: &Command) -> Answer {
+        self.log(at, "cliRequest", command.members());
+        let arguments = Arguments(command);
+        let mut answer = self.dispatch(at, arguments).unwrap_or_else(|refusal| refusal);
+        answer.response_id = arguments.optional("commandId").ok().flatten();
+        self.log(at, "cliResponse", answer.members());
+        answer
+    }
+
+    fn dispatch(&mut self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
+        match arguments.0.known_as().as_str() {
+            "version" => Ok(Answer::success("Version", Value::Map(self.brand.version()))),
+            "liststreams" => self.list_streams(at, arguments),
+            "liststreamsids" => Ok(self.list_streams_ids()),
+            "listinboundstreams" => self.list_inbound_streams(at, arguments),
+            "listinboundstreamnames" => self.list_inbound_stream_names(arguments),
+            "getstreaminfo" => self.get_stream_info(at, arguments),
+            "getstreamscount" => Ok(self.get_streams_count()),
+            "isstreamrunning" => self.is_stream_running(arguments),
+            "listconfig" | "listpullpushconfig" => Ok(self.list_config()),
+            "getconfiginfo" => self.get_config_info(arguments),
+            "removeconfig" | "removepullpushconfig" => self.remove_config(at, arguments),
+            "listtimers" => Ok(self.list_timers()),
+            "settimer" => self.set_timer(at, arguments),
+            "removetimer" => self.remove_timer(at, arguments),
+            "listhttpstreamingsessions" => Ok(self.list_http_streaming_sessions(at)),
+            "createhlsstream" => self.create_files(at, OutputFormat::Hls, arguments),
+            "createhdsstream" => self.create_files(at, OutputFormat::Hds, arguments),
+            "createdashstream" => self.create_files(at, OutputFormat::Dash, arguments),
+            "createmssstream" => self.create_files(at, OutputFormat::Mss, arguments),
+            "record" => self.record(at, arguments),
+            "pushstream" => self.push_stream(at, arguments),
+            "pullstream" => self.pull_stream(at, arguments),
+            "shutdownstream" => self.shutdown_stream(at, arguments),
+            _ => {
+                let words =
+                    [&b"command "[..], &arguments.0.name, b" not known. Type help for list of commands"];
+                Err(Answer::failure(words.concat()))
+            }
+        }
+    }
+}

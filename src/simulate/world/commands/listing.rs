@@ -1,0 +1,138 @@
+//! The commands that only ask: streams, configurations and web sessions.
+
+use super::super::super::command::Answer;
+use super::super::super::value::{Map, Value, map, text, u32, u64};
+use super::super::World;
+use super::super::arguments::{Arguments, Read, canonical, invalid};
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// Every part of the list of configurations; some are always empty here.
+const FAMILIES: [&str; 10] =
+    ["dash", "hds", "hls", "metalistener", "mss", "process", "pull", "push", "record", "webrtc"];
+
+impl World {
+    pub(super) fn list_streams(&self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
+        // There are no internal streams here that the flag could show.
+        arguments.flag("disableInternalStreams", true)?;
+        Ok(Answer::success("Available streams", some(self.listed(at, self.stream_ids()))))
+    }
+
+    pub(super) fn list_inbound_streams(&self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
+        arguments.flag("disableInternalStreams", true)?;
+        let inputs = self.inputs.keys().copied().collect();
+        Ok(Answer::success("Available inbound streams", some(self.listed(at, inputs))))
+    }
+
+    pub(super) fn list_inbound_stream_names(&self, arguments: Arguments<'_>) -> Read<Answer> {
+        arguments.flag("disableInternalStreams", true)?;
+        let named = |slot: usize| Value::Map(map([("name", text(&self.slots[slot].name))]));
+        let names = self.inputs.values().map(|input| named(input.slot)).collect();
+        Ok(Answer::success("Inbound local stream names", some(names)))
+    }
+
+    pub(super) fn list_streams_ids(&self) -> Answer {
+        let ids = self.stream_ids().into_iter().map(u64).collect();
+        Answer::success("Available stream IDs", some(ids))
+    }
+
+    pub(super) fn get_streams_count(&self) -> Answer {
+        let count = u32::try_from(self.stream_ids().len()).unwrap_or(u32::MAX);
+        Answer::success("Active streams count", Value::Map(map([("streamCount", u32(count))])))
+    }
+
+    pub(super) fn get_stream_info(&self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
+        arguments.some()?;
+        let found = match self.meant(arguments)? {
+            Meant::Id(id) => self.stream_object(at, id).ok_or_else(|| format!("0:{id}").into_bytes()),
+            Meant::Name(name) => {
+                let object = self.input_named(&name).and_then(|id| self.stream_object(at, id));
+                object.ok_or(name)
+            }
+        };
+        found
+            .map(|object| Answer::success("Stream information", Value::Map(object)))
+            .map_err(|sought| Answer::failure([&b"Stream "[..], &sought, b" not found"].concat()))
+    }
+
+    pub(super) fn is_stream_running(&self, arguments: Arguments<'_>) -> Read<Answer> {
+        arguments.some()?;
+        let running = match self.meant(arguments)? {
+            Meant::Id(id) => self.inputs.contains_key(&id) || self.outputs.contains_key(&id),
+            Meant::Name(name) => self.input_named(&name).is_some(),
+        };
+        Ok(Answer::success("Stream status:", Value::Map(map([("Running", Value::Bool(running))]))))
+    }
+
+    pub(super) fn list_config(&self) -> Answer {
+        let families = FAMILIES.into_iter().map(|family| {
+            let items = self.configs.iter().filter(|(_, config)| config.family() == family);
+            let items = items.filter_map(|(id, _)| self.config_item(*id)).map(Value::Map);
+            (Cow::Borrowed(family), Value::List(items.collect()))
+        });
+        Answer::success("Run-time configuration", Value::Map(families.collect()))
+    }
+
+    pub(super) fn get_config_info(&self, arguments: Arguments<'_>) -> Read<Answer> {
+        arguments.some()?;
+        let id = config_id(arguments)?.ok_or_else(|| invalid("id"))?;
+        let item = self.config_item(id);
+        item.map(|item| Answer::success("Configuration Info", Value::Map(item)))
+            .ok_or_else(|| Answer::failure(format!("Configuration {id} not found")))
+    }
+
+    pub(super) fn list_http_streaming_sessions(&self, at: Duration) -> Answer {
+        let sessions =
+            self.sessions.iter().map(|(id, session)| Value::Map(self.session_item(at, *id, session)));
+        Answer::success("Available HTTP streaming sessions", some(sessions.collect()))
+    }
+
+    /// The stream that a command means; its id goes before its name.
+    pub(super) fn meant(&self, arguments: Arguments<'_>) -> Read<Meant> {
+        if let Some(id) = arguments.optional("id")? {
+            let number = canonical(&id).and_then(|id| u64::try_from(id).ok());
+            return number.map(Meant::Id).ok_or_else(|| invalid("id"));
+        }
+        match arguments.optional("localStreamName")?.filter(|name| !name.is_empty()) {
+            Some(name) => Ok(Meant::Name(name)),
+            None => Err(Answer::failure("id or localStreamName parameters needs to be supplied")),
+        }
+    }
+
+    fn stream_ids(&self) -> Vec<u64> {
+        let mut ids: Vec<u64> = self.inputs.keys().chain(self.outputs.keys()).copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    fn listed(&self, at: Duration, ids: Vec<u64>) -> Vec<Value> {
+        let objects = ids.into_iter().filter_map(|id| self.stream_object(at, id));
+        let with_edge = objects.map(|mut object: Map| {
+            object.extend(map([("edgePid", u32(0))]));
+            Value::Map(object)
+        });
+        with_edge.collect()
+    }
+}
+
+/// Which stream a command is about.
+pub(super) enum Meant {
+    /// The one with this unique id.
+    Id(u64),
+    /// The inbound one with this name.
+    Name(Vec<u8>),
+}
+
+/// The configuration that a command names by its id.
+pub(super) fn config_id(arguments: Arguments<'_>) -> Read<Option<u32>> {
+    let Some(text) = arguments.optional("id")? else {
+        return Ok(None);
+    };
+    let id = canonical(&text).and_then(|id| u32::try_from(id).ok());
+    id.map(Some).ok_or_else(|| invalid("id"))
+}
+
+/// An empty list is sent as nothing.
+pub(super) fn some(values: Vec<Value>) -> Value {
+    if values.is_empty() { Value::Null } else { Value::List(values) }
+}
