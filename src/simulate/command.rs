@@ -51,7 +51,7 @@ impl Command {
         let parameters = words.map(|word| {
             let mut sides = split(word, b'=').into_iter();
             let key = sides.next().unwrap_or_default();
-            let value = word.get(key.len() + 1..).unwrap_or_default().trim_ascii();
+            let value = word.get(key.len() + 1..).unwrap_or_default();
             let items: Vec<Vec<u8>> = split(value, b',').into_iter().map(plain).collect();
             let argument = match <[Vec<u8>; 1]>::try_from(items) {
                 Ok([one]) => Argument::One(one),

@@ -109,6 +109,11 @@ impl<'a> Part<'a> {
         Ok(items)
     }
 
+    /// The value as it is written.
+    pub const fn bytes(self) -> &'a [u8] {
+        self.0
+    }
+
     /// The text; `None` when it is something else.
     pub fn text(self) -> Option<Cow<'a, str>> {
         let mut scanner = Scanner::new(self.0);

@@ -38,10 +38,15 @@ pub(crate) struct Exporter {
 impl Exporter {
     /// Serves with a configuration.
     pub(crate) fn serving(config: &str) -> Self {
+        Self::serving_at("127.0.0.1:0", config)
+    }
+
+    /// Serves with a configuration at an address.
+    pub(crate) fn serving_at(address: &str, config: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let file: PathBuf = folder.path().join("config.yml");
         fs::write(&file, config).unwrap();
-        let mut command = command(&["--web.listen-address", "127.0.0.1:0", "--config.file"]);
+        let mut command = command(&["--web.listen-address", address, "--config.file"]);
         command.arg(&file);
         let mut process = Process::start(&mut command, PACKAGE, folder.path());
         let address = process.wait_for_output(SOON, |output| after(output, "scrapes address="));

@@ -102,6 +102,37 @@ pub(crate) fn of_scrapes(series: &[Series]) -> BTreeMap<u64, Facts> {
     scrapes
 }
 
+/// What is open by a page of metrics.
+pub(crate) fn open_by_page(page: &str, server: &str) -> Facts {
+    let samples = page.lines().filter(|line| !line.starts_with('#')).map(|line| {
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        let (name, mut rest) = series.split_once('{').unwrap_or((series, ""));
+        let mut labels = BTreeMap::from([("__name__".to_owned(), name.to_owned())]);
+        while let Some((label, after)) = rest.split_once("=\"") {
+            let end = after.match_indices('"').find(|(at, _)| !escaped(&after[..*at])).unwrap().0;
+            let value = after[..end].replace("\\n", "\n").replace("\\\"", "\"").replace("\\\\", "\\");
+            labels.insert(label.trim_start_matches(',').to_owned(), value);
+            rest = &after[end + 1..];
+        }
+        (labels, vec![(0.0, value.parse().unwrap())])
+    });
+    let of_server = |(labels, _): &Series| labels.get("server").is_some_and(|name| name == server);
+    let series: Vec<Series> = samples.filter(of_server).collect();
+    let facts = of_scrapes(&series).into_values().next().unwrap_or_default();
+    only_open(facts)
+}
+
+/// Whether an odd number of backslashes stands at the end of `text`.
+fn escaped(text: &str) -> bool {
+    text.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
+}
+
+/// Lets go of what is counted.
+pub(crate) fn only_open(mut facts: Facts) -> Facts {
+    facts.retain(|fact, _| fact.starts_with(OPEN));
+    facts
+}
+
 /// Lets go of what a lost close makes wrong.
 pub(crate) fn without_open(mut facts: Facts) -> Facts {
     facts.retain(|fact, _| !fact.starts_with(OPEN));

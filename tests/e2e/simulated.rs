@@ -53,6 +53,11 @@ impl Simulated {
         Self { simulation, stop, quiet, threads: vec![living, watching] }
     }
 
+    /// The server itself.
+    pub(crate) fn server(&self) -> &Simulation {
+        &self.simulation
+    }
+
     /// Stops it gracefully if it still runs, and returns all it knows, with every span of quiet; the last one lasts.
     pub(crate) fn end(mut self) -> (Truth, Vec<Quiet>) {
         self.stop.cancel();

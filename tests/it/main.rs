@@ -7,6 +7,7 @@ mod compose;
 mod config;
 mod dashboards;
 mod docs;
+mod ems_api;
 mod files;
 mod golden;
 #[path = "../dashboards/grafana.rs"]
