@@ -11,7 +11,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use ems_exporter::cli::{self, Cli, Command, LogFormat, LogLevel, Serve, sink_config};
-use ems_exporter::config::{Config, Overrides};
+use ems_exporter::config::{Config, Overrides, Remote};
+use ems_exporter::ems_api::PATIENCE;
+use ems_exporter::ingest::DEFAULT_SERVER;
 use ems_exporter::replay;
 use ems_exporter::simulate::{self, Simulation, Target, Truth};
 
@@ -136,8 +138,15 @@ fn demo(flags: &Serve, streams: usize, speed: f64) -> anyhow::Result<()> {
              metrics   {base}{}\n  landing   {base}/\n  health    {base}/-/healthy\n\nCtrl-C stops both.\n",
             config.telemetry_path
         ));
-        let options = simulate::Options { url, streams, speed, ..simulate::Options::default() };
-        let simulation = Simulation::new(options)?;
+        let api = Some("127.0.0.1:0".to_owned());
+        let simulation =
+            Simulation::new(simulate::Options { url, streams, speed, api, ..simulate::Options::default() })?;
+        let mut config = config;
+        if let (true, Some(api)) = (config.apis.is_empty(), simulation.api_address()) {
+            let server = config.servers.first().map_or(DEFAULT_SERVER, |server| &server.name).to_owned();
+            let address = format!("http://{api}").parse().map_err(anyhow::Error::msg)?;
+            config.apis = vec![Remote { server, address, login: None, timeout: PATIENCE }];
+        }
         let exporter = CancellationToken::new();
         let (app, stopping) = (ems_exporter::app(&config)?, exporter.clone());
         let running = tokio::spawn(async move { ems_exporter::run(app, &config, listeners, stopping).await });

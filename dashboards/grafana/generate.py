@@ -1585,6 +1585,49 @@ def exporter():
                 ],
             ),
             (
+                "Reconciliation",
+                [
+                    timeseries(
+                        "Put right by the server's own lists",
+                        "Things that were open and not known, believed to be open, or known wrongly. All appear at a start; later on each is an event that got lost.",
+                        (
+                            by(
+                                "server, kind, direction",
+                                increase("ems_exporter_reconcile_corrections_total", SERVER),
+                            ),
+                            "{{server}} {{kind}} {{direction}}",
+                        ),
+                        none="no runtime API is configured",
+                        bars=True,
+                        stack=True,
+                    ),
+                    timeseries(
+                        "Looks by outcome",
+                        "Looks at the server's own lists, through its runtime API.",
+                        (
+                            by("server, outcome", increase("ems_exporter_reconcile_runs_total", SERVER)),
+                            "{{server}} {{outcome}}",
+                        ),
+                        none="no runtime API is configured",
+                    ),
+                    timeseries(
+                        "Duration and age of the last look",
+                        "How long the last successful look took, and how long ago it was.",
+                        (by("server", of("ems_exporter_reconcile_duration_seconds", SERVER), "max"), "{{server}} took"),
+                        (
+                            by(
+                                "server",
+                                age("ems_exporter_reconcile_last_success_timestamp_seconds", SERVER),
+                                "max",
+                            ),
+                            "{{server}} ago",
+                        ),
+                        unit="s",
+                        none="no runtime API is configured",
+                    ),
+                ],
+            ),
+            (
                 "Series and scrapes",
                 [
                     timeseries(
