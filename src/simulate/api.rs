@@ -4,6 +4,8 @@ mod asked;
 mod calls;
 mod door;
 mod faults;
+#[cfg(test)]
+mod tests;
 
 pub use calls::{Call, CallAnswer};
 pub use faults::ApiFaults;

@@ -14,6 +14,26 @@ pub(crate) fn request(name: &str, extension: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// A recorded command with its answer.
+pub(crate) struct Exchange {
+    /// The parameters before they were encoded.
+    pub(crate) parameters: String,
+    /// Everything that came back.
+    pub(crate) response: Vec<u8>,
+}
+
+/// An exchange with the API, by its number and command.
+pub(crate) fn exchange(name: &str) -> Exchange {
+    let path: PathBuf =
+        [env!("CARGO_MANIFEST_DIR"), "tests/fixtures/api", &format!("{name}.txt")].iter().collect();
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let (request, response) = text.split_once("### response\n").unwrap();
+    let parameters = between(request, "### params: ", "\n").to_owned();
+    let end = response.find("\r\n\r\n").unwrap() + 4;
+    let body = response[end..].find("\r\n\r\n").unwrap() + 4;
+    Exchange { parameters, response: response.as_bytes()[..end + body].to_vec() }
+}
+
 /// Head and body of a request.
 pub(crate) fn split(request: &[u8]) -> (&[u8], &[u8]) {
     let end = request.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;

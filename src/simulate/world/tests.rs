@@ -1,5 +1,7 @@
 //! The world against the order, the rhythm and the shapes that were recorded from a real server.
 
+mod exchanges;
+mod lifecycle;
 mod trouble;
 
 use super::super::event::Event;
