@@ -57,6 +57,15 @@ impl Living {
         answer
     }
 
+    /// Refuses a command at this moment; false while there is no server.
+    pub(crate) fn refuse(&self, command: &Command, refusal: &Answer) -> bool {
+        let mut world = self.world();
+        let there = world.refuse(self.now(), command, refusal);
+        self.tell(&world);
+        self.woken.notify_one();
+        there
+    }
+
     /// Ready when a command has been carried out.
     pub(crate) async fn woken(&self) {
         self.woken.notified().await;

@@ -19,7 +19,7 @@ pub struct Options {
     ///
     /// Every stream is written as HLS; every odd one also as DASH and every even one as HDS; of four streams the first is
     /// pushed to another server, the third is also written as MSS and the fourth recorded. Every third stream is pulled,
-    /// the others are published and, except for the first of four and those that --stall names, leave and come back after
+    /// the others are published and, except for the first of four and those that --stall, --freeze or --lose-push name, leave and come back after
     /// some minutes.
     #[arg(long, value_name = "COUNT", default_value_t = 4)]
     pub streams: usize,

@@ -214,6 +214,35 @@ async fn faults_on_request_are_in_the_books() {
 }
 
 #[tokio::test]
+async fn the_events_of_a_command_are_posted_at_once() {
+    let receiver = Receiver::answering(OK).await;
+    let options = Options {
+        url: receiver.target.clone(),
+        streams: 0,
+        unattended: true,
+        api: Some("127.0.0.1:0".to_owned()),
+        ..Options::default()
+    };
+    let simulation = Simulation::new(options).unwrap();
+    let address = simulation.api_address().unwrap();
+    let test = async {
+        receiver.received(2).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET /setTimer?params=dmFsdWU9NjA= HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+        stream.read_to_end(&mut Vec::new()).await.unwrap();
+        // Nothing else happens in the first seconds of such a server.
+        let soon = tokio::time::timeout(Duration::from_secs(5), receiver.received(5)).await;
+        soon.expect("the events do not wait for the next thing that happens");
+        let mut bodies = receiver.bodies();
+        bodies.sort_by_key(|body| body["id"].as_u64());
+        let names: Vec<&str> = bodies.iter().map(|body| body["type"].as_str().unwrap()).collect();
+        assert_eq!(names[2..], ["cliRequest", "timerCreated", "cliResponse"]);
+    };
+    let truth = simulation.run(test).await.unwrap();
+    assert_accounted(&truth);
+}
+
+#[tokio::test]
 async fn what_cannot_run_is_refused_with_one_sentence() {
     let absent = Simulation::new(Options {
         stall: vec!["cam9:after=1s,for=1s".parse().unwrap()],
@@ -228,4 +257,10 @@ async fn what_cannot_run_is_refused_with_one_sentence() {
         ..Options::default()
     });
     assert!(unwritten.unwrap_err().to_string().contains("cam1:hds"));
+    let troubled =
+        Simulation::new(Options { freeze: vec!["cam9:after=1s".parse().unwrap()], ..Options::default() });
+    assert_eq!(
+        troubled.unwrap_err().to_string(),
+        "trouble is requested for cam9, which the simulated server does not have"
+    );
 }

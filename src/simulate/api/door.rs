@@ -132,7 +132,7 @@ impl Door {
             return Ok(self.unauthorized());
         }
         if !readable {
-            return Ok(self.refuse(&numbered, "Syntax error. Unable to decode parameters"));
+            return self.refuse(&numbered, "Syntax error. Unable to decode parameters");
         }
         let fate = lock(&self.fates).decide();
         self.meet(&numbered, fate).await
@@ -149,7 +149,7 @@ impl Door {
                 let answer = self.carry_out(commands)?;
                 Ok(self.response(commands, &answer))
             }
-            Fate::Failed => Ok(self.refuse(commands, "Operation failed")),
+            Fate::Failed => self.refuse(commands, "Operation failed"),
             Fate::Reset { carried_out } => {
                 if carried_out {
                     self.carry_out(commands)?;
@@ -216,8 +216,19 @@ impl Door {
         }
     }
 
-    fn refuse(&self, commands: &[(usize, Command)], description: &str) -> Response<Full<Bytes>> {
-        self.response(commands, &Answer::failure(description))
+    /// Answers that nothing was done.
+    fn refuse(
+        &self,
+        commands: &[(usize, Command)],
+        description: &str,
+    ) -> Result<Response<Full<Bytes>>, Dropped> {
+        let refusal = Answer::failure(description);
+        match commands.first() {
+            Some((_, command)) if self.living.refuse(command, &refusal) => {
+                Ok(self.response(commands, &refusal))
+            }
+            Some(_) | None => Err(Dropped),
+        }
     }
 
     fn response(&self, commands: &[(usize, Command)], answer: &Answer) -> Response<Full<Bytes>> {

@@ -28,6 +28,16 @@ impl World {
         Some(answer)
     }
 
+    /// Answers a command with a refusal that has no cause in the world; false while the server is gone.
+    pub(crate) fn refuse(&mut self, until: Duration, command: &Command, refusal: &Answer) -> bool {
+        self.live(until);
+        if self.running {
+            self.log(self.now, "cliRequest", command.members());
+            self.log(self.now, "cliResponse", refusal.members());
+        }
+        self.running
+    }
+
     /// Carries out one command.
     pub(super) fn execute(&mut self, at: Duration, command: &Command) -> Answer {
         self.log(at, "cliRequest", command.members());

@@ -143,7 +143,7 @@ impl World {
         let command = Command::new("pullStream", &parameters);
         if self.options.unattended {
             self.slots[slot].preset = true;
-            // An input that cannot be set up is none: nobody is told.
+            // Without a word: the server has known it for long.
             drop(self.pull_stream(at, Arguments(&command)));
         } else {
             self.execute(at, &command);
@@ -236,17 +236,13 @@ impl World {
         }
         self.stream_ended(at, input.config, Code::Disconnected);
         let slot = input.slot;
-        match self.slots[slot].stay {
-            _ if self.slots[slot].pulled => {
-                if input.config.is_some_and(|config| self.configs.contains_key(&config)) {
-                    self.schedule(at + RECONNECT, Task::OpenStream { slot });
-                }
-            }
-            Stay::Forever | Stay::Minutes => {
-                let pause = self.random.millis(5_000, 20_000);
-                self.schedule(at + pause, Task::OpenStream { slot });
-            }
-            Stay::Burst(_) => {}
+        let pause = match (self.slots[slot].stay, input.config) {
+            (_, Some(config)) => self.configs.contains_key(&config).then_some(RECONNECT),
+            (Stay::Forever | Stay::Minutes, None) => Some(self.random.millis(5_000, 20_000)),
+            (Stay::Burst(_), None) => None,
+        };
+        if let Some(pause) = pause {
+            self.schedule(at + pause, Task::OpenStream { slot });
         }
     }
 

@@ -173,14 +173,22 @@ impl World {
 
     /// The playlists that are written when an output starts.
     pub(super) fn log_first_playlists(&mut self, at: Duration, output: u64) {
-        let Some(files) = self.outputs.get(&output).and_then(|output| output.files.clone()) else {
+        let Some(Output { files: Some(files), settings, .. }) = self.outputs.get(&output) else {
             return;
         };
+        let files = files.clone();
+        let master = settings.get("createMasterPlaylist") != Some(&Value::Bool(false));
         let in_group = |file: &[u8]| map([("file", text(joined(&[&files.group_folder, file])))]);
         match files.format {
-            OutputFormat::Hls => self.log(at, "hlsMasterPlaylistUpdated", in_group(b"playlist.m3u8")),
+            OutputFormat::Hls => {
+                if master {
+                    self.log(at, "hlsMasterPlaylistUpdated", in_group(b"playlist.m3u8"));
+                }
+            }
             OutputFormat::Hds => {
-                self.log(at, "hdsMasterPlaylistUpdated", in_group(b"manifest.f4m"));
+                if master {
+                    self.log(at, "hdsMasterPlaylistUpdated", in_group(b"manifest.f4m"));
+                }
                 let child = joined(&[&files.folder, b"/", &files.playlist]);
                 self.log(at, "hdsChildPlaylistUpdated", map([("file", text(child))]));
             }

@@ -34,7 +34,7 @@ pub(super) struct Slot {
 /// How long a stream stays once it is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stay {
-    /// Until the server ends.
+    /// Until the server ends; when it is shut before, it comes back after some seconds.
     Forever,
     /// Some minutes, then it comes back after some seconds.
     Minutes,
