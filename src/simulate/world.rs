@@ -9,10 +9,11 @@ mod chunks;
 mod commands;
 mod configs;
 mod inputs;
+mod operator;
 mod outputs;
 mod plan;
+mod playlists;
 mod server;
-mod settings;
 mod stream_object;
 #[cfg(test)]
 mod tests;
@@ -29,12 +30,13 @@ use super::random::Random;
 use super::value::{Map, Value, i32, map};
 use configs::Config;
 use inputs::Input;
+use operator::Wanted;
 use outputs::Output;
 use plan::Slot;
 use server::{Brand, Process};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use timers::{Timer, Wanted};
+use timers::Timer;
 use trouble::Trouble;
 use viewers::Session;
 
@@ -237,4 +239,9 @@ impl World {
 fn variables(settings: &Map) -> Map {
     let own = settings.iter().filter(|(name, _)| name.starts_with('_') || name.starts_with('$'));
     own.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// Joins byte strings.
+fn joined(parts: &[&[u8]]) -> Vec<u8> {
+    parts.concat()
 }

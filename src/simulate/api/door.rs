@@ -81,6 +81,7 @@ impl Door {
             return Ok(());
         };
         let listener = TcpListener::from_std(listener)?;
+        tracing::info!(address = %self.address, "the simulated server takes commands");
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {

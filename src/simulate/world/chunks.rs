@@ -6,8 +6,7 @@ use super::super::value::{Map, Value, map, text, u64};
 use super::configs::Files;
 use super::outputs::Output;
 use super::plan::FRAME_RATE;
-use super::settings::joined;
-use super::{Task, World, variables};
+use super::{Task, World, joined, variables};
 use std::time::Duration;
 
 /// A series of chunks: of an output, or of its audio or video where they are apart.

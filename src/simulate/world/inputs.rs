@@ -1,13 +1,11 @@
 //! Inbound streams: published by encoders or pulled, with codecs, feeds and their end.
 
-use super::super::command::Command;
 use super::super::value::{Map, Value, map, text, u32, u64};
 use super::address::Address;
-use super::arguments::Arguments;
 use super::configs::{Code, Purpose};
 use super::plan::{Feed, Slot, Stay};
 use super::stream_object::{Codecs, Facts, NEAR_IP, Peer, common};
-use super::{Task, World, plan, settings};
+use super::{Task, World, plan};
 use std::time::Duration;
 
 /// An open inbound stream.
@@ -34,8 +32,6 @@ const NOBODY: u16 = 1;
 pub(super) const RECONNECT: Duration = Duration::from_secs(1);
 /// From an encoder's refusal to its next try.
 const AGAIN: Duration = Duration::from_secs(5);
-/// Where planned pulls come from.
-const PULL_HOST: &str = "192.0.2.50";
 /// From one look at the feeds to the next (`streamsExpireTimer`).
 const FEED_CHECK: Duration = Duration::from_secs(10);
 /// A feed that stops does so once in this time, …
@@ -129,25 +125,6 @@ impl World {
             self.schedule(at + RECONNECT, Task::OpenStream { slot });
         }
         None
-    }
-
-    /// A planned pull that the server does not know: the operator asks for it, or it is there from the beginning.
-    fn ask_for_pull(&mut self, at: Duration, slot: usize, name: &[u8]) {
-        let Slot { planned, preset, .. } = self.slots[slot];
-        if !planned || (self.options.unattended && preset) {
-            return;
-        }
-        let uri = settings::joined(&[b"rtmp://", PULL_HOST.as_bytes(), b"/live/", name]);
-        let parameters =
-            map([("keepAlive", text("1")), ("localStreamName", text(name)), ("uri", text(&uri))]);
-        let command = Command::new("pullStream", &parameters);
-        if self.options.unattended {
-            self.slots[slot].preset = true;
-            // Without a word: the server has known it for long.
-            drop(self.pull_stream(at, Arguments(&command)));
-        } else {
-            self.execute(at, &command);
-        }
     }
 
     /// The place of a stream that is to be pulled.

@@ -1,15 +1,13 @@
 //! Outbound streams: outputs to files, pushes and players; their events and their end.
 
-use super::super::command::Command;
 use super::super::output_format::OutputFormat;
 use super::super::value::{Map, Value, map, text, u32, u64};
 use super::address::Address;
 use super::chunks::Track;
 use super::configs::{Code, Files, Purpose};
 use super::inputs::RECONNECT;
-use super::settings::joined;
 use super::stream_object::{Codecs, Facts, NEAR_IP, Peer, common};
-use super::{Task, World, settings};
+use super::{Task, World};
 use std::time::Duration;
 
 /// An open outbound stream.
@@ -53,36 +51,7 @@ pub(super) enum Kind {
     Player,
 }
 
-/// Where streams are pushed to.
-const PUSH_HOST: &str = "192.0.2.51";
-
 impl World {
-    /// The operator has a stream written in a format.
-    pub(super) fn create_output(&mut self, at: Duration, input: u64, format: OutputFormat) {
-        let Some(name) = self.inputs.get(&input).map(|input| self.slots[input.slot].name.clone()) else {
-            return;
-        };
-        if self.files_of(&name, format, format.group()).is_some() {
-            return;
-        }
-        let parameters = settings::output_parameters(format, &name, self.options.chunk_length.as_secs());
-        self.execute(at, &Command::new(format.names().command, &parameters));
-    }
-
-    /// The operator has a stream pushed elsewhere.
-    pub(super) fn create_push(&mut self, at: Duration, input: u64) {
-        let Some(name) = self.inputs.get(&input).map(|input| self.slots[input.slot].name.clone()) else {
-            return;
-        };
-        let parameters = map([
-            ("keepAlive", text("1")),
-            ("localStreamName", text(&name)),
-            ("targetStreamName", text(&name)),
-            ("uri", text(format!("rtmp://{PUSH_HOST}/live"))),
-        ]);
-        self.execute(at, &Command::new("pushStream", &parameters));
-    }
-
     /// Opens what a configuration asks for, if its stream is there and nothing is open yet.
     pub(super) fn start_config(&mut self, at: Duration, id: u32) {
         let Some(config) = self.configs.get(&id) else {
@@ -169,84 +138,6 @@ impl World {
         );
         self.log_output(at + Duration::from_micros(110), "outStreamCreated", unique_id, false);
         unique_id
-    }
-
-    /// The playlists that are written when an output starts.
-    pub(super) fn log_first_playlists(&mut self, at: Duration, output: u64) {
-        let Some(Output { files: Some(files), settings, .. }) = self.outputs.get(&output) else {
-            return;
-        };
-        let files = files.clone();
-        let master = settings.get("createMasterPlaylist") != Some(&Value::Bool(false));
-        let in_group = |file: &[u8]| map([("file", text(joined(&[&files.group_folder, file])))]);
-        match files.format {
-            OutputFormat::Hls => {
-                if master {
-                    self.log(at, "hlsMasterPlaylistUpdated", in_group(b"playlist.m3u8"));
-                }
-            }
-            OutputFormat::Hds => {
-                if master {
-                    self.log(at, "hdsMasterPlaylistUpdated", in_group(b"manifest.f4m"));
-                }
-                let child = joined(&[&files.folder, b"/", &files.playlist]);
-                self.log(at, "hdsChildPlaylistUpdated", map([("file", text(child))]));
-            }
-            OutputFormat::Dash => {
-                self.log(at, "dashPlaylistUpdated", in_group(&files.playlist));
-                self.log_init_segments(at + ms(8), output, &files);
-            }
-            OutputFormat::Mss => self.log(at, "mssPlaylistUpdated", in_group(&files.playlist)),
-            OutputFormat::Record => {}
-        }
-    }
-
-    /// The two writers of DASH initialisation segments, which look like recordings of a few milliseconds.
-    fn log_init_segments(&mut self, at: Duration, output: u64, files: &Files) {
-        let Some(slot) = self.outputs.get(&output).map(|output| output.slot) else {
-            return;
-        };
-        for (track, begin) in [("audio", at), ("video", at + ms(12))] {
-            let unique_id = self.process.next_stream();
-            let path = joined(&[
-                &files.folder,
-                format!("//{track}/{}/seg_init.mp4", self.slots[slot].media.path_rate()).as_bytes(),
-            ]);
-            for (event, query) in [
-                ("outStreamCreated", begin + Duration::from_micros(61)),
-                ("outStreamClosed", begin + Duration::from_micros(10_665)),
-            ] {
-                let mut payload = common(
-                    &self.clock,
-                    &Facts {
-                        app_name: self.brand.app_name,
-                        process_id: self.process.id,
-                        unique_id,
-                        name: b"segInitwriter",
-                        kind: "OFMP4",
-                        kind_numeric: 5_712_338_184_231_190_528,
-                        operation: 7,
-                        created: begin,
-                        query,
-                        codecs: Codecs::Neither,
-                        media: self.slots[slot].media,
-                        flowing: Duration::ZERO,
-                        peer: None,
-                    },
-                );
-                payload.extend(map([
-                    ("inStreamUniqueId", Value::Null),
-                    (
-                        "recordSettings",
-                        Value::Map(map([
-                            ("chunkLength", u64(files.chunk_length.as_secs())),
-                            ("computedPathToFile", text(&path)),
-                        ])),
-                    ),
-                ]));
-                self.log(query, event, payload);
-            }
-        }
     }
 
     /// Ends an output: its last chunks, then the stream itself. The source is still linked only if it is still open.

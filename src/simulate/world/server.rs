@@ -1,8 +1,8 @@
 //! The server process itself: start, graceful stop, crash and bursts.
 
 use super::super::value::{Map, Value, i32, map, text, u16};
+use super::operator::Wanted;
 use super::plan::Stay;
-use super::timers::Wanted;
 use super::{Task, World};
 use std::time::Duration;
 

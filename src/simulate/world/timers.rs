@@ -1,7 +1,6 @@
 //! Timers: set on command, firing periodically or once, removed in the end.
 
-use super::super::command::Command;
-use super::super::value::{self, Map, Value, map, text, u32, u64};
+use super::super::value::{self, Map, Value, map, u32, u64};
 use super::{Task, World};
 use std::time::Duration;
 
@@ -12,15 +11,6 @@ pub(super) enum When {
     Every(u64),
     /// Once, at these seconds since the Unix epoch.
     At(u64),
-}
-
-/// A timer that the operator wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
-    /// Every so many seconds, set anew after some expiries.
-    Every(u64),
-    /// Once, when so much time has passed.
-    In(Duration),
 }
 
 /// An armed timer.
@@ -43,41 +33,7 @@ impl Timer {
     }
 }
 
-/// The operator removes a periodic timer after this many expiries and sets it again a little later.
-const EXPIRIES: u64 = 30;
-/// The pause before that.
-const PAUSE: Duration = Duration::from_secs(5);
-/// From the last expiry to its removal.
-const AFTER_EXPIRY: Duration = Duration::from_millis(1);
-
 impl World {
-    /// The operator sets a timer; the short one tells by a variable of its own which stream it is for.
-    pub(super) fn want_timer(&mut self, at: Duration, wanted: Wanted) {
-        let value = match wanted {
-            Wanted::Every(seconds) => seconds.to_string(),
-            Wanted::In(ahead) => self.clock.command_time(at + ahead),
-        };
-        let mut parameters = map([("value", text(value))]);
-        if wanted == Wanted::Every(10) {
-            parameters.extend(map([("_streamName", text("cam1"))]));
-        }
-        self.execute(at, &Command::new("setTimer", &parameters));
-        if let Wanted::Every(seconds) = wanted
-            && let Some((timer, _)) = self.timers.last_key_value()
-        {
-            let lasts = Duration::from_secs(seconds * EXPIRIES) + AFTER_EXPIRY;
-            self.schedule(at + lasts, Task::ReplaceTimer { timer: *timer, wanted });
-        }
-    }
-
-    /// The operator removes a timer and sets it again later.
-    pub(super) fn replace_timer(&mut self, at: Duration, timer: u32, wanted: Wanted) {
-        if self.timers.contains_key(&timer) {
-            self.execute(at, &Command::new("removeTimer", &map([("id", text(timer.to_string()))])));
-            self.schedule(at + PAUSE, Task::WantTimer { wanted });
-        }
-    }
-
     pub(super) fn trigger(&mut self, at: Duration, id: u32) {
         match self.timers.get(&id).map(|timer| timer.when) {
             Some(When::Every(seconds)) => {

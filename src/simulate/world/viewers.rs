@@ -2,10 +2,10 @@
 
 use super::super::output_format::OutputFormat;
 use super::super::value::{Map, Value, i8, i32, i64, map, text};
+use super::operator::WEB_ROOT;
 use super::outputs::{Kind, Opening};
-use super::settings::{self, joined};
 use super::stream_object::Peer;
-use super::{Task, World};
+use super::{Task, World, joined};
 use std::time::Duration;
 
 /// An open web streaming session.
@@ -111,7 +111,7 @@ impl World {
         let payload = map([
             ("clientIP", text(self.client())),
             ("elapsed", narrowest(took)),
-            ("mediaFile", text(format!("{}trailer.mp4", settings::WEB_ROOT))),
+            ("mediaFile", text(format!("{}trailer.mp4", WEB_ROOT))),
             ("startTime", text(self.clock.session_time(start))),
             ("stopTime", text(self.clock.session_time(stop))),
         ]);

@@ -1,0 +1,93 @@
+//! What is written once when an output to files starts: playlists, manifests and initialisation segments.
+
+use super::super::output_format::OutputFormat;
+use super::super::value::{Value, map, text, u64};
+use super::configs::Files;
+use super::outputs::Output;
+use super::stream_object::{Codecs, Facts, common};
+use super::{World, joined};
+use std::time::Duration;
+
+impl World {
+    /// The playlists that are written when an output starts.
+    pub(super) fn log_first_playlists(&mut self, at: Duration, output: u64) {
+        let Some(Output { files: Some(files), settings, .. }) = self.outputs.get(&output) else {
+            return;
+        };
+        let files = files.clone();
+        let master = settings.get("createMasterPlaylist") != Some(&Value::Bool(false));
+        let in_group = |file: &[u8]| map([("file", text(joined(&[&files.group_folder, file])))]);
+        match files.format {
+            OutputFormat::Hls => {
+                if master {
+                    self.log(at, "hlsMasterPlaylistUpdated", in_group(b"playlist.m3u8"));
+                }
+            }
+            OutputFormat::Hds => {
+                if master {
+                    self.log(at, "hdsMasterPlaylistUpdated", in_group(b"manifest.f4m"));
+                }
+                let child = joined(&[&files.folder, b"/", &files.playlist]);
+                self.log(at, "hdsChildPlaylistUpdated", map([("file", text(child))]));
+            }
+            OutputFormat::Dash => {
+                self.log(at, "dashPlaylistUpdated", in_group(&files.playlist));
+                self.log_init_segments(at + ms(8), output, &files);
+            }
+            OutputFormat::Mss => self.log(at, "mssPlaylistUpdated", in_group(&files.playlist)),
+            OutputFormat::Record => {}
+        }
+    }
+
+    /// The two writers of DASH initialisation segments, which look like recordings of a few milliseconds.
+    fn log_init_segments(&mut self, at: Duration, output: u64, files: &Files) {
+        let Some(slot) = self.outputs.get(&output).map(|output| output.slot) else {
+            return;
+        };
+        for (track, begin) in [("audio", at), ("video", at + ms(12))] {
+            let unique_id = self.process.next_stream();
+            let path = joined(&[
+                &files.folder,
+                format!("//{track}/{}/seg_init.mp4", self.slots[slot].media.path_rate()).as_bytes(),
+            ]);
+            for (event, query) in [
+                ("outStreamCreated", begin + Duration::from_micros(61)),
+                ("outStreamClosed", begin + Duration::from_micros(10_665)),
+            ] {
+                let mut payload = common(
+                    &self.clock,
+                    &Facts {
+                        app_name: self.brand.app_name,
+                        process_id: self.process.id,
+                        unique_id,
+                        name: b"segInitwriter",
+                        kind: "OFMP4",
+                        kind_numeric: 5_712_338_184_231_190_528,
+                        operation: 7,
+                        created: begin,
+                        query,
+                        codecs: Codecs::Neither,
+                        media: self.slots[slot].media,
+                        flowing: Duration::ZERO,
+                        peer: None,
+                    },
+                );
+                payload.extend(map([
+                    ("inStreamUniqueId", Value::Null),
+                    (
+                        "recordSettings",
+                        Value::Map(map([
+                            ("chunkLength", u64(files.chunk_length.as_secs())),
+                            ("computedPathToFile", text(&path)),
+                        ])),
+                    ),
+                ]));
+                self.log(query, event, payload);
+            }
+        }
+    }
+}
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
