@@ -2,14 +2,17 @@
 //! what would be right.
 
 pub mod document;
+mod rules;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::ems_api::{self, Address, Login};
+use crate::actions;
+use crate::ems_api::{self, Address, Api, Login};
 use crate::family::Settings;
 use crate::ingest::{Known, is_server_name};
+use crate::rules::Rule;
 use crate::tail::{Format, Start};
 
 use document::{Fault, Section};
@@ -30,6 +33,10 @@ pub struct Config {
     pub apis: Vec<Remote>,
     /// From one look at what a server says of itself to the next.
     pub reconcile_interval: Duration,
+    /// What is done when something happens.
+    pub rules: Vec<Rule>,
+    /// How it is done.
+    pub actions: actions::Options,
     /// Where event files are begun.
     pub start: Start,
     /// Where it is kept how far event files have been read; none to keep it nowhere.
@@ -51,6 +58,8 @@ impl Default for Config {
             sources: Vec::new(),
             apis: Vec::new(),
             reconcile_interval: Duration::from_secs(30),
+            rules: Vec::new(),
+            actions: actions::Options::default(),
             start: Start::default(),
             storage: None,
             settings: Settings::default(),
@@ -82,6 +91,13 @@ pub struct Remote {
     pub login: Option<Login>,
     /// How long a call may take.
     pub timeout: Duration,
+}
+
+impl Remote {
+    /// Access to it; nothing is sent yet.
+    pub fn api(&self) -> Api {
+        Api::new(self.address.clone(), self.login.as_ref(), self.timeout)
+    }
 }
 
 /// What flags and environment say; each overrides the file.
@@ -230,6 +246,11 @@ impl Config {
             self.storage = (!path.is_empty()).then(|| PathBuf::from(path));
             storage.finish(&mut faults);
         }
+        if let Some(actions) = root.section("actions", &mut faults) {
+            rules::read_actions(actions, &mut self.actions, &mut faults);
+        }
+        let sections = root.sections("rules", &mut faults);
+        self.rules = rules::read_rules(sections, &self.servers, &self.apis, &mut faults);
         root.finish(&mut faults);
         faults
     }

@@ -15,13 +15,10 @@ use axum::body::Bytes;
 use axum::http::{HeaderValue, Request, StatusCode, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use http_body_util::Full;
 use tokio::time::timeout;
 
-use crate::http::socket::Socket;
+use crate::http::exchange::{Broken, exchange};
 use crate::wire::Refusal;
 use crate::wire::json::Part;
 
@@ -74,7 +71,7 @@ pub enum Error {
     Connect(io::Error),
     /// The connection broke, or what came was no HTTP.
     #[error("the connection broke: {0}")]
-    Broken(#[from] hyper::Error),
+    Broken(hyper::Error),
     /// There was no whole answer in time. The command may have been carried out.
     #[error("no answer within {0:?}")]
     Late(Duration),
@@ -93,6 +90,16 @@ pub enum Error {
     /// The server refused the command.
     #[error("the server says: {0}")]
     Failed(String),
+}
+
+impl From<Broken> for Error {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Connect(error) => Self::Connect(error),
+            Broken::Http(error) => Self::Broken(error),
+            Broken::Large => Self::Large,
+        }
+    }
 }
 
 impl Error {
@@ -166,44 +173,33 @@ impl Api {
 
     async fn ask(&self, target: &str) -> Result<Bytes, Error> {
         let authority = self.address.authority();
-        let stream = TcpStream::connect(&authority).await.map_err(Error::Connect)?;
-        // A stock RMS may put a NUL byte into the headers of its answers as into those of its events.
-        let (mut sender, connection) = http1::handshake(TokioIo::new(Socket::new(stream))).await?;
-        let mut request = Request::get(target).header(header::HOST, authority);
+        let mut request = Request::get(target).header(header::HOST, &authority);
         if let Some(authorization) = &self.authorization {
             request = request.header(header::AUTHORIZATION, authorization);
         }
         let request = request
-            .body(Empty::<Bytes>::new())
+            .body(Full::default())
             .map_err(|_| Error::Unsendable(Unsendable::Name(target.to_owned())))?;
-        let answered = async {
-            let response = sender.send_request(request).await?;
-            match response.status() {
-                StatusCode::OK => {}
-                status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
-                    return Err(Error::Login(status));
-                }
-                status => return Err(Error::Status(status)),
-            }
-            Limited::new(response.into_body(), LARGEST).collect().await.map_err(|error| {
-                if error.is::<LengthLimitError>() {
-                    return Error::Large;
-                }
-                match error.downcast::<hyper::Error>() {
-                    Ok(broken) => Error::Broken(*broken),
-                    Err(other) => Error::Connect(io::Error::other(other)),
-                }
-            })
-        };
-        // The connection is driven beside its one request; how it ends is told by the request.
-        let mut answered = std::pin::pin!(answered);
-        let mut connection = std::pin::pin!(connection);
-        let collected = tokio::select! {
-            collected = &mut answered => collected?,
-            _ = &mut connection => answered.await?,
-        };
-        Ok(collected.to_bytes())
+        match exchange(&authority, request, LARGEST).await? {
+            (StatusCode::OK, body) => Ok(body),
+            (status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN), _) => Err(Error::Login(status)),
+            (status, _) => Err(Error::Status(status)),
+        }
     }
+}
+
+/// Posts JSON to some other program; any success is good, and what it says is not looked at.
+pub async fn post_json(address: &Address, body: Bytes, patience: Duration) -> Result<(), Error> {
+    let authority = address.authority();
+    let target = if address.prefix.is_empty() { "/" } else { &address.prefix };
+    let request = Request::post(target)
+        .header(header::HOST, &authority)
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Full::new(body))
+        .map_err(|_| Error::Unsendable(Unsendable::Name(target.to_owned())))?;
+    let answered = timeout(patience, exchange(&authority, request, LARGEST)).await;
+    let (status, _) = answered.map_err(|_| Error::Late(patience))??;
+    if status.is_success() { Ok(()) } else { Err(Error::Status(status)) }
 }
 
 impl Answer {

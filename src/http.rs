@@ -1,5 +1,6 @@
-//! The HTTP side: listeners, routes, and tolerance for the server's broken header.
+//! The HTTP side: listeners, routes, requests of our own, and tolerance for the server's broken header.
 
+pub mod exchange;
 pub mod routes;
 pub mod serve;
 pub mod socket;

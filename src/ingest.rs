@@ -4,8 +4,9 @@ pub mod tally;
 pub mod window;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use tokio::sync::Notify;
 
@@ -13,6 +14,7 @@ use crate::event;
 use crate::family::Settings;
 use crate::family::output::Turn;
 use crate::moment::Moment;
+use crate::rules::{Call, Occasion, Rules};
 use crate::state::listing::{Listing, Reconciled};
 use crate::state::{Happening, State};
 use crate::wire::{self, Format, Message, Refusal};
@@ -116,6 +118,29 @@ pub struct Known {
     pub expected: Vec<String>,
 }
 
+/// Where calls go that rules have decided; it must not wait.
+pub type Offer = Box<dyn Fn(Vec<Call>) + Send + Sync>;
+
+/// What is done when something happens.
+struct Reactions {
+    rules: Rules,
+    offer: Offer,
+}
+
+impl fmt::Debug for Reactions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactions").field("rules", &self.rules).finish_non_exhaustive()
+    }
+}
+
+impl Reactions {
+    fn offer(&self, calls: Vec<Call>) {
+        if !calls.is_empty() {
+            (self.offer)(calls);
+        }
+    }
+}
+
 /// All servers and what has been received for them.
 #[derive(Debug)]
 pub struct Ingest {
@@ -126,6 +151,8 @@ pub struct Ingest {
     limit: usize,
     tally: Mutex<Tally>,
     refusals: Mutex<VecDeque<Refused>>,
+    /// Never set where no rule is configured.
+    reactions: OnceLock<Reactions>,
 }
 
 impl Ingest {
@@ -143,7 +170,28 @@ impl Ingest {
             limit,
             tally: Mutex::default(),
             refusals: Mutex::default(),
+            reactions: OnceLock::new(),
         }
+    }
+
+    /// From now on asks these rules, and hands over what they decide.
+    pub fn react(&self, rules: Rules, offer: Offer) {
+        if self.reactions.set(Reactions { rules, offer }).is_err() {
+            tracing::error!("there are rules already");
+        }
+    }
+
+    /// Asks the rules about what was not told by an event or a tick; nothing is looked for where no
+    /// rule is configured.
+    pub fn occur(&self, server: &Server, occasions: impl FnOnce() -> Vec<Occasion>) {
+        let Some(reactions) = self.reactions.get() else {
+            return;
+        };
+        let occasions = occasions();
+        let decide = |state: &State| {
+            occasions.iter().flat_map(|occasion| reactions.rules.decide(occasion, state)).collect()
+        };
+        reactions.offer(server.read(decide));
     }
 
     /// Every server, by name.
@@ -220,7 +268,7 @@ impl Ingest {
         message: Result<Message<'_>, Refusal>,
         now: Moment,
     ) -> Option<Refusal> {
-        let outcome = message.and_then(|message| apply(server, &message, now));
+        let outcome = message.and_then(|message| apply(server, &message, self.reactions.get(), now));
         self.count(door, format, &outcome);
         let refusal = outcome.err()?;
         self.keep(server.name.clone(), format, &refusal, now);
@@ -259,7 +307,20 @@ impl Ingest {
     /// Does what the passing of time asks for.
     pub fn tick(&self, now: Moment) {
         for server in self.servers() {
-            let happenings = server.lock().state.tick(now);
+            let (happenings, calls) = {
+                let state = &mut server.lock().state;
+                let happenings = state.tick(now);
+                let decide = |reactions: &Reactions| -> Vec<Call> {
+                    let occasion = |happening| Occasion::of_happening(&server.name, happening, state, now);
+                    let occasions = happenings.iter().map(occasion);
+                    occasions.flat_map(|occasion| reactions.rules.decide(&occasion, state)).collect()
+                };
+                let calls = self.reactions.get().map(decide);
+                (happenings, calls)
+            };
+            if let Some((reactions, calls)) = self.reactions.get().zip(calls) {
+                reactions.offer(calls);
+            }
             for happening in &happenings {
                 log(&server.name, happening);
             }
@@ -286,7 +347,12 @@ fn log(server: &str, happening: &Happening) {
 }
 
 /// The part of the road that one event of a body takes.
-fn apply(server: &Server, message: &Message<'_>, now: Moment) -> Result<Outcome, Refusal> {
+fn apply(
+    server: &Server,
+    message: &Message<'_>,
+    reactions: Option<&Reactions>,
+    now: Moment,
+) -> Result<Outcome, Refusal> {
     let mut event = event::interpret(message)?;
     let mut inner = server.lock();
     match inner.window.see(message) {
@@ -294,12 +360,21 @@ fn apply(server: &Server, message: &Message<'_>, now: Moment) -> Result<Outcome,
         Seen::Never => {}
         Seen::AtAnotherTime => event.sender.again = true,
     }
+    let reactions = reactions.filter(|reactions| reactions.rules.listens(event.kind));
+    let input = reactions.and_then(|_| Occasion::input(&event, &inner.state));
     let applied = inner.state.apply(&event, now);
     if applied.restarted {
         inner.window.restart(message);
     }
     if applied.look {
         server.look.notify_one();
+    }
+    if let Some(reactions) = reactions {
+        let state = &inner.state;
+        let occasion = Occasion::of_event(&server.name, message, &event, applied.change, input, state, now);
+        let calls = occasion.map(|occasion| reactions.rules.decide(&occasion, state));
+        drop(inner);
+        reactions.offer(calls.unwrap_or_default());
     }
     Ok(Outcome::Applied)
 }

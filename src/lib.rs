@@ -3,7 +3,7 @@
 //! # The road
 //!
 //! ```text
-//! bytes ──wire──▶ Message ──event──▶ Event ──state──▶ Change
+//! bytes ──wire──▶ Message ──event──▶ Event ──state──▶ Change ──rules──▶ Call ──actions──▶ ems_api
 //!   ▲                                           │
 //! POST /events                                State ──metrics──▶ /metrics
 //! event files                                   ▲
@@ -23,21 +23,23 @@
 //! | `main.rs` | arguments, configuration, logging, bind, run, exit code | cli, config, replay, simulate, run |
 //! | `lib.rs` | this map; [`run()`] | all |
 //! | `cli.rs` | flags and subcommands | simulate, tail |
-//! | `config.rs` | YAML and flags to [`config::Config`], every fault at once | ems_api, family, ingest, tail |
+//! | `config.rs` | YAML and flags to [`config::Config`], every fault at once | actions, ems_api, event, family, ingest, rules, tail |
 //! | `moment.rs` | a moment of time, in Unix milliseconds | – |
 //! | `wire.rs`, `wire/` | bytes to [`wire::Message`]; reading a field or naming the bad one; limits | moment |
 //! | `event.rs` | message to [`event::Event`]; the list of kinds | wire, family |
 //! | `family.rs`, `family/` | the families: what the server says, what is true, what we show | wire, exposition, moment |
 //! | `state.rs`, `state/` | the tables of one server; a new server process empties them all | event, family, exposition, moment |
 //! | `exposition.rs` | the text writer, from values straight to bytes | moment |
-//! | `metrics.rs` | the catalogue, our own registry, the page | state, family, exposition, ingest, files, reconcile, moment |
-//! | `ingest.rs`, `ingest/` | **the road**, de-duplication, what became of each event | wire, event, state, family, exposition, moment |
+//! | `metrics.rs` | the catalogue, our own registry, the page | state, family, exposition, ingest, files, reconcile, actions, moment |
+//! | `ingest.rs`, `ingest/` | **the road**, de-duplication, what became of each event | wire, event, state, rules, family, exposition, moment |
 //! | `tail.rs`, `tail/` | follow event files through new names, rotation, truncation and half lines; checkpoint | – |
 //! | `files.rs` | the log door: entries of followed files down the road | tail, ingest, exposition, moment, wire |
 //! | `replay.rs` | finished event files, and what was in them | tail, files, ingest, family, exposition, metrics, moment, wire |
+//! | `rules.rs`, `rules/` | what happened, and the state, to the calls that are to be made; pure | event, state, ems_api, family, wire, moment |
+//! | `actions.rs`, `actions/` | making those calls: queue, order, further attempts, outcomes | rules, ems_api, ingest, exposition, wire, moment |
 //! | `ems_api.rs`, `ems_api/` | the server's runtime API: encoding, commands, one function for each that we use | http, wire |
 //! | `reconcile.rs` | compare state with the server's own lists, correct it, count the corrections | ems_api, family, ingest, state, exposition, moment, wire |
-//! | `http.rs`, `http/` | listeners, routes, tolerance for the server's broken header | ingest, files, reconcile, exposition, metrics, moment, wire |
+//! | `http.rs`, `http/` | listeners, routes, requests of our own, tolerance for the server's broken header | ingest, files, reconcile, actions, exposition, metrics, moment, wire |
 //! | `simulate.rs`, `simulate/` | a simulated media server | – |
 //!
 //! A test reads the `use crate::` lines and fails on any import that is not in the last column.
@@ -47,10 +49,13 @@
 //! * Gauges are sizes of tables, never running sums.
 //! * A thing is known by (server, process, id); names are labels only.
 //! * received = applied + duplicate + rejected + dropped, at every instant.
-//! * Time comes in as an argument: only `http`, `files`, `tail`, `reconcile`, `simulate`, `main` and [`run()`] ask the clock.
+//! * Time comes in as an argument: only `http`, `files`, `tail`, `reconcile`, `actions`, `simulate`, `main` and [`run()`]
+//!   ask the clock.
+//! * decided = outcomes + queued, for every rule, at every instant.
 //! * A server's lock is held for one event or the samples of one metric, never across an await.
 //! * Everything has a limit; each limit that is hit moves a counter.
 
+pub mod actions;
 pub mod cli;
 pub mod config;
 pub mod ems_api;
@@ -64,11 +69,13 @@ pub mod metrics;
 pub mod moment;
 pub mod reconcile;
 pub mod replay;
+pub mod rules;
 pub mod simulate;
 pub mod state;
 pub mod tail;
 pub mod wire;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,6 +85,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use http::serve::listen;
 
+use actions::Actions;
 use config::Config;
 use ems_api::Api;
 use files::{Files, Following};
@@ -86,6 +94,7 @@ use ingest::Ingest;
 use metrics::Own;
 use moment::Moment;
 use reconcile::Reconciler;
+use rules::Rules;
 use tail::Storage;
 
 /// How often the passing of time is looked at: stalls are logged at most this late.
@@ -101,19 +110,36 @@ pub fn app(config: &Config) -> Result<Arc<App>, Error> {
         }
         Ok(Files::new(server))
     });
-    let reconcilers = config.apis.iter().map(|remote| {
-        let server = ingest.server(Some(&remote.server))?;
-        let api = Arc::new(Api::new(remote.address.clone(), remote.login.as_ref(), remote.timeout));
-        Ok(Reconciler::new(server, api, config.reconcile_interval))
+    let files = files.collect::<Result<_, wire::Refusal>>()?;
+    let apis: BTreeMap<&str, Arc<Api>> =
+        config.apis.iter().map(|remote| (remote.server.as_str(), Arc::new(remote.api()))).collect();
+    let reconcilers = apis.iter().map(|(name, api)| {
+        let server = ingest.server(Some(name))?;
+        Ok(Reconciler::new(server, Arc::clone(api), config.reconcile_interval))
+    });
+    let reconcilers = reconcilers.collect::<Result<_, wire::Refusal>>()?;
+    let actions = (!config.rules.is_empty()).then(|| {
+        let actions = actions(config, &apis);
+        let offered = Arc::clone(&actions);
+        let offer = Box::new(move |calls| offered.offer(calls, Moment::now()));
+        ingest.react(Rules::new(&config.rules), offer);
+        actions
     });
     Ok(Arc::new(App {
-        reconcilers: reconcilers.collect::<Result<_, wire::Refusal>>()?,
-        files: files.collect::<Result<_, wire::Refusal>>()?,
+        files,
+        reconcilers,
         ingest,
         own: Arc::new(Own::new(Moment::now())?),
+        actions,
         telemetry_path: config.telemetry_path.clone(),
         max_body: config.max_body,
     }))
+}
+
+fn actions(config: &Config, apis: &BTreeMap<&str, Arc<Api>>) -> Arc<Actions> {
+    let apis = apis.iter().map(|(name, api)| ((*name).to_owned(), Arc::clone(api))).collect();
+    let servers: Vec<&str> = config.servers.iter().map(|known| known.name.as_str()).collect();
+    Actions::new(config.actions, apis, &config.rules, &servers)
 }
 
 /// Why the exporter cannot run.
@@ -148,6 +174,11 @@ pub async fn run(
         let (reconciler, stop) = (Arc::clone(reconciler), stop.clone());
         tasks.spawn(async move { reconciler.run(stop).await });
     }
+    let acting = async {
+        if let Some(actions) = &app.actions {
+            Arc::clone(actions).run(Arc::clone(&app.ingest), stop.clone()).await;
+        }
+    };
     let ticking = async {
         let mut ticks = tokio::time::interval(TICK);
         loop {
@@ -157,7 +188,7 @@ pub async fn run(
     };
     tokio::select! {
         () = ticking => {}
-        () = async { while tasks.join_next().await.is_some() {} } => {}
+        ((), ()) = async { tokio::join!(acting, async { while tasks.join_next().await.is_some() {} }) } => {}
     }
     for following in followings {
         following.stop();

@@ -4,12 +4,14 @@
 //! lock for its own samples only, so that a scrape of any size holds up no event. Our own few
 //! metrics live in a registry of the `prometheus` crate, which also watches this process.
 
+use std::borrow::Borrow;
 use std::sync::{Arc, LazyLock};
 
 use prometheus::core::Collector;
 use prometheus::proto::{MetricFamily, MetricType};
 use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
+use crate::actions::{self, Actions};
 use crate::exposition::{Kind, Metric, Page, Samples, Style};
 use crate::family::{api, connection, output, process, server, session, stream, timer};
 use crate::files::{self, Files};
@@ -191,6 +193,8 @@ pub struct Sources<'s> {
     pub files: &'s [Arc<Files>],
     /// Their reconciliations.
     pub reconcilers: &'s [Arc<Reconciler>],
+    /// What rules have done, where there are any.
+    pub actions: Option<&'s Actions>,
     /// Ourselves.
     pub own: &'s Own,
 }
@@ -198,14 +202,14 @@ pub struct Sources<'s> {
 impl<'s> Sources<'s> {
     /// Media servers of which nothing is known but their events.
     pub const fn of_events(ingest: &'s Ingest, own: &'s Own) -> Self {
-        Self { ingest, files: &[], reconcilers: &[], own }
+        Self { ingest, files: &[], reconcilers: &[], actions: None, own }
     }
 }
 
 /// Writes the page and hands it over piece by piece; returns the number of samples. What depends
 /// on the passing of time is brought up to `now` first.
 pub fn render(sources: Sources<'_>, style: Style, now: Moment, into: &mut impl FnMut(&[u8])) -> u64 {
-    let Sources { ingest, files, reconcilers, own } = sources;
+    let Sources { ingest, files, reconcilers, actions, own } = sources;
     ingest.tick(now);
     let servers = ingest.servers();
     let tally = ingest.tally();
@@ -219,20 +223,15 @@ pub fn render(sources: Sources<'_>, style: Style, now: Moment, into: &mut impl F
         }
         page.take(into);
     }
-    let readings: Vec<_> = files.iter().map(|files| (&files.server.name, files.reading())).collect();
-    for metric in files::METRICS {
-        page.describe(metric.name, metric.kind, metric.help);
-        for (server, reading) in &readings {
-            (metric.samples)(reading, &mut page.samples(metric.name, Some(server), now));
-        }
-    }
+    let readings: Vec<_> = files.iter().map(|files| (files.server.name.as_str(), files.reading())).collect();
+    beside(&mut page, files::METRICS, &readings, now);
     let statuses: Vec<_> =
-        reconcilers.iter().map(|reconciler| (&reconciler.server.name, reconciler.status())).collect();
-    for metric in reconcile::METRICS {
-        page.describe(metric.name, metric.kind, metric.help);
-        for (server, status) in &statuses {
-            (metric.samples)(status, &mut page.samples(metric.name, Some(server), now));
-        }
+        reconcilers.iter().map(|looks| (looks.server.name.as_str(), looks.status())).collect();
+    beside(&mut page, reconcile::METRICS, &statuses, now);
+    if let Some(actions) = actions {
+        let summaries = actions.summaries();
+        let summaries: Vec<_> = summaries.iter().map(|(name, summary)| (&**name, summary)).collect();
+        beside(&mut page, actions::METRICS, &summaries, now);
     }
     for metric in tally::METRICS {
         page.describe(metric.name, metric.kind, metric.help);
@@ -244,6 +243,16 @@ pub fn render(sources: Sources<'_>, style: Style, now: Moment, into: &mut impl F
     page.finish();
     page.take(into);
     page.series()
+}
+
+/// Metrics of what stands beside the state of servers, each with the name of its server.
+fn beside<T>(page: &mut Page, metrics: &[Metric<T>], readings: &[(&str, impl Borrow<T>)], now: Moment) {
+    for metric in metrics {
+        page.describe(metric.name, metric.kind, metric.help);
+        for (server, reading) in readings {
+            (metric.samples)(reading.borrow(), &mut page.samples(metric.name, Some(server), now));
+        }
+    }
 }
 
 /// A metric of our own registry, which holds counters and gauges only.
@@ -288,6 +297,9 @@ pub fn catalogue(own: &Own) -> Vec<Description> {
     let reconciles = reconcile::METRICS.iter().map(|metric| {
         described(metric.name, metric.kind, metric.help, metric.query, &[server, metric.labels])
     });
+    let actions = actions::METRICS.iter().map(|metric| {
+        described(metric.name, metric.kind, metric.help, metric.query, &[server, metric.labels])
+    });
     let tallies = tally::METRICS
         .iter()
         .map(|metric| described(metric.name, metric.kind, metric.help, metric.query, &[metric.labels]));
@@ -299,5 +311,5 @@ pub fn catalogue(own: &Own) -> Vec<Description> {
             OWN_QUERIES.iter().find(|(name, _)| *name == family.name()).map_or("", |(_, query)| *query);
         described(family.name(), kind_of(family), family.help(), query, &[&labels])
     });
-    servers.chain(files).chain(reconciles).chain(tallies).chain(registered).collect()
+    servers.chain(files).chain(reconciles).chain(actions).chain(tallies).chain(registered).collect()
 }

@@ -355,6 +355,34 @@ impl<'m, 'a> Map<'m, 'a> {
         self.position(key).map(|at| self.fields[at].value)
     }
 
+    /// All members as a JSON object, for what reads fields that no family knows. Lists are left out,
+    /// as their members are not kept, and so is null.
+    pub fn to_json(self) -> serde_json::Map<String, serde_json::Value> {
+        use serde_json::Value as Json;
+        let mut object = serde_json::Map::new();
+        let mut at = 0;
+        while let Some(field) = self.fields.get(at) {
+            let members = field.members as usize;
+            let value = match field.value {
+                Value::Null | Value::List => None,
+                Value::Bool(truth) => Some(Json::Bool(truth)),
+                Value::Number(digits) => Some(
+                    serde_json::from_slice(digits)
+                        .unwrap_or_else(|_| Json::String(String::from_utf8_lossy(digits).into_owned())),
+                ),
+                Value::Text(text) => Some(Json::String(text.read().into_owned())),
+                Value::Map => {
+                    Some(Json::Object(Self { fields: &self.fields[at + 1..at + 1 + members] }.to_json()))
+                }
+            };
+            if let Some(value) = value {
+                object.insert(String::from_utf8_lossy(field.key).into_owned(), value);
+            }
+            at += 1 + members;
+        }
+        object
+    }
+
     /// The first object whose name ends in `suffix`, with its name.
     pub fn ending_in(self, suffix: &str) -> Option<(&'a [u8], Self)> {
         let mut at = 0;

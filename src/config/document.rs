@@ -47,7 +47,7 @@ impl fmt::Display for Fault {
 #[derive(Debug)]
 enum Node {
     Null,
-    Bool,
+    Bool(bool),
     Whole(i64),
     Real(f64),
     Text(String),
@@ -59,7 +59,7 @@ impl Node {
     const fn what(&self) -> &'static str {
         match self {
             Self::Null => "nothing",
-            Self::Bool => "true or false",
+            Self::Bool(_) => "true or false",
             Self::Whole(_) | Self::Real(_) => "a number",
             Self::Text(_) => "a text",
             Self::List(_) => "a list",
@@ -86,8 +86,8 @@ impl<'de> Deserialize<'de> for Node {
             fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
                 Node::deserialize(deserializer)
             }
-            fn visit_bool<E>(self, _: bool) -> Result<Node, E> {
-                Ok(Node::Bool)
+            fn visit_bool<E>(self, truth: bool) -> Result<Node, E> {
+                Ok(Node::Bool(truth))
             }
             fn visit_i64<E>(self, whole: i64) -> Result<Node, E> {
                 Ok(Node::Whole(whole))
@@ -117,6 +117,38 @@ impl<'de> Deserialize<'de> for Node {
             }
         }
         deserializer.deserialize_any(Any)
+    }
+}
+
+/// A value as it may be given to a parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Plain {
+    /// A text.
+    Text(String),
+    /// A number, as its digits.
+    Number(String),
+    /// True or false.
+    Truth(bool),
+    /// Several of these.
+    List(Vec<Self>),
+}
+
+impl Plain {
+    fn of(node: Node) -> Option<Self> {
+        Some(match node {
+            Node::Bool(truth) => Self::Truth(truth),
+            Node::Whole(whole) => Self::Number(whole.to_string()),
+            Node::Real(real) => Self::Number(real.to_string()),
+            Node::Text(text) => Self::Text(text),
+            Node::List(items) => {
+                let one = |item: Spanned<Node>| match Self::of(item.value) {
+                    Some(Self::List(_)) | None => None,
+                    Some(one @ (Self::Text(_) | Self::Number(_) | Self::Truth(_))) => Some(one),
+                };
+                Self::List(items.into_iter().map(one).collect::<Option<_>>()?)
+            }
+            Node::Null | Node::Map(_) => return None,
+        })
     }
 }
 
@@ -155,7 +187,7 @@ impl Section {
         match node.value {
             Node::Map(members) => Some(Self { path, place, members, known: Vec::new() }),
             Node::Null => Some(Self { path, place, members: Vec::new(), known: Vec::new() }),
-            node @ (Node::Bool | Node::Whole(_) | Node::Real(_) | Node::Text(_) | Node::List(_)) => {
+            node @ (Node::Bool(_) | Node::Whole(_) | Node::Real(_) | Node::Text(_) | Node::List(_)) => {
                 faults.push(place.fault(&path, &format!("is {}, not a section with keys", node.what())));
                 None
             }
@@ -199,7 +231,7 @@ impl Section {
             Node::List(items) => {
                 items.into_iter().filter_map(|item| Self::of(path.clone(), item, faults)).collect()
             }
-            node @ (Node::Bool | Node::Whole(_) | Node::Real(_) | Node::Text(_) | Node::Map(_)) => {
+            node @ (Node::Bool(_) | Node::Whole(_) | Node::Real(_) | Node::Text(_) | Node::Map(_)) => {
                 faults.push(place.fault(&self.at(key), &format!("is {}, not a list", node.what())));
                 Vec::new()
             }
@@ -229,7 +261,9 @@ impl Section {
     pub fn duration(&mut self, key: &'static str, into: &mut Duration, faults: &mut Vec<Fault>) {
         self.value(key, "a duration such as 10s or 1h 30m", into, faults, |node| match node {
             Node::Text(text) => humantime::parse_duration(&text).ok(),
-            Node::Null | Node::Bool | Node::Whole(_) | Node::Real(_) | Node::List(_) | Node::Map(_) => None,
+            Node::Null | Node::Bool(_) | Node::Whole(_) | Node::Real(_) | Node::List(_) | Node::Map(_) => {
+                None
+            }
         });
     }
 
@@ -247,7 +281,7 @@ impl Section {
             let number = match node {
                 Node::Whole(whole) => whole as f64,
                 Node::Real(real) => real,
-                Node::Null | Node::Bool | Node::Text(_) | Node::List(_) | Node::Map(_) => return None,
+                Node::Null | Node::Bool(_) | Node::Text(_) | Node::List(_) | Node::Map(_) => return None,
             };
             (least..=most).contains(&number).then_some(number)
         });
@@ -265,8 +299,60 @@ impl Section {
         let wanted = format!("a whole number from {least} to {most}");
         self.value(key, &wanted, into, faults, |node| match node {
             Node::Whole(whole) => usize::try_from(whole).ok().filter(|count| (least..=most).contains(count)),
-            Node::Null | Node::Bool | Node::Real(_) | Node::Text(_) | Node::List(_) | Node::Map(_) => None,
+            Node::Null | Node::Bool(_) | Node::Real(_) | Node::Text(_) | Node::List(_) | Node::Map(_) => None,
         });
+    }
+
+    /// True or false.
+    pub fn truth(&mut self, key: &'static str, into: &mut bool, faults: &mut Vec<Fault>) {
+        self.value(key, "true or false", into, faults, |node| match node {
+            Node::Bool(truth) => Some(truth),
+            Node::Null | Node::Whole(_) | Node::Real(_) | Node::Text(_) | Node::List(_) | Node::Map(_) => {
+                None
+            }
+        });
+    }
+
+    /// A text, with the place at which more can be found wrong with it.
+    pub fn word(&mut self, key: &'static str, faults: &mut Vec<Fault>) -> Option<(String, Place)> {
+        let node = self.take(key)?;
+        let place = Place::of(&node);
+        Some((checked(&self.at(key), node, |_| Ok(()), faults)?, place))
+    }
+
+    /// A list of texts, or one text alone, each with its place.
+    pub fn words(&mut self, key: &'static str, faults: &mut Vec<Fault>) -> Vec<(String, Place)> {
+        let Some(node) = self.take(key) else {
+            return Vec::new();
+        };
+        let path = self.at(key);
+        let each = |node: Spanned<Node>| {
+            let place = Place::of(&node);
+            Some((checked(&path, node, |_| Ok(()), faults)?, place))
+        };
+        several(node).into_iter().filter_map(each).collect()
+    }
+
+    /// All members that have not been read, whatever their names, as values of parameters.
+    pub fn rest(self, faults: &mut Vec<Fault>) -> Vec<(String, Plain, Place)> {
+        let mut values: Vec<(String, Plain, Place)> = Vec::new();
+        for (name, node) in self.members {
+            let (place, what) = (Place::of(&name), node.value.what());
+            let path = if self.path.is_empty() {
+                name.value.clone()
+            } else {
+                format!("{}.{}", self.path, name.value)
+            };
+            if values.iter().any(|(known, ..)| *known == name.value) {
+                faults.push(place.fault(&path, "is given twice"));
+            } else if let Some(plain) = Plain::of(node.value) {
+                values.push((name.value, plain, place));
+            } else {
+                let wrong = format!("is {what}, not a text, a number, true or false, or a list of those");
+                faults.push(place.fault(&path, &wrong));
+            }
+        }
+        values
     }
 
     /// A text that `check` finds nothing wrong with.
@@ -296,19 +382,7 @@ impl Section {
             return;
         };
         let path = self.at(key);
-        let (referenced, defined) = (node.referenced, node.defined);
-        let items = match node.value {
-            Node::List(items) => items,
-            one @ (Node::Null
-            | Node::Bool
-            | Node::Whole(_)
-            | Node::Real(_)
-            | Node::Text(_)
-            | Node::Map(_)) => {
-                vec![Spanned::new(one, referenced, defined)]
-            }
-        };
-        *into = items.into_iter().filter_map(|item| checked(&path, item, check, faults)).collect();
+        *into = several(node).into_iter().filter_map(|item| checked(&path, item, check, faults)).collect();
     }
 
     /// Ends the reading: what has not been read is not known.
@@ -321,6 +395,18 @@ impl Section {
                 format!("is not a known key: known here are {known}")
             };
             faults.push(Place::of(name).fault(&self.at(&name.value), &wrong));
+        }
+    }
+}
+
+/// The items of a list; of anything else, itself alone.
+fn several(node: Spanned<Node>) -> Vec<Spanned<Node>> {
+    let (referenced, defined) = (node.referenced, node.defined);
+    match node.value {
+        Node::List(items) => items,
+        one
+        @ (Node::Null | Node::Bool(_) | Node::Whole(_) | Node::Real(_) | Node::Text(_) | Node::Map(_)) => {
+            vec![Spanned::new(one, referenced, defined)]
         }
     }
 }
@@ -340,7 +426,12 @@ fn checked(
                 None
             }
         },
-        node @ (Node::Null | Node::Bool | Node::Whole(_) | Node::Real(_) | Node::List(_) | Node::Map(_)) => {
+        node @ (Node::Null
+        | Node::Bool(_)
+        | Node::Whole(_)
+        | Node::Real(_)
+        | Node::List(_)
+        | Node::Map(_)) => {
             faults.push(place.fault(path, &format!("is {}, not a text", node.what())));
             None
         }

@@ -18,6 +18,9 @@ pub struct Address {
 /// The port of the server's own HTTP door to its API.
 const PORT: u16 = 7777;
 
+/// The port of other HTTP servers.
+const HTTP: u16 = 80;
+
 impl Address {
     /// `HOST:PORT`.
     pub fn authority(&self) -> String {
@@ -30,6 +33,17 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = "is not an address such as http://127.0.0.1:7777 or http://HOST:8888/apiproxy";
+        Self::read(text, PORT, wrong)
+    }
+}
+
+impl Address {
+    /// The address of a program that is no media server.
+    pub fn of_other(text: &str) -> Result<Self, &'static str> {
+        Self::read(text, HTTP, "is not an address such as http://127.0.0.1:9000/hook")
+    }
+
+    fn read(text: &str, usual: u16, wrong: &'static str) -> Result<Self, &'static str> {
         let rest = text.strip_prefix("http://").ok_or(wrong)?;
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         if authority.contains('@') {
@@ -41,7 +55,7 @@ impl FromStr for Address {
                 let (host, port) = authority.split_at(bracket + colon);
                 (host, port[1..].parse().map_err(|_| wrong)?)
             }
-            None => (authority, PORT),
+            None => (authority, usual),
         };
         let plain = |text: &str, more: &[u8]| {
             text.bytes().all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte))

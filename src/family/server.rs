@@ -147,7 +147,7 @@ impl Table {
         self.stopping.is_some()
     }
 
-    /// The process that we follow.
+    /// The origin process that we follow.
     pub const fn process(&self) -> Option<u64> {
         self.process
     }

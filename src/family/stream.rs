@@ -37,7 +37,7 @@ pub const EVENTS: &[(&str, Name)] = &[
 pub const ALIASES: &[(&str, &str)] = &[("NoAudio", "audioFeedStopped"), ("NoVideo", "videoFeedStopped")];
 
 /// The tags of stream types (`payload.type`); any other is shown as `other`.
-const TYPES: [&str; 34] = [
+pub const TYPES: [&str; 34] = [
     "ID", "IF", "IFP", "IFR", "IFS", "IFT", "IN", "INEXT", "INLFLV", "INP", "INR", "INRAW", "INS", "INTS",
     "NR", "OF", "OFDASH", "OFHDS", "OFHLS", "OFMP4", "OFMSS", "OFR", "OFRFLV", "OFTS", "OMETA", "ON",
     "ONEXT", "ONFMP4", "ONMP4", "ONP", "ONR", "ONS", "ONTS", "OUTRAW",

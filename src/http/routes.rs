@@ -15,6 +15,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
+use crate::actions::Actions;
 use crate::exposition::Style;
 use crate::files::Files;
 use crate::ingest::tally::Door;
@@ -36,6 +37,8 @@ pub struct App {
     pub files: Vec<Arc<Files>>,
     /// The reconciliations of servers whose runtime API is configured.
     pub reconcilers: Vec<Arc<Reconciler>>,
+    /// What rules have done, where there are any.
+    pub actions: Option<Arc<Actions>>,
     /// Metrics about ourselves.
     pub own: Arc<Own>,
     /// The path of the metrics page.
@@ -158,8 +161,13 @@ pub fn page(app: &App, style: Style, gzip: bool, now: Moment) -> Vec<u8> {
     let start = Instant::now();
     let mut plain = Vec::new();
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    let sources =
-        Sources { ingest: &app.ingest, files: &app.files, reconcilers: &app.reconcilers, own: &app.own };
+    let sources = Sources {
+        ingest: &app.ingest,
+        files: &app.files,
+        reconcilers: &app.reconcilers,
+        actions: app.actions.as_deref(),
+        own: &app.own,
+    };
     let samples = metrics::render(sources, style, now, &mut |bytes| {
         if !gzip {
             plain.extend_from_slice(bytes);

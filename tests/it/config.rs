@@ -126,7 +126,7 @@ fn all_faults_come_at_once_with_their_places() {
         "ems.yml:9:5: servers[].name is missing: every server needs a name",
         "ems.yml:10:11: servers[].name is not 1 to 64 letters, digits, dots, dashes and underscores",
         "ems.yml:12:5: servers[].name is used twice: names must differ",
-        "ems.yml:7:1: server is not a known key: known here are web, series, stall, limits, servers, reconcile, events, storage",
+        "ems.yml:7:1: server is not a known key: known here are web, series, stall, limits, servers, reconcile, events, storage, actions, rules",
     ];
     let lines: Vec<&str> = faults.lines().map(str::trim).collect();
     assert_eq!(lines, expected);

@@ -67,7 +67,9 @@ fn every_metric_on_the_page_is_in_the_catalogue_and_the_other_way_round() {
     let on_page: Vec<&str> =
         page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     let catalogue = metrics::catalogue(&Own::new(at(0.0)).unwrap());
-    let names: Vec<&str> = catalogue.iter().map(|metric| metric.name.as_str()).collect();
+    let names = catalogue.iter().map(|metric| metric.name.as_str());
+    // Actions are shown where rules are configured.
+    let names: Vec<&str> = names.filter(|name| !name.starts_with("ems_exporter_action")).collect();
     assert_eq!(on_page, names);
     for metric in &catalogue {
         assert!(metric.help.ends_with('.'), "{}: {}", metric.name, metric.help);

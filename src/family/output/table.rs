@@ -374,6 +374,14 @@ impl Table {
         self.settling = now.plus(GRACE);
     }
 
+    /// The group, the stream and the track that a file of an output belongs to.
+    pub fn of_file(&self, format: Format, file: &str) -> Option<(Arc<str>, Arc<str>, Track)> {
+        let path = paths::normalise(file);
+        let row = self.rows.get(self.by_path(format, &path)?)?;
+        let Identity { group, stream, .. } = &row.identity;
+        Some((Arc::clone(group), Arc::clone(stream), paths::track(format, &path)))
+    }
+
     /// Whether this track of an open output stalls, as far as the last tick found.
     pub fn stalls(&self, format: Format, group: &str, stream: &str, track: Track) -> bool {
         let identity = Identity { format, group: Arc::from(group), stream: Arc::from(stream) };

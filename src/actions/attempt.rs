@@ -1,0 +1,115 @@
+//! One attempt at a call. What the server has already is not made a second time.
+
+use axum::body::Bytes;
+
+use super::Outcome;
+use crate::ems_api::command::{Command, Makes};
+use crate::ems_api::parameter::{Parameter, Value};
+use crate::ems_api::{Address, Answer, Api, Error, PATIENCE, post_json};
+use crate::wire::json::Part;
+use crate::wire::{Map, Refusal};
+
+/// `status.current.code` of a configuration whose connection failed.
+const CONNECTION_FAILED: u64 = 5;
+
+/// Posts a body.
+pub(super) async fn post(address: &Address, body: &str) -> Result<Outcome, Error> {
+    post_json(address, Bytes::copy_from_slice(body.as_bytes()), PATIENCE).await?;
+    Ok(Outcome::Done)
+}
+
+/// Calls a command, unless what it would make is there.
+pub(super) async fn command(
+    api: &Api,
+    command: &Command,
+    parameters: &[Parameter],
+) -> Result<Outcome, Error> {
+    let wanted = command.makes.and_then(|makes| Wanted::of(makes, parameters));
+    if let Some(wanted) = &wanted
+        && wanted.is_in(&api.list_config().await?, Counted::Working)?
+    {
+        return Ok(Outcome::Already);
+    }
+    let error = match api.call(command.name, parameters).await {
+        Ok(_) => return Ok(Outcome::Done),
+        Err(error) => error,
+    };
+    // It may have been made in the meantime, or be there in a state that did not count before.
+    if let Some(wanted) = wanted.filter(|_| error.is_answer())
+        && let Ok(config) = api.list_config().await
+        && wanted.is_in(&config, Counted::All).unwrap_or(false)
+    {
+        return Ok(Outcome::Already);
+    }
+    Err(error)
+}
+
+/// Which configurations count as there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counted {
+    All,
+    Working,
+}
+
+/// What is to be made, as `listConfig` would tell it.
+struct Wanted<'p> {
+    family: &'static str,
+    streams: Vec<&'p str>,
+    member: &'static str,
+    place: &'p str,
+}
+
+impl<'p> Wanted<'p> {
+    /// `None` where the parameters leave it to the server how it is called.
+    fn of(makes: Makes, parameters: &'p [Parameter]) -> Option<Self> {
+        let given = |wanted: &str| parameters.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
+        let streams = match given(makes.stream)? {
+            Value::Text(one) => vec![one.as_str()],
+            Value::List(all) => all.iter().map(String::as_str).collect(),
+        };
+        let Value::Text(place) = given(makes.place.0)? else {
+            return None;
+        };
+        Some(Self { family: makes.family, streams, member: makes.place.1, place })
+    }
+
+    /// Whether all of it is there.
+    fn is_in(&self, config: &Answer, counted: Counted) -> Result<bool, Error> {
+        let data = config.data()?;
+        let there = self.streams_in(data, counted).map_err(Error::Garbage)?;
+        Ok(self.streams.iter().all(|wanted| there.iter().any(|stream| stream == wanted)))
+    }
+
+    /// The streams for which the same is configured.
+    fn streams_in(&self, data: Part<'_>, counted: Counted) -> Result<Vec<String>, Refusal> {
+        let Some(family) = data.member(self.family)? else {
+            return Ok(Vec::new());
+        };
+        let mut streams = Vec::new();
+        for item in family.items()? {
+            let message = item.message()?;
+            let item = message.payload();
+            if self.is_place(item) && (counted == Counted::All || !has_failed(item)?) {
+                streams.extend(item.text("localStreamName")?.map(|name| name.into_owned()));
+            }
+        }
+        Ok(streams)
+    }
+
+    fn is_place(&self, item: Map<'_, '_>) -> bool {
+        // An address is a text in some versions and an object in others.
+        let address = item.map(self.member).ok().flatten();
+        let told = [
+            item.text(self.member).ok().flatten(),
+            address.and_then(|address| address.text("fullUriWithAuth").ok().flatten()),
+            address.and_then(|address| address.text("originalUri").ok().flatten()),
+        ];
+        told.into_iter().flatten().any(|told| told == self.place)
+    }
+}
+
+fn has_failed(item: Map<'_, '_>) -> Result<bool, Refusal> {
+    let current = item.map("status")?.map_or(Ok(None), |status| status.map("current"))?;
+    let code = current.map_or(Ok(None), |current| current.u64("code"))?;
+    Ok(code == Some(CONNECTION_FAILED))
+}

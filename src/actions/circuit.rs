@@ -1,0 +1,100 @@
+//! A server whose API does not answer is left alone for a while, and then asked once.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How many failures in a row open the circuit.
+const FAILURES: u32 = 5;
+/// The first pause; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How soon others ask again while one call finds out whether the server is back.
+const PROBED: Duration = Duration::from_millis(250);
+
+/// Whether a call may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Permission {
+    Go,
+    Wait(Instant),
+}
+
+/// What the last calls to one server came to.
+#[derive(Debug, Default)]
+pub(super) struct Circuit {
+    failures: u32,
+    pause: Duration,
+    /// Until when no call is made, while it is open.
+    until: Option<Instant>,
+    probing: bool,
+}
+
+impl Circuit {
+    pub(super) const fn is_open(&self) -> bool {
+        self.until.is_some()
+    }
+
+    /// Whether a call may be made now; what came of it must be told.
+    pub(super) fn ask(&mut self, now: Instant) -> Permission {
+        match self.until {
+            None => Permission::Go,
+            Some(until) if now < until => Permission::Wait(until),
+            Some(_) if self.probing => Permission::Wait(now + PROBED),
+            Some(_) => {
+                self.probing = true;
+                Permission::Go
+            }
+        }
+    }
+
+    /// The server answered, whatever it said.
+    pub(super) fn good(&mut self) {
+        *self = Self::default();
+    }
+
+    /// There was no answer of the server.
+    pub(super) fn bad(&mut self, now: Instant) {
+        self.failures += 1;
+        // Calls that were under way when it opened say nothing new.
+        let news = self.until.is_none() || self.probing;
+        if self.failures >= FAILURES && news {
+            self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+            self.until = Some(now + self.pause);
+            self.probing = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opens_after_failures_in_a_row_and_lets_one_call_probe() {
+        let (mut circuit, start) = (Circuit::default(), Instant::now());
+        for _ in 0..FAILURES - 1 {
+            circuit.bad(start);
+        }
+        circuit.good();
+        for _ in 0..FAILURES - 1 {
+            circuit.bad(start);
+            assert_eq!(circuit.ask(start), Permission::Go);
+        }
+        let mut until = start;
+        for pause in [1, 2, 4, 8, 16, 30, 30] {
+            let now = until;
+            circuit.bad(now);
+            until = now + Duration::from_secs(pause);
+            assert!(circuit.is_open());
+            assert_eq!(circuit.ask(now), Permission::Wait(until));
+            circuit.bad(now);
+            assert_eq!(circuit.ask(now), Permission::Wait(until), "a late failure changes nothing");
+            assert_eq!(circuit.ask(until), Permission::Go);
+            assert_eq!(circuit.ask(until), Permission::Wait(until + PROBED));
+        }
+        circuit.good();
+        assert_eq!(circuit.ask(start), Permission::Go);
+        assert!(!circuit.is_open());
+    }
+}

@@ -1,0 +1,49 @@
+//! What triggers no rule, or only one that asks for it: acting on it would loop or cut players off.
+
+use super::{Match, Occasion, Rule};
+use crate::family::stream::Purpose;
+
+/// Types of inputs that are read from a file for one player.
+const FILES: [&str; 4] = ["IFR", "IFP", "IFS", "IFT"];
+
+/// What stops a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// A stream between the server's own processes, or the writer of an initialisation segment.
+    Plumbing,
+    /// A file read for one player, which the rule does not name.
+    Vod,
+    /// Something that one of our own calls made.
+    Own,
+}
+
+impl Guard {
+    /// As a sentence about the occasion.
+    pub const fn why(self) -> &'static str {
+        match self {
+            Self::Plumbing => "it is plumbing of the server, which never triggers a rule",
+            Self::Vod => {
+                "it is a file read for one player, and neither match.type nor match.purpose names that"
+            }
+            Self::Own => "one of our own calls made it, and include_own is not set",
+        }
+    }
+}
+
+/// What stops this rule on this occasion.
+pub(super) fn stops(rule: &Rule, occasion: &Occasion) -> Option<Guard> {
+    let names_vod = |Match { kinds, purposes, .. }: &Match| {
+        kinds.iter().any(|kind| FILES.contains(kind)) || purposes.contains(&Purpose::Vod)
+    };
+    let vod =
+        occasion.kind.is_some_and(|kind| FILES.contains(&kind)) || occasion.purpose == Some(Purpose::Vod);
+    if occasion.purpose == Some(Purpose::Internal) {
+        Some(Guard::Plumbing)
+    } else if vod && !names_vod(&rule.matching) {
+        Some(Guard::Vod)
+    } else if occasion.ours && !rule.include_own {
+        Some(Guard::Own)
+    } else {
+        None
+    }
+}
