@@ -19,8 +19,8 @@ pub struct Options {
     ///
     /// Every stream is written as HLS; every odd one also as DASH and every even one as HDS; of four streams the first is
     /// pushed to another server, the third is also written as MSS and the fourth recorded. Every third stream is pulled,
-    /// the others are published and, except for the first of four and those that --stall, --freeze or --lose-push name, leave and come back after
-    /// some minutes.
+    /// the others are published and, except for the first of four and those that --stall, --freeze or --lose-push name,
+    /// leave and come back after some minutes.
     #[arg(long, value_name = "COUNT", default_value_t = 4)]
     pub streams: usize,
 
@@ -122,15 +122,15 @@ pub struct Options {
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     pub api_fail: f64,
 
-    /// The share of API calls whose connection is dropped without an answer; every second one has been carried out.
+    /// The share of API calls whose connection is dropped without an answer; about half of them have been carried out.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     pub api_reset: f64,
 
-    /// The share of API calls that are answered with what is no JSON; every second one has been carried out.
+    /// The share of API calls that are answered with what is no JSON; about half of them have been carried out.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     pub api_garbage: f64,
 
-    /// The share of API calls that are answered late; every second one has been carried out at once.
+    /// The share of API calls that are answered late; about half of them have been carried out at once.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     pub api_slow: f64,
 

@@ -9,11 +9,12 @@ use std::time::Duration;
 pub struct ApiFaults {
     /// Answered with FAIL and not carried out.
     pub fail: f64,
-    /// Dropped without an answer; every second one has been carried out.
+    /// Dropped without an answer; about half of them have been carried out.
     pub reset: f64,
-    /// Answered with something that is no JSON or only its beginning; every second one has been carried out.
+    /// Answered with something that is no JSON or only its beginning; about half of them have been carried out.
     pub garbage: f64,
-    /// Answered after a pause; every second one is carried out before it, the others behind it if the caller still waits.
+    /// Answered after a pause; about half of them are carried out before it, the others behind it if the caller still
+    /// waits.
     pub slow: f64,
     /// That pause, in real time.
     pub slow_for: Duration,

@@ -316,6 +316,19 @@ fn recordings_carry_their_variables_in_every_event() {
 }
 
 #[test]
+fn hostile_names_can_be_asked_for_when_they_are_escaped() {
+    let mut world =
+        world(&Options { streams: 0, unattended: true, hostile_names: true, ..Options::default() });
+    world.advance(at(15.0));
+    for name in ["with space", "key=value", "comma,and;semicolon", "back\\slash", "../..", "emoji\u{1f4f9}"] {
+        let escaped: String =
+            name.chars().flat_map(|c| " \\=,".contains(c).then_some('\\').into_iter().chain([c])).collect();
+        data(&ask(&mut world, &format!("{HLS} localStreamNames={escaped}")));
+        assert!(outputs(&world).iter().any(|(stream, ..)| stream == name), "{name}");
+    }
+}
+
+#[test]
 fn questions_are_answered() {
     let mut world = unattended();
     world.advance(at(5.0));
