@@ -15,7 +15,7 @@ pub mod timer;
 
 use std::time::Duration;
 
-use crate::wire::{Message, Refusal};
+use crate::wire::{Map, Message, Refusal};
 
 /// A hash table that keeps the order in which its entries came, so that pages do not shuffle.
 pub type Table<K, V> = indexmap::IndexMap<K, V, hashbrown::DefaultHashBuilder>;
@@ -26,6 +26,11 @@ pub const OVERFLOW: &str = "__overflow__";
 /// The variable by which what we had the server make is known again: the server tells it in the
 /// events of what was made.
 pub const MARK: (&str, &str) = ("_createdBy", "ems-exporter");
+
+/// Whether settings, or a timer, carry our [`MARK`].
+pub fn is_ours(settings: Map<'_, '_>) -> bool {
+    settings.text(MARK.0).ok().flatten().is_some_and(|by| by == MARK.1)
+}
 
 /// The identity of a thing inside one media server: ids are counted by each process, edges too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

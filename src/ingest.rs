@@ -6,7 +6,7 @@ pub mod window;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::sync::Notify;
 
@@ -78,11 +78,6 @@ impl Server {
     pub fn asked(&self, at: Moment, answered: bool) {
         self.lock().state.server.asked(at, answered);
     }
-
-    /// Corrects the state by the server's own lists.
-    pub fn reconcile(&self, listing: &Listing<'_>, now: Moment) -> Reconciled {
-        self.lock().state.reconcile(listing, now)
-    }
 }
 
 /// One refused body or event, as it is kept to be looked at. It holds nothing of the event itself.
@@ -134,7 +129,10 @@ impl fmt::Debug for Reactions {
 }
 
 impl Reactions {
-    fn offer(&self, calls: Vec<Call>) {
+    /// Offers what rules decide on an occasion. It is called under the server's lock, so that calls
+    /// come in the order of their events.
+    fn react(&self, occasion: &Occasion, state: &State) {
+        let calls = self.rules.decide(occasion, state);
         if !calls.is_empty() {
             (self.offer)(calls);
         }
@@ -151,8 +149,7 @@ pub struct Ingest {
     limit: usize,
     tally: Mutex<Tally>,
     refusals: Mutex<VecDeque<Refused>>,
-    /// Never set where no rule is configured.
-    reactions: OnceLock<Reactions>,
+    reactions: Option<Reactions>,
 }
 
 impl Ingest {
@@ -170,28 +167,13 @@ impl Ingest {
             limit,
             tally: Mutex::default(),
             refusals: Mutex::default(),
-            reactions: OnceLock::new(),
+            reactions: None,
         }
     }
 
     /// From now on asks these rules, and hands over what they decide.
-    pub fn react(&self, rules: Rules, offer: Offer) {
-        if self.reactions.set(Reactions { rules, offer }).is_err() {
-            tracing::error!("there are rules already");
-        }
-    }
-
-    /// Asks the rules about what was not told by an event or a tick; nothing is looked for where no
-    /// rule is configured.
-    pub fn occur(&self, server: &Server, occasions: impl FnOnce() -> Vec<Occasion>) {
-        let Some(reactions) = self.reactions.get() else {
-            return;
-        };
-        let occasions = occasions();
-        let decide = |state: &State| {
-            occasions.iter().flat_map(|occasion| reactions.rules.decide(occasion, state)).collect()
-        };
-        reactions.offer(server.read(decide));
+    pub fn react(&mut self, rules: Rules, offer: Offer) {
+        self.reactions = Some(Reactions { rules, offer });
     }
 
     /// Every server, by name.
@@ -268,7 +250,7 @@ impl Ingest {
         message: Result<Message<'_>, Refusal>,
         now: Moment,
     ) -> Option<Refusal> {
-        let outcome = message.and_then(|message| apply(server, &message, self.reactions.get(), now));
+        let outcome = message.and_then(|message| apply(server, &message, self.reactions.as_ref(), now));
         self.count(door, format, &outcome);
         let refusal = outcome.err()?;
         self.keep(server.name.clone(), format, &refusal, now);
@@ -304,25 +286,38 @@ impl Ingest {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Corrects what is known of `server` by its own lists. Streams that they tell of, or do not
+    /// have, trigger rules as events would have.
+    pub fn reconcile(&self, server: &Server, listing: &Listing<'_>, now: Moment) -> Reconciled {
+        let state = &mut server.lock().state;
+        let done = state.reconcile(listing, now);
+        let Some(reactions) = self.reactions.as_ref() else {
+            return done;
+        };
+        let appeared = done.appeared.iter().filter_map(|place| {
+            let listed = listing.streams.get(*place)?;
+            Occasion::found(&server.name, &listed.item.message().ok()?, &listed.stream, now)
+        });
+        let origin = state.server.process();
+        let gone = done
+            .gone
+            .iter()
+            .filter_map(|gone| Occasion::gone(&server.name, gone.key, gone.known(), origin, now));
+        for occasion in gone.chain(appeared) {
+            reactions.react(&occasion, state);
+        }
+        done
+    }
+
     /// Does what the passing of time asks for.
     pub fn tick(&self, now: Moment) {
         for server in self.servers() {
-            let (happenings, calls) = {
-                let state = &mut server.lock().state;
-                let happenings = state.tick(now);
-                let decide = |reactions: &Reactions| -> Vec<Call> {
-                    let occasion = |happening| Occasion::of_happening(&server.name, happening, state, now);
-                    let occasions = happenings.iter().map(occasion);
-                    occasions.flat_map(|occasion| reactions.rules.decide(&occasion, state)).collect()
-                };
-                let calls = self.reactions.get().map(decide);
-                (happenings, calls)
-            };
-            if let Some((reactions, calls)) = self.reactions.get().zip(calls) {
-                reactions.offer(calls);
-            }
-            for happening in &happenings {
-                log(&server.name, happening);
+            let state = &mut server.lock().state;
+            for happening in state.tick(now) {
+                log(&server.name, &happening);
+                if let Some(reactions) = self.reactions.as_ref() {
+                    reactions.react(&Occasion::of_happening(&server.name, &happening, state, now), state);
+                }
             }
         }
     }
@@ -371,10 +366,10 @@ fn apply(
     }
     if let Some(reactions) = reactions {
         let state = &inner.state;
-        let occasion = Occasion::of_event(&server.name, message, &event, applied.change, input, state, now);
-        let calls = occasion.map(|occasion| reactions.rules.decide(&occasion, state));
-        drop(inner);
-        reactions.offer(calls.unwrap_or_default());
+        let change = applied.change;
+        if let Some(occasion) = Occasion::of_event(&server.name, message, &event, change, input, state, now) {
+            reactions.react(&occasion, state);
+        }
     }
     Ok(Outcome::Applied)
 }

@@ -28,7 +28,7 @@
 //! | `wire.rs`, `wire/` | bytes to [`wire::Message`]; reading a field or naming the bad one; limits | moment |
 //! | `event.rs` | message to [`event::Event`]; the list of kinds | wire, family |
 //! | `family.rs`, `family/` | the families: what the server says, what is true, what we show | wire, exposition, moment |
-//! | `state.rs`, `state/` | the tables of one server; a new server process empties them all | event, family, exposition, moment |
+//! | `state.rs`, `state/` | the tables of one server; a new server process empties them all | event, family, exposition, moment, wire |
 //! | `exposition.rs` | the text writer, from values straight to bytes | moment |
 //! | `metrics.rs` | the catalogue, our own registry, the page | state, family, exposition, ingest, files, reconcile, actions, moment |
 //! | `ingest.rs`, `ingest/` | **the road**, de-duplication, what became of each event | wire, event, state, rules, family, exposition, moment |
@@ -102,7 +102,7 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// The exporter itself, with nothing started yet.
 pub fn app(config: &Config) -> Result<Arc<App>, Error> {
-    let ingest = Arc::new(Ingest::new(&config.servers, &config.settings, config.max_servers));
+    let mut ingest = Ingest::new(&config.servers, &config.settings, config.max_servers);
     let files = config.sources.iter().map(|source| {
         let server = ingest.server(source.server.as_deref())?;
         if source.format.is_some_and(|format| !files::format_of(format).is_numbered()) {
@@ -110,14 +110,14 @@ pub fn app(config: &Config) -> Result<Arc<App>, Error> {
         }
         Ok(Files::new(server))
     });
-    let files = files.collect::<Result<_, wire::Refusal>>()?;
+    let files = files.collect::<Result<Vec<_>, wire::Refusal>>()?;
     let apis: BTreeMap<&str, Arc<Api>> =
         config.apis.iter().map(|remote| (remote.server.as_str(), Arc::new(remote.api()))).collect();
     let reconcilers = apis.iter().map(|(name, api)| {
         let server = ingest.server(Some(name))?;
         Ok(Reconciler::new(server, Arc::clone(api), config.reconcile_interval))
     });
-    let reconcilers = reconcilers.collect::<Result<_, wire::Refusal>>()?;
+    let reconcilers = reconcilers.collect::<Result<Vec<_>, wire::Refusal>>()?;
     let actions = (!config.rules.is_empty()).then(|| {
         let actions = actions(config, &apis);
         let offered = Arc::clone(&actions);
@@ -128,7 +128,7 @@ pub fn app(config: &Config) -> Result<Arc<App>, Error> {
     Ok(Arc::new(App {
         files,
         reconcilers,
-        ingest,
+        ingest: Arc::new(ingest),
         own: Arc::new(Own::new(Moment::now())?),
         actions,
         telemetry_path: config.telemetry_path.clone(),
@@ -171,8 +171,8 @@ pub async fn run(
         tasks.spawn(http::serve::serve(listener, router, Arc::clone(&app.own), stop.clone()));
     }
     for reconciler in &app.reconcilers {
-        let (reconciler, stop) = (Arc::clone(reconciler), stop.clone());
-        tasks.spawn(async move { reconciler.run(stop).await });
+        let (reconciler, ingest, stop) = (Arc::clone(reconciler), Arc::clone(&app.ingest), stop.clone());
+        tasks.spawn(async move { reconciler.run(&ingest, stop).await });
     }
     let acting = async {
         if let Some(actions) = &app.actions {

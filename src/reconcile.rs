@@ -13,7 +13,7 @@ use crate::ems_api::{Answer, Api, Error};
 use crate::exposition::{Kind, Metric};
 use crate::family::doubt::SETTLE;
 use crate::family::{Corrections, output, server, session, stream, timer};
-use crate::ingest::Server;
+use crate::ingest::{Ingest, Server};
 use crate::moment::Moment;
 use crate::state::listing::{Listed, Listing, Reconciled, Subject};
 use crate::wire::json::Part;
@@ -73,12 +73,12 @@ impl Reconciler {
     }
 
     /// Looks at once, then at every interval and when events give a sign, until `stop`.
-    pub async fn run(&self, stop: CancellationToken) {
+    pub async fn run(&self, ingest: &Ingest, stop: CancellationToken) {
         let looking = async {
             loop {
-                if self.look().await {
+                if self.look(ingest).await {
                     tokio::time::sleep(SETTLE).await;
-                    self.look().await;
+                    self.look(ingest).await;
                 }
                 tokio::select! {
                     () = tokio::time::sleep(self.pause()) => {}
@@ -102,14 +102,14 @@ impl Reconciler {
     }
 
     /// Asks for all lists and corrects the tables by them. Says whether anything is in doubt.
-    async fn look(&self) -> bool {
+    async fn look(&self, ingest: &Ingest) -> bool {
         let asked = Moment::now();
         let looked = self.ask().await;
         let now = Moment::now();
         self.server.asked(asked, looked.is_ok());
         let reconciled = looked.and_then(|answers| {
             let listing = read(asked, &answers)?;
-            Ok(self.server.reconcile(&listing, now))
+            Ok(ingest.reconcile(&self.server, &listing, now))
         });
         match reconciled {
             Ok(reconciled) => {
@@ -186,7 +186,7 @@ fn read(asked: Moment, answers: &Answers) -> Result<Listing<'_>, Error> {
             let stream = stream::listed(&message)?;
             let key = stream.key;
             let output = output::of_stream(&message)?.map(|output| output::Output { key, ..output });
-            Ok(Listed { stream, output })
+            Ok(Listed { item, stream, output })
         });
         listing.streams.push(listed.map_err(Error::Garbage)?);
     }

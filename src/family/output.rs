@@ -12,7 +12,7 @@ pub mod table;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Key, MARK};
+use super::{Key, is_ours};
 use crate::wire::{Map, Message, Refusal};
 
 pub use metrics::METRICS;
@@ -291,7 +291,7 @@ pub fn of_stream<'a>(message: &Message<'a>) -> Result<Option<Output<'a>>, Refusa
         folder,
         chunk_length,
         config: settings.u64("configId").ok().flatten(),
-        ours: settings.text(MARK.0).ok().flatten().is_some_and(|by| by == MARK.1),
+        ours: is_ours(settings),
         tracks: tracks(format, payload)?,
     }))
 }

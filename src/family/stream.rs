@@ -6,7 +6,7 @@ pub mod table;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::Key;
+use super::{Key, is_ours};
 use crate::moment::Moment;
 use crate::wire::{Map, Message, Refusal};
 
@@ -183,13 +183,18 @@ impl Purpose {
     }
 
     /// A settings object is the surest sign, the number of the connection type the next.
-    fn of(direction: Direction, kind: &str, name: &str, payload: Map<'_, '_>) -> Result<Self, Refusal> {
+    fn of(
+        direction: Direction,
+        kind: &str,
+        name: &str,
+        payload: Map<'_, '_>,
+        settings: Option<&[u8]>,
+    ) -> Result<Self, Refusal> {
         if payload.bool("_isInternal")? == Some(true) || is_init_segment(name, kind) {
             return Ok(Self::Internal);
         }
-        let by_settings = payload.ending_in("Settings").map(|(key, _)| key);
         let by_number = payload.u64("connectionType")?.unwrap_or(0);
-        Ok(match (by_settings, by_number) {
+        Ok(match (settings, by_number) {
             (Some(b"pullSettings"), _) => Self::Pull,
             (Some(b"pushSettings"), _) => Self::Push,
             (Some(b"hlsSettings"), _) => Self::Hls,
@@ -300,6 +305,8 @@ pub struct Stream<'a> {
     queried: Moment,
     /// `inStreamUniqueId`: the stream that an outbound one is fed from, of the same process.
     pub input: Option<Key>,
+    /// Whether it was made by one of our own calls.
+    pub ours: bool,
     tracks: [Track; 2],
     width: u32,
     height: u32,
@@ -391,12 +398,14 @@ fn stream<'a>(direction: Direction, message: &Message<'a>) -> Result<Stream<'a>,
         Ok(pixels.and_then(|pixels| u32::try_from(pixels).ok()).unwrap_or(0))
     };
     let key = Key::of(message, "uniqueId")?;
+    let settings = payload.ending_in("Settings");
     Ok(Stream {
         key,
         input: payload.u64("inStreamUniqueId").ok().flatten().map(|id| Key { pid: key.pid, id }),
         direction,
         kind,
-        purpose: Purpose::of(direction, kind, &name, payload)?,
+        purpose: Purpose::of(direction, kind, &name, payload, settings.map(|(key, _)| key))?,
+        ours: settings.is_some_and(|(_, settings)| is_ours(settings)),
         created: payload.created()?,
         up_time: payload.f64("upTime")?.map_or(Duration::ZERO, |millis| {
             Duration::try_from_secs_f64(millis / 1000.0).unwrap_or_default()

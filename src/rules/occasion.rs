@@ -9,10 +9,10 @@ use super::Subject;
 use crate::event::{Event, Facts};
 use crate::family::output::{self, Format, Stall, Track};
 use crate::family::stream::{self, Direction, Known, Purpose, Stream};
-use crate::family::{Change, Key, MARK};
+use crate::family::{Change, Key, is_ours};
 use crate::moment::Moment;
 use crate::state::{Happening, State};
-use crate::wire::{Map, Message};
+use crate::wire::Message;
 
 /// The ids of edges in the runtime API: the edge's process above, the stream's id below.
 const EDGE_SHIFT: u32 = 32;
@@ -161,6 +161,7 @@ impl Occasion {
         occasion.stream = known.name.map(str::to_owned);
         (occasion.direction, occasion.kind) = (Some(known.direction), Some(known.kind));
         (occasion.purpose, occasion.input) = (Some(known.purpose), known.input);
+        occasion.ours = known.ours;
         Some(occasion)
     }
 
@@ -197,8 +198,7 @@ impl Occasion {
         self.fields = payload.to_json();
         self.edge = message.process.zip(message.pid().ok()).is_some_and(|(origin, pid)| origin != pid);
         let settings = payload.ending_in("Settings").map(|(_, settings)| settings);
-        let marked = |map: Map<'_, '_>| map.text(MARK.0).ok().flatten().is_some_and(|by| by == MARK.1);
-        self.ours = marked(payload) || settings.is_some_and(marked);
+        self.ours = is_ours(payload) || settings.is_some_and(is_ours);
         self.config = settings.and_then(|settings| settings.u64("configId").ok().flatten());
         self.stream = payload.text("localStreamName").ok().flatten().map(|name| name.into_owned());
     }

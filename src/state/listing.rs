@@ -7,10 +7,13 @@ use crate::family::server::{self, Origin, Sender};
 use crate::family::stream::Verdict;
 use crate::family::{Change, Corrections, Key, output, session, stream, timer};
 use crate::moment::Moment;
+use crate::wire::json::Part;
 
 /// A stream in the list of the runtime API.
 #[derive(Debug)]
 pub struct Listed<'a> {
+    /// All that the list says of it.
+    pub item: Part<'a>,
     /// The stream.
     pub stream: stream::Stream<'a>,
     /// The output that it writes, if it does.
@@ -116,7 +119,7 @@ impl State {
         let asked = listing.asked;
         let (mut streams, mut outputs) = (Corrections::default(), Corrections::default());
         self.streams.begin_look();
-        for (place, Listed { stream, output }) in listing.streams.iter().enumerate() {
+        for (place, Listed { stream, output, .. }) in listing.streams.iter().enumerate() {
             match self.streams.listed(stream, asked, now) {
                 Verdict::Known => {}
                 Verdict::Appeared => {
@@ -133,7 +136,7 @@ impl State {
         let (gone, doubts) = self.streams.end_look(&keys, asked, now);
         streams.closed += gone.len() as u64;
         for stream in &gone {
-            outputs.closed += u64::from(self.outputs.unlisted(stream.key, stream.created, now));
+            outputs.closed += u64::from(self.outputs.unlisted(stream.key, stream.created(), now));
         }
         for configured in &listing.configured {
             outputs.changed += u64::from(self.outputs.configured(configured));

@@ -28,11 +28,12 @@ impl Lists {
             serde_json::from_str::<Value>(stream).unwrap()["processId"].as_u64().filter(|pid| *pid < 900)
         });
         let streams = self.streams.iter().map(|item| {
-            let message = Part::of(item.as_bytes()).message().unwrap();
+            let item = Part::of(item.as_bytes());
+            let message = item.message().unwrap();
             let stream = stream::listed(&message).unwrap();
             let key = stream.key;
             let output = output::of_stream(&message).unwrap().map(|output| output::Output { key, ..output });
-            Listed { stream, output }
+            Listed { item, stream, output }
         });
         let configured = self.configured.iter().map(|(family, item)| {
             let message = Part::of(item.as_bytes()).message().unwrap();
@@ -55,7 +56,7 @@ impl Lists {
             timers,
             sessions,
         };
-        road.server.reconcile(&listing, at(now))
+        road.ingest.reconcile(&road.server, &listing, at(now))
     }
 
     /// Two looks, three seconds apart, the last answered at these seconds.

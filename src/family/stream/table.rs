@@ -45,6 +45,7 @@ struct Row {
     purpose: Purpose,
     /// What feeds it: its close may not tell any more.
     input: Option<Key>,
+    ours: bool,
     created: u64,
     heard: Moment,
     codecs: [Codec; 2],
@@ -54,6 +55,18 @@ struct Row {
 }
 
 impl Row {
+    fn known(&self) -> Known<'_> {
+        Known {
+            // A long name may have been shortened, and many names share that of the overflow.
+            name: self.name.as_deref().filter(|name| name.len() < LABEL_BYTES - 3 && *name != OVERFLOW),
+            direction: self.direction,
+            kind: self.kind,
+            purpose: self.purpose,
+            input: self.input,
+            ours: self.ours,
+        }
+    }
+
     const fn ingest(&self) -> bool {
         matches!(self.direction, Direction::In)
     }
@@ -72,6 +85,8 @@ pub struct Known<'t> {
     pub purpose: Purpose,
     /// See [`Stream::input`].
     pub input: Option<Key>,
+    /// See [`Stream::ours`].
+    pub ours: bool,
 }
 
 /// Since when a stream that is expected has been missed.
@@ -192,14 +207,7 @@ impl Table {
 
     /// What is known of a stream that is open.
     pub fn known(&self, key: Key) -> Option<Known<'_>> {
-        self.rows.get(&key).map(|row| Known {
-            // A long name may have been shortened, and many names share that of the overflow.
-            name: row.name.as_deref().filter(|name| name.len() < LABEL_BYTES - 3 && *name != OVERFLOW),
-            direction: row.direction,
-            kind: row.kind,
-            purpose: row.purpose,
-            input: row.input,
-        })
+        self.rows.get(&key).map(Row::known)
     }
 
     /// How many open outbound streams of this purpose an inbound one feeds.
@@ -288,6 +296,7 @@ impl Table {
             kind,
             purpose,
             input: None,
+            ours: stream.ours,
             created: stream.created,
             heard: now,
             codecs: [Codec::default(); 2],
@@ -374,10 +383,8 @@ impl Table {
         change
     }
 
-    fn remove(&mut self, key: Key, now: Moment) {
-        let Some(row) = self.rows.remove(&key) else {
-            return;
-        };
+    fn remove(&mut self, key: Key, now: Moment) -> Option<Row> {
+        let row = self.rows.remove(&key)?;
         self.closed.remember(key, row.created);
         if let Some(of_purpose) = row.input.map(|input| (input, row.purpose))
             && let Some(fed) = self.fed.get_mut(&of_purpose)
@@ -401,6 +408,7 @@ impl Table {
                 named.ingests -= 1;
             }
         }
+        Some(row)
     }
 
     fn feed_stopped(&mut self, key: Option<Key>, name: &str, media: Media, now: Moment) -> Change {

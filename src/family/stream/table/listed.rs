@@ -2,7 +2,7 @@
 
 use hashbrown::HashSet;
 
-use super::{Row, Table, Traffic};
+use super::{Known, Row, Table, Traffic};
 use crate::family::Key;
 use crate::family::doubt::SETTLE;
 use crate::family::stream::{Direction, Stream};
@@ -29,12 +29,23 @@ pub enum Verdict {
 }
 
 /// A stream that the list does not have, and the table no longer either.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Gone {
     /// What it was known by.
     pub key: Key,
+    row: Row,
+}
+
+impl Gone {
     /// Its stamp.
-    pub created: u64,
+    pub const fn created(&self) -> u64 {
+        self.row.created
+    }
+
+    /// What was known of it.
+    pub fn known(&self) -> Known<'_> {
+        self.row.known()
+    }
 }
 
 impl Table {
@@ -73,19 +84,15 @@ impl Table {
     /// Ends the look: streams that are not in the list leave, and are returned with whether
     /// anything is in doubt.
     pub fn end_look(&mut self, listed: &HashSet<Key>, asked: Moment, now: Moment) -> (Vec<Gone>, bool) {
-        let missing: Vec<Gone> = self
+        let doubts = &mut self.doubts;
+        let missing = self
             .rows
             .iter()
             .filter(|(key, row)| row.heard < asked && !listed.contains(*key))
-            .map(|(key, row)| Gone { key: *key, created: row.created })
-            .collect();
-        let gone: Vec<Gone> = missing
-            .into_iter()
-            .filter(|gone| self.doubts.lasts(Doubt::Unlisted(gone.key, gone.created), asked))
-            .collect();
-        for stream in &gone {
-            self.remove(stream.key, now);
-        }
+            .filter(|(key, row)| doubts.lasts(Doubt::Unlisted(**key, row.created), asked));
+        let missing: Vec<Key> = missing.map(|(key, _)| *key).collect();
+        let gone = missing.into_iter().filter_map(|key| Some(Gone { key, row: self.remove(key, now)? }));
+        let gone = gone.collect();
         (gone, self.doubts.end_look())
     }
 
