@@ -46,6 +46,9 @@ pub enum Command {
     CheckConfig(Serve),
     /// Ask the running exporter whether it is healthy, and exit with 0 if it is
     Healthcheck(Serve),
+    /// Try rules without calling anything
+    #[command(subcommand)]
+    Rules(Rules),
     /// Read finished event files as fast as possible and tell what was in them
     Replay(Replay),
     /// Print the block for the media server's config.lua that makes it post its events here
@@ -168,6 +171,30 @@ pub enum LogFormat {
     Text,
     /// An object on each line.
     Json,
+}
+
+/// What can be done with rules.
+#[derive(Subcommand, Debug, Clone)]
+pub enum Rules {
+    /// Apply the events of a file and tell what each rule would do with each of them
+    Test(RulesTest),
+}
+
+/// Flags of `rules test`.
+#[derive(Args, Debug, Clone)]
+pub struct RulesTest {
+    /// YAML configuration file with the rules
+    #[arg(long = "config.file", value_name = "FILE", env = "EMS_EXPORTER_CONFIG_FILE")]
+    pub config_file: PathBuf,
+
+    /// File with one or more events as the media server sends them, or happenings such as
+    /// {"type":"chunkStalled","payload":{"format":"hls","group":"g","stream":"cam1"}}
+    #[arg(long = "event", value_name = "FILE")]
+    pub event: PathBuf,
+
+    /// The media server that they come from [default: the first that is configured]
+    #[arg(long, value_name = "NAME")]
+    pub server: Option<String>,
 }
 
 /// Flags of `replay`.

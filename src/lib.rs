@@ -20,7 +20,7 @@
 //!
 //! | file | purpose | imports |
 //! | --- | --- | --- |
-//! | `main.rs` | arguments, configuration, logging, bind, run, exit code | cli, config, replay, simulate, run |
+//! | `main.rs` | arguments, configuration, logging, bind, run, exit code | cli, config, ingest, moment, rehearse, replay, simulate, run |
 //! | `lib.rs` | this map; [`run()`] | all |
 //! | `cli.rs` | flags and subcommands | simulate, tail |
 //! | `config.rs` | YAML and flags to [`config::Config`], every fault at once | actions, ems_api, event, family, ingest, rules, tail |
@@ -37,6 +37,7 @@
 //! | `replay.rs` | finished event files, and what was in them | tail, files, ingest, family, exposition, metrics, moment, wire |
 //! | `rules.rs`, `rules/` | what happened, and the state, to the calls that are to be made; pure | event, state, ems_api, family, wire, moment |
 //! | `actions.rs`, `actions/` | making those calls: queue, order, further attempts, outcomes | rules, ems_api, ingest, exposition, wire, moment |
+//! | `rehearse.rs` | what rules would do with the events of a file | config, rules, event, state, ems_api, family, wire, moment |
 //! | `ems_api.rs`, `ems_api/` | the server's runtime API: encoding, commands, one function for each that we use | http, wire |
 //! | `reconcile.rs` | compare state with the server's own lists, correct it, count the corrections | ems_api, family, ingest, state, exposition, moment, wire |
 //! | `http.rs`, `http/` | listeners, routes, requests of our own, tolerance for the server's broken header | ingest, files, reconcile, actions, exposition, metrics, moment, wire |
@@ -68,6 +69,7 @@ pub mod ingest;
 pub mod metrics;
 pub mod moment;
 pub mod reconcile;
+pub mod rehearse;
 pub mod replay;
 pub mod rules;
 pub mod simulate;

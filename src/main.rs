@@ -14,8 +14,9 @@ use ems_exporter::cli::{self, Cli, Command, LogFormat, LogLevel, Serve, sink_con
 use ems_exporter::config::{Config, Overrides, Remote};
 use ems_exporter::ems_api::PATIENCE;
 use ems_exporter::ingest::DEFAULT_SERVER;
-use ems_exporter::replay;
+use ems_exporter::moment::Moment;
 use ems_exporter::simulate::{self, Simulation, Target, Truth};
+use ems_exporter::{rehearse, replay};
 
 /// How long `healthcheck` waits for an answer.
 const HEALTH_TIME: Duration = Duration::from_secs(3);
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Some(Command::Simulate(options)) => simulate(*options),
         Some(Command::CheckConfig(flags)) => check_config(&flags),
         Some(Command::Healthcheck(flags)) => healthcheck(&flags),
+        Some(Command::Rules(cli::Rules::Test(flags))) => rules_test(&flags),
         Some(Command::Replay(flags)) => replay(&flags),
         Some(Command::SinkConfig { serve, server }) => print_sink_config(&serve, server.as_deref()),
     };
@@ -216,6 +218,14 @@ fn replay(flags: &cli::Replay) -> anyhow::Result<()> {
         eprint!("\r                      \r");
     }
     say(&if flags.metrics { replayed.page()? } else { replayed.summary()? });
+    Ok(())
+}
+
+fn rules_test(flags: &cli::RulesTest) -> anyhow::Result<()> {
+    let config = Config::load(Some(&flags.config_file), &Overrides::default())?;
+    let first = config.servers.first().map_or(DEFAULT_SERVER, |server| &server.name);
+    let server = flags.server.as_deref().unwrap_or(first);
+    say(&rehearse::rehearse(&config, &flags.event, server, Moment::now())?);
     Ok(())
 }
 

@@ -335,7 +335,7 @@ impl Section {
 
     /// All members that have not been read, whatever their names, as values of parameters.
     pub fn rest(self, faults: &mut Vec<Fault>) -> Vec<(String, Plain, Place)> {
-        let mut values: Vec<(String, Plain, Place)> = Vec::new();
+        let mut values = Vec::new();
         for (name, node) in self.members {
             let (place, what) = (Place::of(&name), node.value.what());
             let path = if self.path.is_empty() {
@@ -343,9 +343,7 @@ impl Section {
             } else {
                 format!("{}.{}", self.path, name.value)
             };
-            if values.iter().any(|(known, ..)| *known == name.value) {
-                faults.push(place.fault(&path, "is given twice"));
-            } else if let Some(plain) = Plain::of(node.value) {
+            if let Some(plain) = Plain::of(node.value) {
                 values.push((name.value, plain, place));
             } else {
                 let wrong = format!("is {what}, not a text, a number, true or false, or a list of those");

@@ -121,7 +121,7 @@ fn read_on(section: &mut Section, place: Place, faults: &mut Vec<Fault>) -> Opti
         Kind::all().map(Kind::label).filter(|label| *label != "other").chain(HAPPENINGS).collect();
     let near = near(&on, &events);
     let hint = if near.is_empty() {
-        format!("those that the server does not send are {}", HAPPENINGS.join(", "))
+        format!("there are {}", events.join(", "))
     } else {
         format!("is it {}?", near.join(" or "))
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ems_exporter::config::{Config, Overrides};
 use ems_exporter::tail::{Format, Start};
 
-fn load(text: &str) -> Result<Config, String> {
+pub fn load(text: &str) -> Result<Config, String> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(text.as_bytes()).unwrap();
     let name = file.path().display().to_string();

@@ -1,0 +1,223 @@
+//! What rules would do with the events of a file. Nothing is sent.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use crate::config::Config;
+use crate::ems_api::parameter::{Parameter, Value};
+use crate::event;
+use crate::family::output::{Format, Stall, Track, Turn};
+use crate::moment::Moment;
+use crate::rules::{Action, Call, HAPPENINGS, Miss, Occasion, Rules, Withheld, secrets};
+use crate::state::{Happening, State};
+use crate::wire::{self, Message, Refusal};
+
+/// Why nothing can be rehearsed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("cannot read {0}: {1}")]
+    File(String, std::io::Error),
+    /// It holds something that is no event.
+    #[error("the event {0} is refused: {1}")]
+    Event(usize, Refusal),
+    /// It holds nothing.
+    #[error("there is no event in it")]
+    Empty,
+}
+
+/// Applies the events of a file in their order to a state that knows nothing, and tells what each
+/// rule makes of each. `server` is whose events they are; events that do not say when they happened
+/// happen at `now`.
+pub fn rehearse(config: &Config, file: &Path, server: &str, now: Moment) -> Result<String, Error> {
+    let body = std::fs::read(file).map_err(|error| Error::File(file.display().to_string(), error))?;
+    rehearse_body(config, &body, server, now)
+}
+
+/// As [`rehearse`], with the content of the file.
+pub fn rehearse_body(config: &Config, body: &[u8], server: &str, now: Moment) -> Result<String, Error> {
+    let mut rehearsal = Rehearsal {
+        config,
+        rules: Rules::new(&config.rules),
+        state: State::new(&config.settings),
+        server,
+        now,
+        told: String::new(),
+        count: 0,
+    };
+    let mut failed = None;
+    decode(body, |message| {
+        rehearsal.count += 1;
+        if let Err(refusal) = message.and_then(|message| rehearsal.take(&message)) {
+            failed.get_or_insert(Error::Event(rehearsal.count, refusal));
+        }
+    });
+    match failed {
+        Some(error) => Err(error),
+        None if rehearsal.count == 0 => Err(Error::Empty),
+        None => Ok(rehearsal.told),
+    }
+}
+
+/// Decodes what is posted, or else what text and W3C files hold.
+fn decode<'a>(body: &'a [u8], mut each: impl FnMut(Result<Message<'a>, Refusal>)) {
+    let text = body.trim_ascii_start();
+    let posted = wire::Format::of(body);
+    if text.is_empty() {
+        return;
+    }
+    if posted != wire::Format::Unknown {
+        wire::decode(body, posted, each);
+    } else if text.starts_with(b"#") {
+        decode_rows(text, each);
+    } else {
+        // Entries end with empty lines.
+        let mut rest = text;
+        while !rest.is_empty() {
+            let end = memchr::memmem::find(rest, b"\n\n").unwrap_or(rest.len());
+            wire::decode(&rest[..end], wire::Format::Text, &mut each);
+            rest = rest[end..].trim_ascii_start();
+        }
+    }
+}
+
+fn decode_rows<'a>(text: &'a [u8], mut each: impl FnMut(Result<Message<'a>, Refusal>)) {
+    let mut header = None;
+    for line in text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
+        if let Some(names) = line.strip_prefix(b"#Fields:") {
+            header = Some(names.trim_ascii());
+        } else if !line.starts_with(b"#") {
+            let missing = Refusal::NotAnEvent("a row has no #Fields line before it");
+            each(header.map_or(Err(missing), |header| wire::decode_row(header, line)));
+        }
+    }
+}
+
+struct Rehearsal<'c> {
+    config: &'c Config,
+    rules: Rules,
+    state: State,
+    server: &'c str,
+    now: Moment,
+    told: String,
+    count: usize,
+}
+
+impl Rehearsal<'_> {
+    fn take(&mut self, message: &Message<'_>) -> Result<(), Refusal> {
+        let now = message.at.unwrap_or(self.now);
+        if HAPPENINGS.contains(&&*message.name) {
+            let happening = happening(message)?;
+            self.say(&format!("{}: {} happens\n", self.count, happening.name()));
+            let occasion = Occasion::of_happening(self.server, &happening, &self.state, now);
+            self.explain(&occasion);
+            return Ok(());
+        }
+        let event = event::interpret(message)?;
+        let input = Occasion::input(&event, &self.state);
+        let change = self.state.apply(&event, now).change;
+        self.say(&format!("{}: {} ({})\n", self.count, message.name, change.label()));
+        let occasion = Occasion::of_event(self.server, message, &event, change, input, &self.state, now);
+        match occasion {
+            Some(occasion) => self.explain(&occasion),
+            None => self.say("   triggers nothing: it brings nothing new\n"),
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, text: &str) {
+        self.told.push_str(text);
+    }
+
+    fn explain(&mut self, occasion: &Occasion) {
+        for (rule, verdict) in self.rules.explain(occasion, &self.state) {
+            let told = match verdict {
+                Err(miss) => missed(&rule.name, miss),
+                Ok(call) => self.matched(&call),
+            };
+            self.say(&told);
+        }
+    }
+
+    fn matched(&self, call: &Call) -> String {
+        let rule = &call.rule;
+        let mut told = format!("   {}: matches\n", rule.name);
+        let mut line = |text: &str| told.extend(["      ", text, "\n"]);
+        if let Some(condition) = rule.when {
+            let holds = condition.holds(&call.subject, &self.state);
+            line(&format!("when {}: {}", condition.name(), if holds { "holds" } else { "does not hold" }));
+        }
+        match &call.action {
+            Ok(Action::Command(command, parameters)) => {
+                line(&format!("call {}{}", command.name, shown(parameters)));
+            }
+            Ok(Action::Post(address, body)) => line(&format!("post {address} {body}")),
+            Err(Withheld::Condition(_)) => line("nothing is sent"),
+            Err(Withheld::Refused(why)) => line(&format!("refused: {why}")),
+        }
+        for (name, duration) in [("delay", rule.delay), ("cooldown", rule.cooldown)] {
+            if duration > Duration::ZERO {
+                line(&format!("{name} {}", humantime::format_duration(duration)));
+            }
+        }
+        if rule.dry_run || self.config.actions.dry_run {
+            line("dry run: nothing is sent");
+        }
+        told
+    }
+}
+
+fn missed(rule: &str, miss: Miss) -> String {
+    format!("   {rule}: does not match: {miss}\n")
+}
+
+/// Parameters without what may be secret.
+fn shown(parameters: &[Parameter]) -> String {
+    let mut line = String::new();
+    for (name, value) in parameters {
+        let text = match value {
+            Value::Text(text) => json!(text),
+            Value::List(texts) => json!(texts),
+        };
+        let plain = match value {
+            Value::Text(text) => text.clone(),
+            Value::List(texts) => texts.join(" "),
+        };
+        let text = if secrets::may_be(name, &plain) { Json::from(secrets::MASK) } else { text };
+        // Writing to a text does not fail.
+        if write!(line, " {name}={text}").is_err() {
+            break;
+        }
+    }
+    line
+}
+
+/// A happening as it is given for a rehearsal: its name, and what it is about as the payload.
+fn happening(message: &Message<'_>) -> Result<Happening, Refusal> {
+    let payload = message.payload();
+    let text = |name| Ok(payload.text(name)?.unwrap_or_default());
+    let stream = payload.text("stream")?.ok_or(Refusal::MissingField("stream"))?;
+    let turn = match &*message.name {
+        "chunkStalled" => Turn::Stalled,
+        "outputNeverStarted" => Turn::NeverStarted,
+        "chunkRecovered" => Turn::Recovered,
+        _ => return Ok(Happening::StreamMissing(stream.as_ref().into())),
+    };
+    let (format, track): (_, std::borrow::Cow<'_, str>) = (text("format")?, text("track")?);
+    let wanted = "hls, hds, dash, mss or record";
+    let format = Format::ALL.into_iter().find(|known| known.label() == format);
+    let format = format.ok_or(Refusal::BadField { field: "format", wanted })?;
+    let track = [Track::Whole, Track::Audio, Track::Video].into_iter().find(|known| known.label() == track);
+    let track = track.ok_or(Refusal::BadField { field: "track", wanted: "audio, video or empty" })?;
+    Ok(Happening::Output(Stall {
+        turn,
+        format,
+        group: text("group")?.as_ref().into(),
+        stream: stream.as_ref().into(),
+        track,
+        writer: None,
+    }))
+}

@@ -1,0 +1,340 @@
+//! Rules: what they may say, what triggers them, and what they decide.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use ems_exporter::config::{Config, Overrides};
+use ems_exporter::ems_api::parameter::Value as Given;
+
+use ems_exporter::family::stream::listed as listed_stream;
+use ems_exporter::family::{Key, Settings};
+use ems_exporter::ingest::tally::Door;
+use ems_exporter::ingest::{Ingest, Known, Server};
+use ems_exporter::rules::{Action, Call, Refused, Rules, Withheld};
+use ems_exporter::state::listing::{Listed, Listing};
+use ems_exporter::wire::json::Part;
+use serde_json::{Value, json};
+
+use crate::config::load;
+use crate::support::{at, output, stream, with};
+
+const SERVER: &str = "servers: [{name: ems, expect: [studio], api: {url: 'http://127.0.0.1:7777'}}]\n";
+
+/// A road on which rules decide and nothing is done.
+struct Stage {
+    ingest: Ingest,
+    server: Arc<Server>,
+    calls: Arc<Mutex<Vec<Call>>>,
+    id: u64,
+}
+
+impl Stage {
+    fn new(rules: &str) -> Self {
+        let config = load(&format!("{SERVER}rules:\n{rules}")).unwrap();
+        let settings = Settings { expected: vec!["studio".to_owned()], ..Settings::default() };
+        let known = [Known { name: "ems".to_owned(), expected: vec!["studio".to_owned()] }];
+        let mut ingest = Ingest::new(&known, &settings, 64);
+        let server = ingest.server(None).unwrap();
+        let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
+        let taken = Arc::clone(&calls);
+        ingest.react(Rules::new(&config.rules), Box::new(move |calls| taken.lock().unwrap().extend(calls)));
+        Self { ingest, server, calls, id: 0 }
+    }
+
+    /// Sends an event of the process 100, and returns what was decided.
+    fn tell(&mut self, name: &str, seconds: f64, payload: Value) -> Vec<Call> {
+        self.id += 1;
+        let event = json!({"id": self.id, "type": name, "processId": 100, "payload": payload});
+        let accepted =
+            self.ingest.accept(Door::Http, &self.server, event.to_string().as_bytes(), at(seconds));
+        assert_eq!(accepted.first, None);
+        self.decided()
+    }
+
+    fn tick(&self, seconds: f64) -> Vec<Call> {
+        self.ingest.tick(at(seconds));
+        self.decided()
+    }
+
+    fn decided(&self) -> Vec<Call> {
+        std::mem::take(&mut *self.calls.lock().unwrap())
+    }
+}
+
+/// `rule: command name=value …`, or why nothing is sent.
+fn shown(calls: &[Call]) -> Vec<String> {
+    let one = |call: &Call| match &call.action {
+        Ok(Action::Command(command, parameters)) => {
+            let parameters: Vec<String> = parameters
+                .iter()
+                .map(|(name, value)| match value {
+                    Given::Text(text) => format!(" {name}={text}"),
+                    Given::List(texts) => format!(" {name}={texts:?}"),
+                })
+                .collect();
+            format!("{}{}", command.name, parameters.concat())
+        }
+        Ok(Action::Post(_, body)) => format!("post {body}"),
+        Err(why) => why.to_string(),
+    };
+    calls.iter().map(one).collect()
+}
+
+const CUT: &str = "  - {name: cut, on: inStreamCreated, call: shutdownStream, with: {id: '{{ id }}'}}\n";
+
+#[test]
+fn all_faults_of_rules_come_at_once() {
+    let faults = load(
+        "servers: [{name: east}, {name: west, api: {url: 'http://127.0.0.1:7777'}}]\n\
+         actions: {dry_run: 1, max_age: 60, queue: 0, retries: 3}\n\
+         rules:\n\
+         - on: inStreamCreatd\n  call: createHLStream\n\
+         - name: twice\n  on: nothing\n  post: https://example.net\n  with: {a: 1}\n\
+         - name: twice\n  on: inStreamClosed\n  match: {server: east, stream: 'a[', type: IMR, purpose: pul}\n  \
+           call: createHLSStream\n  with: {localStreamName: cam, bandwidths: {a: 1}}\n\
+         - name: three\n  on: inStreamClosed\n  when: last_output\n  call: shutdownStream\n  \
+           with: {permanently: '{{ 1 +', Permanently: 1}\n\
+         - name: four\n  on: timerTriggered\n  when: still_stalled\n  call: removeTimer\n  post: http://a/b\n  \
+           with: {id: 1, ids: 2}\n\
+         - name: five\n  on: chunkStalled\n  when: always\n\
+         - 7\n",
+    )
+    .unwrap_err();
+    let lines: Vec<&str> = faults.lines().map(str::trim).collect();
+    let path = crate::support::fixture("rules.faults");
+    let golden = format!("{}\n", lines.join("\n"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &golden).unwrap();
+    }
+    assert_eq!(golden, std::fs::read_to_string(path).unwrap());
+}
+
+#[test]
+fn every_example_is_a_whole_configuration() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/rules");
+    let mut count = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let config = Config::load(Some(&path), &Overrides::default()).map_err(|faults| faults.to_string());
+        assert!(!config.unwrap().rules.is_empty(), "{}", path.display());
+        count += 1;
+    }
+    assert_eq!(count, 5);
+}
+
+#[test]
+fn a_stream_appears_once_whichever_event_brings_it() {
+    let mut stage = Stage::new(CUT);
+    let camera = |id| stream(id, "INP", "cam");
+    assert_eq!(shown(&stage.tell("inStreamCreated", 0.0, camera(1))), ["shutdownStream id=1"]);
+    assert!(stage.tell("inStreamCodecsUpdated", 0.1, camera(1)).is_empty());
+    assert!(stage.tell("inStreamCreated", 0.2, camera(1)).is_empty(), "repeated");
+    assert_eq!(shown(&stage.tell("inStreamCodecsUpdated", 1.0, camera(2))), ["shutdownStream id=2"], "lost");
+    assert!(stage.tell("inStreamCreated", 1.1, camera(2)).is_empty(), "late");
+    let reused = with(camera(2), json!({"creationTimestamp": 1_795_364_900_000.0}));
+    assert_eq!(shown(&stage.tell("inStreamCreated", 2.0, reused)), ["shutdownStream id=2"], "replaced");
+    assert!(stage.tell("inStreamClosed", 3.0, camera(3)).is_empty());
+    assert!(stage.tell("inStreamCreated", 3.1, camera(3)).is_empty(), "after its close");
+}
+
+#[test]
+fn a_stream_closes_once_and_a_restart_closes_nothing() {
+    let mut stage = Stage::new(
+        "  - {name: a, on: inStreamClosed, call: removeConfig, with: {groupName: '{{ stream }}'}}\n",
+    );
+    let camera = |id| stream(id, "INP", "cam");
+    stage.tell("inStreamCreated", 0.0, camera(1));
+    assert_eq!(stage.tell("inStreamClosed", 1.0, camera(1)).len(), 1);
+    assert!(stage.tell("inStreamClosed", 1.1, camera(1)).is_empty(), "repeated");
+    assert_eq!(stage.tell("inStreamClosed", 2.0, camera(2)).len(), 1, "never seen open");
+    stage.tell("inStreamCreated", 3.0, camera(4));
+    assert!(stage.tell("serverStopping", 4.0, json!({})).is_empty());
+    assert_eq!(stage.server.read(|state| state.streams.len()), 0);
+}
+
+#[test]
+fn plumbing_files_and_what_we_made_trigger_nothing_unless_named() {
+    let rules = format!(
+        "{CUT}  - {{name: b, on: inStreamCreated, match: {{purpose: vod}}, call: shutdownStream, with: {{id: 2}}}}\n  \
+         - {{name: c, on: outStreamCreated, call: shutdownStream, with: {{id: 3}}}}\n  \
+         - {{name: d, on: outStreamCreated, include_own: true, call: shutdownStream, with: {{id: 4}}}}\n"
+    );
+    let mut stage = Stage::new(&rules);
+    let internal = with(stream(1, "INP", "cam"), json!({"_isInternal": true}));
+    assert!(stage.tell("inStreamCreated", 0.0, internal).is_empty());
+    assert_eq!(
+        shown(&stage.tell("inStreamCreated", 0.0, stream(2, "IFR", "/a.mp4"))),
+        ["shutdownStream id=2"]
+    );
+    let init = with(stream(3, "OFMP4", "segInitwriter"), json!({"recordSettings": {}}));
+    assert!(stage.tell("outStreamCreated", 0.0, init).is_empty());
+    let mut ours = output(4, "hls", "cam", 6);
+    ours["hlsSettings"]["_createdBy"] = json!("ems-exporter");
+    assert_eq!(shown(&stage.tell("outStreamCreated", 0.0, ours)), ["shutdownStream id=4"]);
+    let others = output(5, "hls", "cam", 6);
+    assert_eq!(stage.tell("outStreamCreated", 0.0, others).len(), 2);
+}
+
+#[test]
+fn everything_that_is_matched_must_fit() {
+    let rule = |matching: &str| {
+        format!(
+            "  - {{name: a, on: outStreamCreated, match: {{{matching}}}, call: shutdownStream, with: {{id: 1}}}}\n"
+        )
+    };
+    for (matching, fits) in [
+        ("stream: 'cam*'", true),
+        ("stream: [x, 'c?m']", true),
+        ("stream: dog", false),
+        ("server: 'e*'", true),
+        ("group: g", true),
+        ("group: other", false),
+        ("format: [hls, dash]", true),
+        ("format: dash", false),
+        ("purpose: hls, type: OFHLS", true),
+        ("purpose: hls, type: OFDASH", false),
+    ] {
+        let calls = Stage::new(&rule(matching)).tell("outStreamCreated", 0.0, output(1, "hls", "cam", 6));
+        assert_eq!(!calls.is_empty(), fits, "{matching}");
+    }
+}
+
+#[test]
+fn the_last_output_is_told_although_its_close_has_forgotten_its_input() {
+    let rule = "  - {name: a, on: outStreamClosed, match: {purpose: push}, when: last_output, call: shutdownStream, \
+                with: {id: '{{ in_stream_id }}', permanently: false}}\n";
+    let mut stage = Stage::new(rule);
+    let push = |id, input: Value| {
+        with(stream(id, "ONR", "cam"), json!({"inStreamUniqueId": input, "pushSettings": {"configId": id}}))
+    };
+    stage.tell("inStreamCreated", 0.0, stream(1, "INR", "cam"));
+    for id in [2, 3] {
+        stage.tell("outStreamCreated", 0.0, push(id, json!(1)));
+    }
+    stage.tell("outStreamCreated", 0.0, with(stream(4, "ONR", "cam"), json!({"inStreamUniqueId": 1})));
+    let first = stage.tell("outStreamClosed", 1.0, push(2, Value::Null));
+    assert_eq!(shown(&first), ["last_output does not hold"]);
+    let second = stage.tell("outStreamClosed", 1.0, push(3, Value::Null));
+    assert_eq!(shown(&second), ["shutdownStream id=1 permanently=0"]);
+    stage.tell("outStreamCreated", 2.0, push(5, json!(1)));
+    stage.tell("inStreamClosed", 2.0, stream(1, "INR", "cam"));
+    let after = stage.tell("outStreamClosed", 2.0, push(5, Value::Null));
+    assert_eq!(shown(&after), ["last_output does not hold"], "the input is gone");
+}
+
+#[test]
+fn templates_name_fields_and_refuse_what_is_missing_or_hostile() {
+    let rule = "  - {name: a, on: inStreamCreated, call: pushStream, with: {uri: 'rtmp://x/{{ stream }}', \
+                localStreamName: '{{ stream }}', keepAlive: true, ttl: 5, \
+                _note: ['{{ type }} {{ direction }}', '{{ pullSettings.configId }}-{{ config_id }}'], \
+                targetStreamName: '{{ pullSettings.tag }}'}}\n";
+    let mut stage = Stage::new(rule);
+    let pulled =
+        |id, name: &str, settings: Value| with(stream(id, "INR", name), json!({"pullSettings": settings}));
+    let good =
+        stage.tell("inStreamCreated", 0.0, pulled(1, "a b=c,d\\e", json!({"configId": 7, "tag": true})));
+    assert_eq!(
+        shown(&good),
+        ["pushStream uri=rtmp://x/a b=c,d\\e localStreamName=a b=c,d\\e keepAlive=1 ttl=5 \
+          _note=[\"INR in\", \"7-7\"] targetStreamName=1 _createdBy=ems-exporter"]
+    );
+    let missing = stage.tell("inStreamCreated", 0.0, pulled(2, "cam", json!({"configId": 7})));
+    assert_eq!(
+        shown(&missing),
+        ["the parameter targetStreamName cannot be written: the event has no pullSettings.tag"]
+    );
+    let hostile = stage.tell(
+        "inStreamCreated",
+        0.0,
+        pulled(3, "a\nshutdownServer", json!({"configId": 7, "tag": "x"})),
+    );
+    assert!(matches!(hostile[0].action, Err(Withheld::Refused(Refused::Unsendable(_)))), "{hostile:?}");
+}
+
+#[test]
+fn the_streams_of_edges_have_the_ids_of_the_api() {
+    let rule = "  - {name: a, on: outStreamCreated, call: shutdownStream, with: {id: '{{ id }}', _in: '{{ in_stream_id }}'}}\n";
+    let mut stage = Stage::new(rule);
+    let relayed = with(stream(1, "ONR", "cam"), json!({"PID": 11192, "inStreamUniqueId": 2}));
+    let calls = stage.tell("outStreamCreated", 0.0, relayed);
+    assert_eq!(shown(&calls), [format!("shutdownStream id=48069273976833 _in={}", (11192u64 << 32) | 2)]);
+}
+
+#[test]
+fn happenings_trigger_for_outputs_that_we_made_and_tell_of_what_feeds_them() {
+    let rules = "  - {name: a, on: outputNeverStarted, match: {purpose: pull, format: hls}, when: still_stalled, \
+                 call: removeConfig, with: {id: '{{ config_id }}'}}\n  \
+                 - {name: b, on: streamMissing, post: 'http://127.0.0.1:9/x'}\n  \
+                 - {name: c, on: chunkRecovered, match: {stream: cam}, post: 'http://127.0.0.1:9/x'}\n";
+    let mut stage = Stage::new(rules);
+    stage.tell(
+        "inStreamCreated",
+        0.0,
+        with(stream(1, "INR", "cam"), json!({"pullSettings": {"configId": 1}})),
+    );
+    let mut ours = with(output(2, "hls", "cam", 2), json!({"inStreamUniqueId": 1}));
+    ours["hlsSettings"]["_createdBy"] = json!("ems-exporter");
+    ours["hlsSettings"]["configId"] = json!(77);
+    stage.tell("outStreamCreated", 0.0, ours);
+    assert!(stage.tick(1.0).is_empty());
+    let calls = stage.tick(12.0);
+    let shown_calls = shown(&calls);
+    assert_eq!(shown_calls[0], "removeConfig id=77");
+    assert_eq!(calls[0].subject.needs, Some(Key { pid: 100, id: 1 }));
+    let missing: Value = serde_json::from_str(shown_calls[1].strip_prefix("post ").unwrap()).unwrap();
+    assert_eq!((&missing["event"], &missing["stream"]), (&json!("streamMissing"), &json!("studio")));
+    assert_eq!(missing["time"], json!("2026-11-22T16:13:32Z"));
+    stage.tell("hlsChunkClosed", 13.0, json!({"file": "/srv/hls/cam/1.ts", "segmentDuration": 2000.0}));
+    let recovered = stage.tick(14.0);
+    assert_eq!(recovered.len(), 1);
+    assert!(
+        !stage.server.read(|state| recovered[0]
+            .rule
+            .when
+            .is_some_and(|when| when.holds(&recovered[0].subject, state)))
+    );
+}
+
+#[test]
+fn what_is_posted_holds_no_secret() {
+    let rule = "  - {name: a, on: inStreamCreated, post: 'http://127.0.0.1:9/x'}\n";
+    let secret = "hunter2";
+    let payload = with(
+        stream(1, "INR", "cam"),
+        json!({
+            "tcUrl": format!("rtmp://u:{secret}@x"), "pageUrl": secret, "ingestPoint": secret, "customData": secret,
+            "pullSettings": {"uri": format!("rtmp://u:{secret}@x"), "configId": 7, "httpProxy": secret, "other": format!("x://{secret}")},
+        }),
+    );
+    let calls = Stage::new(rule).tell("inStreamCreated", 0.0, payload);
+    let shown = shown(&calls);
+    assert!(!shown[0].contains(secret), "{shown:?}");
+    let body: Value = serde_json::from_str(shown[0].strip_prefix("post ").unwrap()).unwrap();
+    assert_eq!((&body["change"], &body["fields"]["pullSettings"]["configId"]), (&json!("opened"), &json!(7)));
+    assert_eq!((&body["server"], &body["rule"]), (&json!("ems"), &json!("a")));
+}
+
+#[test]
+fn streams_that_are_found_or_gone_without_an_event_trigger_too() {
+    let rules = format!(
+        "{CUT}  - {{name: b, on: outStreamClosed, call: shutdownStream, with: {{id: '{{{{ in_stream_id }}}}'}}}}\n"
+    );
+    let mut stage = Stage::new(&rules);
+    // Of an edge: the API tells its ids apart from those of the origin.
+    let members = json!({"processId": 11192, "edgePid": 11192, "upTime": 60_000.0});
+    let item = with(stream((11192 << 32) | 5, "INP", "cam"), members).to_string();
+    let item = Part::of(item.as_bytes());
+    let listed = || {
+        let stream = listed_stream(&item.message().unwrap()).unwrap();
+        Listed { item, stream, output: None }
+    };
+    let look = |stage: &Stage, streams, seconds| {
+        let listing = Listing { asked: at(seconds), streams, ..Listing::default() };
+        stage.ingest.reconcile(&stage.server, &listing, at(seconds + 0.1));
+        shown(&stage.decided())
+    };
+    assert_eq!(look(&stage, vec![listed()], 1.0), [format!("shutdownStream id={}", (11192u64 << 32) | 5)]);
+    stage.tell("outStreamCreated", 2.0, with(stream(9, "ONR", "cam"), json!({"inStreamUniqueId": 3})));
+    assert_eq!(look(&stage, vec![listed()], 30.0), [""; 0], "its close may be on its way");
+    assert_eq!(look(&stage, vec![listed()], 32.0), ["shutdownStream id=3"]);
+}
