@@ -144,10 +144,12 @@ fn demo(flags: &Serve, streams: usize, speed: f64) -> anyhow::Result<()> {
         let simulation =
             Simulation::new(simulate::Options { url, streams, speed, api, ..simulate::Options::default() })?;
         let mut config = config;
-        if let (true, Some(api)) = (config.apis.is_empty(), simulation.api_address()) {
-            let server = config.servers.first().map_or(DEFAULT_SERVER, |server| &server.name).to_owned();
+        let server = config.servers.first().map_or(DEFAULT_SERVER, |server| &server.name).to_owned();
+        if let Some(api) = simulation.api_address()
+            && !config.apis.iter().any(|remote| remote.server == server)
+        {
             let address = format!("http://{api}").parse().map_err(anyhow::Error::msg)?;
-            config.apis = vec![Remote { server, address, login: None, timeout: PATIENCE }];
+            config.apis.push(Remote { server, address, login: None, timeout: PATIENCE });
         }
         let exporter = CancellationToken::new();
         let (app, stopping) = (ems_exporter::app(&config)?, exporter.clone());

@@ -333,6 +333,7 @@ def dashboard(uid, title, description, rows, scope=SERVER, stream=False, form=Fa
         one["id"] = number + 1
     stalls = by("server, stream, format, group, track", increase("ems_chunk_stalls_total", scope)) + " > 0"
     restarts = by("server, instance", increase("ems_server_restarts_total", SERVER)) + " > 0"
+    actions = by("server, rule", increase("ems_exporter_actions_total", SERVER, 'outcome="done"')) + " > 0"
     return {
         "uid": uid,
         "title": title,
@@ -368,6 +369,7 @@ def dashboard(uid, title, description, rows, scope=SERVER, stream=False, form=Fa
                     "Stall", stalls, RED, "{{stream}} {{format}} {{group}} {{track}} on {{server}} stopped writing"
                 ),
                 annotation("Restart", restarts, "purple", "{{server}} came back as a new process"),
+                annotation("Action", actions, "blue", "the rule {{rule}} acted on {{server}}"),
                 *annotations,
             ]
         },
@@ -1624,6 +1626,47 @@ def exporter():
                         ),
                         unit="s",
                         none="no runtime API is configured",
+                    ),
+                ],
+            ),
+            (
+                "Actions",
+                [
+                    timeseries(
+                        "Actions by rule and outcome",
+                        "What became of the calls that rules decided on. Failed, refused, too_old and queue_full are trouble; already, gone, condition and cooldown are not.",
+                        (
+                            by(
+                                "server, rule, outcome",
+                                increase("ems_exporter_actions_total", SERVER),
+                            )
+                            + " > 0",
+                            "{{server}} {{rule}}: {{outcome}}",
+                        ),
+                        none="no rules are configured",
+                        bars=True,
+                        stack=True,
+                    ),
+                    timeseries(
+                        "Actions waiting",
+                        "Calls that wait or are under way, how old the oldest of their events is, and whether the API is left alone because calls failed.",
+                        (by("server", of("ems_exporter_actions_queued", SERVER)), "{{server}} waiting"),
+                        (by("server", of("ems_exporter_actions_oldest_age_seconds", SERVER), "max"), "{{server}} oldest, seconds"),
+                        (by("server", of("ems_exporter_actions_circuit_open", SERVER), "max"), "{{server}} left alone"),
+                        none="no rules are configured",
+                    ),
+                    timeseries(
+                        "Time to act",
+                        "From an event to the outcome of the call that it triggered: half of them, and nineteen of twenty.",
+                        *[
+                            (
+                                f"histogram_quantile({quantile}, {by('server, le', rate('ems_exporter_action_duration_seconds_bucket', SERVER))})",
+                                "{{server}} " + name,
+                            )
+                            for quantile, name in (("0.5", "median"), ("0.95", "95 %"))
+                        ],
+                        unit="s",
+                        none="no rules are configured",
                     ),
                 ],
             ),

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -15,6 +15,16 @@ use tempfile::TempDir;
 const SOON: Duration = Duration::from_secs(20);
 /// From one look at a condition to the next.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// A rule for both servers, so that there are actions to be shown.
+const RULES: &str = "\
+servers: [{name: ems}, {name: SECOND, api: {url: 'http://API'}}]
+rules:
+  - name: package it once more
+    on: inStreamCreated
+    call: createDASHStream
+    with: {localStreamNames: '{{ stream }}', targetFolder: /srv/www, groupName: more, keepAlive: 0}
+";
 
 /// A process that ends with the test; its output is kept to be looked at.
 #[derive(Debug)]
@@ -91,7 +101,11 @@ impl Stage {
     pub fn set(speed: &str, second: &str, simulate: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         let cargo = "cargo builds it";
+        let api = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let rules = folder.path().join("rules.yml");
+        fs::write(&rules, RULES.replace("SECOND", second).replace("API", &api.to_string())).unwrap();
         let mut demo = program(&["demo", "--speed", speed, "--web.listen-address", "127.0.0.1:0"]);
+        demo.arg("--config.file").arg(&rules);
         let mut demo = Process::start("demo", &mut demo, cargo, folder.path());
         let exporter = demo.address("metrics   http://");
         let (config, data) = (folder.path().join("prometheus.yml"), folder.path().join("data"));
@@ -111,7 +125,7 @@ impl Stage {
         let mut stage = Self { prometheus: address, processes: vec![demo, prometheus], folder };
         stage.wait_for_the_first_scrape();
         let url = format!("http://{exporter}/events/{second}");
-        let mut server = program(&["simulate", "--url", &url]);
+        let mut server = program(&["simulate", "--url", &url, "--api", &api.to_string()]);
         let server = Process::start("simulate", server.args(simulate), cargo, stage.folder.path());
         stage.processes.push(server);
         stage

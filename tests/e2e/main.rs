@@ -5,6 +5,7 @@
 //! | `agreement.rs` | Prometheus answers what the simulated servers know themselves, with faults too |
 //! | `stalls.rs` | a stalled output is found, that one alone, and counted once |
 //! | `reconcile.rs` | what was open before us or was lost on the way is put right by the runtime API |
+//! | `reactions.rs` | the shipped rules do what they say, whatever goes wrong |
 //! | `alerts.rs` | a stalled output pages, that one alone, by the shipped rules and configurations |
 //! | `pages.rs` | `promtool` and the reference OpenMetrics parser find nothing wrong with the pages |
 //! | `commands.rs` | `demo`, `simulate`, `check-config`, `healthcheck`, a taken port |
@@ -36,6 +37,7 @@ mod http;
 mod pages;
 mod process;
 mod prometheus;
+mod reactions;
 mod reconcile;
 mod simulated;
 mod stalls;

@@ -14,7 +14,7 @@ use crate::simulated::Simulated;
 const INTERVAL: Duration = Duration::from_secs(5);
 
 /// An address that nobody listens on.
-fn free_address() -> String {
+pub(crate) fn free_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
 }

@@ -1,4 +1,4 @@
-//! A receiver of what Alertmanager sends: it takes everything and keeps it.
+//! A receiver of what Alertmanager and rules send: it takes everything and keeps it.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
@@ -42,7 +42,7 @@ impl Webhook {
             let (messages, stop) = (Arc::clone(&messages), stop.clone());
             move || {
                 let keep = async move |uri: Uri, body: Bytes| {
-                    let body = serde_json::from_slice(&body).expect("Alertmanager sends JSON");
+                    let body = serde_json::from_slice(&body).expect("JSON is sent");
                     messages.lock().unwrap().push(Message { at: now(), path: uri.path().to_owned(), body });
                 };
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

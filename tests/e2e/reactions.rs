@@ -1,0 +1,231 @@
+//! The shipped rules, on a simulated media server that nobody else attends to: each camera is packaged once, a lost push
+//! closes its input and no other, a stall is mended; and all of that whatever gets lost, comes twice or fails.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ems_exporter::ems_api::{Api, parameter::Parameter};
+use ems_exporter::simulate::{ApiFaults, Call, Options, OutputFormat, Target, Truth};
+
+use crate::exporter::Exporter;
+use crate::simulated::Simulated;
+use crate::waiting::{SOON, wait_for};
+use crate::webhook::Webhook;
+
+/// A chunk every two seconds, and a stall after five: the examples as they are, with less patience.
+const HASTE: &str = "stall: {factor: 1, minimum: 5s}\nreconcile: {interval: 2s}\n";
+
+/// A simulated server without an operator, and an exporter that follows these examples.
+struct Stage {
+    server: Simulated,
+    exporter: Exporter,
+}
+
+impl Stage {
+    fn new(examples: &[&str], hook: Option<&Webhook>, options: Options) -> Self {
+        // Each has to know the other's address: the exporter's is chosen here.
+        let address = crate::reconcile::free_address();
+        let port = address.rsplit(':').next().unwrap().parse().unwrap();
+        let url = Target { port, path: "/events".to_owned(), ..Target::default() };
+        let chunk_length = Duration::from_secs(2);
+        let api = Some("127.0.0.1:0".to_owned());
+        let server = Simulated::start(Options { url, api, unattended: true, chunk_length, ..options });
+        let api = server.server().api_address().unwrap();
+        let rules: String = examples.iter().map(|name| rules(name)).collect();
+        let hook = hook.map_or(String::new(), |hook| format!("http://{}/hook", hook.address));
+        let rules = rules.replace("http://127.0.0.1:9000/hook", &hook);
+        let config = format!(
+            "servers:\n  - {{name: ems, api: {{url: 'http://{api}', timeout: 1s}}}}\n{HASTE}rules:\n{rules}"
+        );
+        Self { exporter: Exporter::serving_at(&address, &config), server }
+    }
+
+    fn truth(&self) -> Truth {
+        self.server.server().truth()
+    }
+
+    /// The calls that were received of a command.
+    fn calls(&self, command: &str) -> Vec<Call> {
+        self.server.server().calls().into_iter().filter(|call| call.command == command).collect()
+    }
+
+    /// How many HLS outputs each camera has.
+    fn packaged(&self) -> BTreeMap<String, usize> {
+        let truth = self.truth();
+        let mut outputs: BTreeMap<String, usize> =
+            truth.streams.keys().map(|name| (name.clone(), 0)).collect();
+        for output in truth.outputs.iter().filter(|output| output.format == OutputFormat::Hls) {
+            *outputs.entry(output.stream.clone()).or_default() += 1;
+        }
+        outputs
+    }
+
+    /// Waits until each camera has exactly one HLS output.
+    fn wait_until_packaged(&self, cameras: usize) {
+        wait_for("one output for each camera", SOON, || {
+            let packaged = self.packaged();
+            (packaged.len() == cameras && packaged.values().all(|outputs| *outputs == 1)).then_some(())
+        });
+    }
+
+    /// Whether all that rules decided has an outcome or waits.
+    fn assert_accounted_for(&self) {
+        let decided = self.exporter.sum("ems_exporter_actions_decided_total{");
+        let outcomes = self.exporter.sum("ems_exporter_actions_total{");
+        let queued = self.exporter.sum("ems_exporter_actions_queued{");
+        // Read one after the other, so only where nothing is going on.
+        assert_eq!(decided, outcomes + queued);
+        assert!(decided > 0.0);
+    }
+
+    fn outcomes(&self, rule: &str, outcome: &str) -> f64 {
+        let page = self.exporter.get("/metrics", "");
+        let series =
+            format!("ems_exporter_actions_total{{server=\"ems\",rule=\"{rule}\",outcome=\"{outcome}\"}} ");
+        page.text().lines().find_map(|line| line.strip_prefix(&series)?.parse().ok()).unwrap_or(0.0)
+    }
+
+    /// Calls the server from outside, as an operator does.
+    fn call(&self, command: &str, with: &[(&str, &str)]) {
+        let address = format!("http://{}", self.server.server().api_address().unwrap());
+        let api = Api::new(address.parse().unwrap(), None, Duration::from_secs(5));
+        let with: Vec<Parameter> =
+            with.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(api.call(command, &with)).unwrap();
+    }
+}
+
+/// The rules of a shipped example, chunks of two seconds long.
+fn rules(example: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/rules").join(format!("{example}.yml"));
+    let text = fs::read_to_string(file).unwrap();
+    let (_, rules) = text.split_once("rules:\n").unwrap();
+    rules.replace("chunkLength: 6", "chunkLength: 2")
+}
+
+#[test]
+fn each_camera_is_packaged_once_and_a_lost_push_closes_its_input_alone() {
+    let options = Options { streams: 5, ..Options::default() };
+    let stage = Stage::new(&["package-every-camera", "close-unpushed-inputs"], None, options);
+    stage.wait_until_packaged(5);
+    for target in ["rtmp://192.0.2.8/live", "rtmp://192.0.2.9/live"] {
+        stage.call("pushStream", &[("localStreamName", "cam1"), ("uri", target), ("keepAlive", "0")]);
+    }
+    stage.call(
+        "pushStream",
+        &[("localStreamName", "cam2"), ("uri", "rtmp://192.0.2.9/live"), ("keepAlive", "0")],
+    );
+    let pushes = wait_for("three pushes", SOON, || {
+        let pushed = stage.truth().pushed;
+        (pushed.len() == 3).then_some(pushed)
+    });
+    let input = stage.truth().streams["cam1"];
+    let of_cam1: Vec<String> =
+        pushes.iter().filter(|push| push.stream == "cam1").map(|push| push.unique_id.to_string()).collect();
+    // One of two is no reason yet.
+    stage.call("shutdownStream", &[("id", &of_cam1[0]), ("permanently", "1")]);
+    let rule = "close the input when its last push is lost";
+    wait_for("a decision on the first lost push", SOON, || {
+        (stage.outcomes(rule, "condition") == 1.0).then_some(())
+    });
+    assert_eq!(stage.truth().streams["cam1"], input, "the input is still fed on");
+    stage.call("shutdownStream", &[("id", &of_cam1[1]), ("permanently", "1")]);
+    wait_for("the input to be closed", SOON, || (stage.outcomes(rule, "done") == 1.0).then_some(()));
+    let ours: Vec<Call> = stage
+        .calls("shutdownStream")
+        .into_iter()
+        .filter(|call| call.parameters.contains(&("permanently".to_owned(), "0".to_owned())))
+        .collect();
+    assert_eq!(ours.len(), 1, "{ours:?}");
+    assert!(ours[0].parameters.contains(&("id".to_owned(), input.to_string())), "{:?}", ours[0]);
+    assert_ne!(stage.truth().streams.get("cam1"), Some(&input));
+    assert!(stage.truth().streams.contains_key("cam2"));
+    // The camera comes back, and is packaged again.
+    stage.wait_until_packaged(5);
+    stage.assert_accounted_for();
+    assert_eq!(stage.calls("createHLSStream").len(), 6, "five cameras, one of them twice, and no loop");
+}
+
+#[test]
+fn a_stalled_output_is_made_anew_and_a_stuck_input_is_cut() {
+    let hook = Webhook::start();
+    let stalls = vec!["cam2:hls:after=12s,for=recreated".parse().unwrap()];
+    let freeze = vec!["cam3:after=14s".parse().unwrap()];
+    let options = Options { streams: 3, stall: stalls, freeze, ..Options::default() };
+    let rules = ["package-every-camera", "cut-stuck-input", "recreate-stalled-output", "tell-somebody"];
+    let stage = Stage::new(&rules, Some(&hook), options);
+    stage.wait_until_packaged(3);
+    let before = stage.truth();
+    wait_for("the stalled output to be made anew", SOON, || {
+        (stage.outcomes("make it again", "done") >= 1.0).then_some(())
+    });
+    wait_for("the stuck input to be cut", SOON, || {
+        (stage.outcomes("cut the stuck input", "done") == 1.0).then_some(())
+    });
+    wait_for("both to write again", SOON, || {
+        let truth = stage.truth();
+        let writing = truth.outputs.iter().filter(|output| !output.stalled).count();
+        (writing == 3 && truth.outputs.len() == 3).then_some(())
+    });
+    assert_ne!(stage.truth().streams["cam3"], before.streams["cam3"], "its pull was connected anew");
+    assert_eq!(stage.truth().streams["cam1"], before.streams["cam1"]);
+    // The stall is over for the exporter as well.
+    wait_for("no output to be older than its threshold", SOON, || {
+        let age = |name: &str| stage.exporter.sum(&format!("{name}{{"));
+        let last = age("ems_chunk_last_closed_timestamp_seconds") / 3.0;
+        (crate::simulated::now() - last < 5.0).then_some(())
+    });
+    let told = hook.messages();
+    let stalls: Vec<_> = told.iter().filter(|told| told.body["event"] == "chunkStalled").collect();
+    assert!(
+        stalls.iter().any(|told| told.body["stream"] == "cam2" && told.body["fields"]["format"] == "hls"),
+        "{told:?}"
+    );
+    stage.wait_until_packaged(3);
+    stage.assert_accounted_for();
+}
+
+#[test]
+fn there_is_one_output_for_each_camera_whatever_gets_lost_comes_twice_or_fails() {
+    let options = Options {
+        streams: 6,
+        lose: 0.15,
+        duplicates: 0.2,
+        reorder: 0.2,
+        api_fail: 0.15,
+        api_reset: 0.1,
+        api_garbage: 0.1,
+        api_slow: 0.05,
+        crash_after: Some(Duration::from_secs(12)),
+        crash_pause: Duration::from_secs(2),
+        stall: vec!["cam2:hls:after=18s,for=recreated".parse().unwrap()],
+        ..Options::default()
+    };
+    let rules = ["package-every-camera", "close-unpushed-inputs", "recreate-stalled-output"];
+    let stage = Stage::new(&rules, None, options);
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(25) {
+        let packaged = stage.packaged();
+        assert!(
+            packaged.values().all(|outputs| *outputs <= 1),
+            "never two outputs of one camera: {packaged:?}"
+        );
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(stage.truth().starts, 2, "the server has restarted");
+    stage.server.server().set_api_faults(ApiFaults::default());
+    stage.wait_until_packaged(6);
+    wait_for("every output to write", SOON, || {
+        stage.truth().outputs.iter().all(|output| !output.stalled).then_some(())
+    });
+    let calls = stage.calls("createHLSStream").len();
+    thread::sleep(Duration::from_secs(3));
+    assert_eq!(stage.calls("createHLSStream").len(), calls, "nothing is called for what is done");
+    assert!((12..80).contains(&calls), "six cameras twice, and further attempts: {calls}");
+    stage.assert_accounted_for();
+    assert!(stage.calls("shutdownStream").is_empty(), "no push was lost");
+}
