@@ -1,10 +1,10 @@
 //! **The road**: bytes to state, in [`Ingest::accept`].
 
+pub mod reactions;
 pub mod tally;
 pub mod window;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -14,11 +14,12 @@ use crate::event;
 use crate::family::Settings;
 use crate::family::output::Turn;
 use crate::moment::Moment;
-use crate::rules::{Call, Occasion, Rules};
+use crate::rules::{Occasion, Rules};
 use crate::state::listing::{Listing, Reconciled};
 use crate::state::{Happening, State};
 use crate::wire::{self, Format, Message, Refusal};
 
+use reactions::{Offer, Reactions};
 use tally::{Door, Outcome, Tally};
 use window::{Seen, Window};
 
@@ -113,32 +114,6 @@ pub struct Known {
     pub expected: Vec<String>,
 }
 
-/// Where calls go that rules have decided; it must not wait.
-pub type Offer = Box<dyn Fn(Vec<Call>) + Send + Sync>;
-
-/// What is done when something happens.
-struct Reactions {
-    rules: Rules,
-    offer: Offer,
-}
-
-impl fmt::Debug for Reactions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reactions").field("rules", &self.rules).finish_non_exhaustive()
-    }
-}
-
-impl Reactions {
-    /// Offers what rules decide on an occasion. It is called under the server's lock, so that calls
-    /// come in the order of their events.
-    fn react(&self, occasion: &Occasion, state: &State) {
-        let calls = self.rules.decide(occasion, state);
-        if !calls.is_empty() {
-            (self.offer)(calls);
-        }
-    }
-}
-
 /// All servers and what has been received for them.
 #[derive(Debug)]
 pub struct Ingest {
@@ -173,7 +148,7 @@ impl Ingest {
 
     /// From now on asks these rules, and hands over what they decide.
     pub fn react(&mut self, rules: Rules, offer: Offer) {
-        self.reactions = Some(Reactions { rules, offer });
+        self.reactions = Some(Reactions::new(rules, offer));
     }
 
     /// Every server, by name.
@@ -355,7 +330,7 @@ fn apply(
         Seen::Never => {}
         Seen::AtAnotherTime => event.sender.again = true,
     }
-    let reactions = reactions.filter(|reactions| reactions.rules.listens(event.kind));
+    let reactions = reactions.filter(|reactions| reactions.listens(event.kind));
     let input = reactions.and_then(|_| Occasion::input(&event, &inner.state));
     let applied = inner.state.apply(&event, now);
     if applied.restarted {

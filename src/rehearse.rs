@@ -11,7 +11,7 @@ use crate::ems_api::parameter::{Parameter, Value};
 use crate::event;
 use crate::family::output::{Format, Stall, Track, Turn};
 use crate::moment::Moment;
-use crate::rules::{Action, Call, HAPPENINGS, Miss, Occasion, Rules, Withheld, secrets};
+use crate::rules::{Action, Call, Condition, HAPPENINGS, Miss, Occasion, Rule, Rules, Withheld, secrets};
 use crate::state::{Happening, State};
 use crate::wire::{self, Message, Refusal};
 
@@ -39,9 +39,12 @@ pub fn rehearse(config: &Config, file: &Path, server: &str, now: Moment) -> Resu
 
 /// As [`rehearse`], with the content of the file.
 pub fn rehearse_body(config: &Config, body: &[u8], server: &str, now: Moment) -> Result<String, Error> {
+    // No tick has found the output to stall that a given happening is about.
+    let given: Vec<Rule> = config.rules.iter().cloned().map(believe).collect();
     let mut rehearsal = Rehearsal {
         config,
-        rules: Rules::new(&config.rules),
+        rules: &Rules::new(&config.rules),
+        given: &Rules::new(&given),
         state: State::new(&config.settings),
         server,
         now,
@@ -60,6 +63,11 @@ pub fn rehearse_body(config: &Config, body: &[u8], server: &str, now: Moment) ->
         None if rehearsal.count == 0 => Err(Error::Empty),
         None => Ok(rehearsal.told),
     }
+}
+
+/// A rule that takes it as given that an output stalls.
+fn believe(rule: Rule) -> Rule {
+    Rule { when: rule.when.filter(|condition| *condition != Condition::StillStalled), ..rule }
 }
 
 /// Decodes what is posted, or else what text and W3C files hold.
@@ -98,7 +106,9 @@ fn decode_rows<'a>(text: &'a [u8], mut each: impl FnMut(Result<Message<'a>, Refu
 
 struct Rehearsal<'c> {
     config: &'c Config,
-    rules: Rules,
+    rules: &'c Rules,
+    /// What is asked of happenings that are given.
+    given: &'c Rules,
     state: State,
     server: &'c str,
     now: Moment,
@@ -110,10 +120,10 @@ impl Rehearsal<'_> {
     fn take(&mut self, message: &Message<'_>) -> Result<(), Refusal> {
         let now = message.at.unwrap_or(self.now);
         if HAPPENINGS.contains(&&*message.name) {
-            let happening = happening(message)?;
+            let happening = happening(message, &self.state)?;
             self.say(&format!("{}: {} happens\n", self.count, happening.name()));
             let occasion = Occasion::of_happening(self.server, &happening, &self.state, now);
-            self.explain(&occasion);
+            self.explain(self.given, &occasion);
             return Ok(());
         }
         let event = event::interpret(message)?;
@@ -122,7 +132,7 @@ impl Rehearsal<'_> {
         self.say(&format!("{}: {} ({})\n", self.count, message.name, change.label()));
         let occasion = Occasion::of_event(self.server, message, &event, change, input, &self.state, now);
         match occasion {
-            Some(occasion) => self.explain(&occasion),
+            Some(occasion) => self.explain(self.rules, &occasion),
             None => self.say("   triggers nothing: it brings nothing new\n"),
         }
         Ok(())
@@ -132,8 +142,8 @@ impl Rehearsal<'_> {
         self.told.push_str(text);
     }
 
-    fn explain(&mut self, occasion: &Occasion) {
-        for (rule, verdict) in self.rules.explain(occasion, &self.state) {
+    fn explain(&mut self, rules: &Rules, occasion: &Occasion) {
+        for (rule, verdict) in rules.explain(occasion, &self.state) {
             let told = match verdict {
                 Err(miss) => missed(&rule.name, miss),
                 Ok(call) => self.matched(&call),
@@ -146,6 +156,12 @@ impl Rehearsal<'_> {
         let rule = &call.rule;
         let mut told = format!("   {}: matches\n", rule.name);
         let mut line = |text: &str| told.extend(["      ", text, "\n"]);
+        let configured = self.config.rules.iter().find(|known| known.name == rule.name);
+        if rule.when.is_none()
+            && let Some(condition) = configured.and_then(|known| known.when)
+        {
+            line(&format!("when {}: taken as given", condition.name()));
+        }
         if let Some(condition) = rule.when {
             let holds = condition.holds(&call.subject, &self.state);
             line(&format!("when {}: {}", condition.name(), if holds { "holds" } else { "does not hold" }));
@@ -196,7 +212,7 @@ fn shown(parameters: &[Parameter]) -> String {
 }
 
 /// A happening as it is given for a rehearsal: its name, and what it is about as the payload.
-fn happening(message: &Message<'_>) -> Result<Happening, Refusal> {
+fn happening(message: &Message<'_>, state: &State) -> Result<Happening, Refusal> {
     let payload = message.payload();
     let text = |name| Ok(payload.text(name)?.unwrap_or_default());
     let stream = payload.text("stream")?.ok_or(Refusal::MissingField("stream"))?;
@@ -212,12 +228,13 @@ fn happening(message: &Message<'_>) -> Result<Happening, Refusal> {
     let format = format.ok_or(Refusal::BadField { field: "format", wanted })?;
     let track = [Track::Whole, Track::Audio, Track::Video].into_iter().find(|known| known.label() == track);
     let track = track.ok_or(Refusal::BadField { field: "track", wanted: "audio, video or empty" })?;
+    let (group, writer) = (text("group")?, state.outputs.writer(format, &text("group")?, &stream));
     Ok(Happening::Output(Stall {
         turn,
         format,
-        group: text("group")?.as_ref().into(),
+        group: group.as_ref().into(),
         stream: stream.as_ref().into(),
         track,
-        writer: None,
+        writer,
     }))
 }

@@ -16,6 +16,8 @@ use crate::wire::Message;
 
 /// The ids of edges in the runtime API: the edge's process above, the stream's id below.
 const EDGE_SHIFT: u32 = 32;
+/// The part of such an id that the edge itself gave.
+const ID: u64 = 0xffff_ffff;
 
 /// One occasion.
 #[derive(Debug, Clone)]
@@ -143,6 +145,7 @@ impl Occasion {
         // A list tells ids as the API knows them.
         let listed = item.payload().u64("uniqueId").ok().flatten();
         occasion.edge = listed.is_some_and(|id| id >> EDGE_SHIFT != 0);
+        occasion.input = occasion.input.map(|input| Key { id: input.id & ID, ..input });
         Some(occasion)
     }
 
@@ -303,7 +306,7 @@ impl Occasion {
     /// What templates can name: the fields of the event, and what is derived from them. `on` is the
     /// name that a rule is for.
     pub(super) fn context(&self, on: &str) -> Object<String, Json> {
-        let id = |key: Key| if self.edge { key.pid << EDGE_SHIFT | key.id & 0xffff_ffff } else { key.id };
+        let id = |key: Key| if self.edge { key.pid << EDGE_SHIFT | key.id & ID } else { key.id };
         let derived = [
             ("event", Some(json!(on))),
             ("server", Some(json!(&*self.server))),

@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 #![allow(unreachable_pub, reason = "a test crate has no outside")]
 
+mod actions;
 mod compose;
 mod config;
 mod dashboards;
 mod docs;
 mod ems_api;
+mod fake_api;
 mod files;
 mod golden;
 #[path = "../dashboards/grafana.rs"]

@@ -382,6 +382,14 @@ impl Table {
         Some((Arc::clone(group), Arc::clone(stream), paths::track(format, &path)))
     }
 
+    /// Who writes an output, if its creation has come.
+    pub fn writer(&self, format: Format, group: &str, stream: &str) -> Option<(Key, Writer)> {
+        let identity = Identity { format, group: Arc::from(group), stream: Arc::from(stream) };
+        let row = *self.by_identity.get(&identity)?;
+        let writers = self.writers.iter().filter(|(_, writer)| writer.row == row);
+        writers.max_by_key(|(_, writer)| writer.created).map(|(key, writer)| (*key, *writer))
+    }
+
     /// Whether this track of an open output stalls, as far as the last tick found.
     pub fn stalls(&self, format: Format, group: &str, stream: &str, track: Track) -> bool {
         let identity = Identity { format, group: Arc::from(group), stream: Arc::from(stream) };

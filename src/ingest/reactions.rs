@@ -1,0 +1,42 @@
+//! What is done when something happens: rules decide, and what they decide is handed over.
+
+use std::fmt;
+
+use crate::event::Kind;
+use crate::rules::{Call, Occasion, Rules};
+use crate::state::State;
+
+/// Where calls go that rules have decided; it must not wait.
+pub type Offer = Box<dyn Fn(Vec<Call>) + Send + Sync>;
+
+/// Rules, and where their calls go.
+pub(super) struct Reactions {
+    rules: Rules,
+    offer: Offer,
+}
+
+impl fmt::Debug for Reactions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactions").field("rules", &self.rules).finish_non_exhaustive()
+    }
+}
+
+impl Reactions {
+    pub(super) fn new(rules: Rules, offer: Offer) -> Self {
+        Self { rules, offer }
+    }
+
+    /// Whether any rule may be triggered by events of this kind.
+    pub(super) fn listens(&self, kind: Kind) -> bool {
+        self.rules.listens(kind)
+    }
+
+    /// Hands over what rules decide on an occasion. It is called under the server's lock, so that
+    /// calls come in the order of their events.
+    pub(super) fn react(&self, occasion: &Occasion, state: &State) {
+        let calls = self.rules.decide(occasion, state);
+        if !calls.is_empty() {
+            (self.offer)(calls);
+        }
+    }
+}
