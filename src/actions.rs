@@ -180,7 +180,7 @@ impl Actions {
                 return (Outcome::Refused, Some(why));
             }
             let pause = pause(*attempts);
-            if !passes(&error) || Instant::now() + pause >= job.deadline {
+            if !passes(&job.action, &error) || Instant::now() + pause >= job.deadline {
                 return (Outcome::Failed, Some(why));
             }
             trouble = Some(why);
@@ -255,18 +255,14 @@ async fn permit(permits: &Semaphore, deadline: Instant) -> Option<tokio::sync::S
     (Instant::now() < deadline).then_some(permit)
 }
 
-/// Whether the same call may well succeed a little later.
-fn passes(error: &Error) -> bool {
-    match error {
-        Error::Status(status) => status.is_server_error() || status.as_u16() == 429,
-        Error::Unsendable(_)
-        | Error::Connect(_)
-        | Error::Broken(_)
-        | Error::Late(_)
-        | Error::Login(_)
-        | Error::Large
-        | Error::Garbage(_)
-        | Error::Failed(_) => error.passes(),
+/// Whether the same call may well succeed a little later, and does no harm if it has succeeded.
+fn passes(action: &Action, error: &Error) -> bool {
+    match (action, error) {
+        (Action::Post(..), Error::Status(status)) => status.is_server_error() || status.as_u16() == 429,
+        (Action::Command(command, parameters), _) if error.may_be_done() => {
+            error.passes() && attempt::is_known_again(command, parameters)
+        }
+        (Action::Post(..) | Action::Command(..), _) => error.passes(),
     }
 }
 

@@ -121,6 +121,16 @@ impl Error {
         matches!(self, Self::Failed(_))
     }
 
+    /// Whether the command may have been carried out all the same.
+    pub const fn may_be_done(&self) -> bool {
+        match self {
+            Self::Broken(_) | Self::Late(_) | Self::Large | Self::Garbage(_) => true,
+            Self::Unsendable(_) | Self::Connect(_) | Self::Login(_) | Self::Status(_) | Self::Failed(_) => {
+                false
+            }
+        }
+    }
+
     /// Whether the server says that the stream of the call is gone, which is no trouble: it went
     /// while the call was on its way.
     pub fn is_gone(&self) -> bool {

@@ -44,6 +44,13 @@ pub(super) async fn command(
     Err(error)
 }
 
+/// Whether a call may be made once more although it may have been carried out: what it makes would
+/// be found, or it makes nothing.
+pub(super) fn is_known_again(command: &Command, parameters: &[Parameter]) -> bool {
+    let found = command.makes.and_then(|makes| Wanted::of(makes, parameters)).is_some();
+    found || !command.takes_marks()
+}
+
 /// Which configurations count as there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Counted {

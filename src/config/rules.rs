@@ -12,6 +12,7 @@ use crate::ems_api::command::{COMMANDS, Command};
 use crate::event::Kind;
 use crate::family::output::Format;
 use crate::family::stream::{Purpose, TYPES};
+use crate::family::{api, connection};
 use crate::ingest::Known;
 use crate::rules::{Act, Condition, Given, HAPPENINGS, Match, Rule, check_template};
 
@@ -76,6 +77,12 @@ fn read_rule(
             .any(|server| matching.server(&server.name) && apis.iter().any(|api| api.server == server.name))
     };
     let act = read_act(&mut section, place, faults, api(&matching));
+    if let (Some(on), Some(Act::Call(..))) = (on, &act)
+        && is_made_by_calls(on)
+    {
+        let wrong = "would be triggered by its own call, again and again: post may be used instead";
+        faults.push(place.fault("rules[].on", wrong));
+    }
     let (mut delay, mut cooldown) = (Duration::ZERO, Duration::ZERO);
     let (mut dry_run, mut include_own) = (false, false);
     section.duration("delay", &mut delay, faults);
@@ -96,6 +103,14 @@ fn read_rule(
         include_own,
     });
     (known, rule)
+}
+
+/// Whether every call of the runtime API makes such an event.
+fn is_made_by_calls(on: &str) -> bool {
+    let made =
+        |what: &connection::Name| matches!(what, connection::Name::Opened(_) | connection::Name::Closed(_));
+    api::EVENTS.iter().any(|(name, _)| *name == on)
+        || connection::EVENTS.iter().any(|(name, what)| *name == on && made(what))
 }
 
 fn check_name(name: &str) -> Result<(), &'static str> {

@@ -33,17 +33,18 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = "is not an address such as http://127.0.0.1:7777 or http://HOST:8888/apiproxy";
-        Self::read(text, PORT, wrong)
+        let address = Self::read(text, PORT, b"/-_.~", wrong)?;
+        Ok(Self { prefix: address.prefix.trim_end_matches('/').to_owned(), ..address })
     }
 }
 
 impl Address {
     /// The address of a program that is no media server.
     pub fn of_other(text: &str) -> Result<Self, &'static str> {
-        Self::read(text, HTTP, "is not an address such as http://127.0.0.1:9000/hook")
+        Self::read(text, HTTP, b"/-_.~?&=%+", "is not an address such as http://127.0.0.1:9000/hook")
     }
 
-    fn read(text: &str, usual: u16, wrong: &'static str) -> Result<Self, &'static str> {
+    fn read(text: &str, usual: u16, marks: &[u8], wrong: &'static str) -> Result<Self, &'static str> {
         let rest = text.strip_prefix("http://").ok_or(wrong)?;
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         if authority.contains('@') {
@@ -60,10 +61,10 @@ impl Address {
         let plain = |text: &str, more: &[u8]| {
             text.bytes().all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte))
         };
-        if host.is_empty() || !plain(host, b".-_[]:") || !plain(path, b"/-_.~") {
+        if host.is_empty() || !plain(host, b".-_[]:") || !plain(path, marks) {
             return Err(wrong);
         }
-        Ok(Self { host: host.to_owned(), port, prefix: path.trim_end_matches('/').to_owned() })
+        Ok(Self { host: host.to_owned(), port, prefix: path.to_owned() })
     }
 }
 
@@ -89,6 +90,9 @@ mod tests {
         {
             assert!(read(wrong).is_err(), "{wrong}");
         }
+        let other = |text: &str| Address::of_other(text).map(|address| address.to_string());
+        assert_eq!(other("http://host/hook/?a=b").as_deref(), Ok("http://host:80/hook/?a=b"));
+        assert!(other("http://host/a b").is_err() && other("https://host/").is_err());
         assert!(read("http://me:secret@ems").unwrap_err().contains("password_file"));
     }
 }

@@ -49,7 +49,8 @@ impl Context {
             if error.kind() == ErrorKind::UndefinedError && !missing.is_empty() {
                 return format!("the event has no {}", missing.join(" and no "));
             }
-            describe(&error)
+            // The details of an error may repeat a value.
+            error.kind().to_string()
         })
     }
 

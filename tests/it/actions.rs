@@ -180,6 +180,17 @@ async fn a_failure_that_may_pass_is_tried_again_and_one_that_does_not_is_not() {
 }
 
 #[tokio::test]
+async fn what_may_be_done_already_is_not_done_twice_where_it_could_not_be_found() {
+    let api = FakeApi::start(|_| Reply::Nothing).await;
+    let timer = "rules: [{name: a, on: inStreamCreated, call: setTimer, with: {value: 60}}]\n";
+    let mut act = Act::new(api.port, timer);
+    act.tell("inStreamCreated", camera(1, "cam"));
+    let done = act.settled().await;
+    assert_eq!((done[0].outcome, done[0].attempts), (Outcome::Failed, 1));
+    act.end().await;
+}
+
+#[tokio::test]
 async fn what_fails_until_it_is_too_old_has_failed() {
     let api = FakeApi::start(|_| Reply::Fail("secret")).await;
     let mut act = Act::new(api.port, &format!("actions: {{max_age: 1s}}\n{CUT}"));

@@ -96,6 +96,7 @@ fn all_faults_of_rules_come_at_once() {
            with: {permanently: '{{ 1 +', Permanently: 1}\n\
          - name: four\n  on: timerTriggered\n  when: still_stalled\n  call: removeTimer\n  post: http://a/b\n  \
            with: {id: 1, ids: 2}\n\
+         - name: loop\n  on: cliRequest\n  call: removeTimer\n  with: {id: 1}\n\
          - name: five\n  on: chunkStalled\n  when: always\n\
          - 7\n",
     )
