@@ -141,21 +141,20 @@ impl Actions {
     }
 
     async fn perform(&self, ingest: &Ingest, job: Job) {
-        let mut attempts = 0;
-        let (outcome, why) = self.pursue(ingest, &job, &mut attempts).await;
-        self.book().finish(job.number, outcome, why, attempts, Instant::now());
+        let (outcome, why) = self.pursue(ingest, &job).await;
+        self.book().finish(job.number, outcome, why, Instant::now());
         self.changed.notify_one();
     }
 
     /// Tries until something comes of it.
-    async fn pursue(&self, ingest: &Ingest, job: &Job, attempts: &mut u32) -> (Outcome, Option<String>) {
-        let mut trouble = None;
+    async fn pursue(&self, ingest: &Ingest, job: &Job) -> (Outcome, Option<String>) {
+        let (mut attempts, mut trouble) = (0, None);
         loop {
             let Some(_permit) = permit(&job.permits, job.deadline).await else {
-                let outcome = if *attempts > 0 { Outcome::Failed } else { Outcome::TooOld };
+                let outcome = if attempts > 0 { Outcome::Failed } else { Outcome::TooOld };
                 return (outcome, trouble);
             };
-            if let Some(outcome) = self.pointless(ingest, job, *attempts) {
+            if let Some(outcome) = self.pointless(ingest, job, attempts) {
                 return (outcome, None);
             }
             if let Permission::Wait(until) = self.permission(job) {
@@ -163,10 +162,10 @@ impl Actions {
                 sleep_until(until.min(job.deadline)).await;
                 continue;
             }
-            if *attempts == 0 {
+            if attempts == 0 {
                 self.book().begin_cooldown(&job.call, Instant::now());
             }
-            *attempts += 1;
+            attempts = self.book().attempt(job.number);
             let error = match self.attempt(&job.action, &job.call).await {
                 Ok(outcome) => return (outcome, None),
                 Err(error) => error,
@@ -179,7 +178,7 @@ impl Actions {
             if matches!(error, Error::Unsendable(_)) {
                 return (Outcome::Refused, Some(why));
             }
-            let pause = pause(*attempts);
+            let pause = pause(attempts);
             if !passes(&job.action, &error) || Instant::now() + pause >= job.deadline {
                 return (Outcome::Failed, Some(why));
             }
@@ -245,7 +244,7 @@ impl Actions {
 /// How long to wait before the next attempt: twice as long each time, and between half of that and
 /// all of it, so that many calls do not come at once.
 fn pause(attempts: u32) -> Duration {
-    let doubled = FIRST_PAUSE.saturating_mul(1 << (attempts - 1).min(10)).min(LONGEST_PAUSE);
+    let doubled = FIRST_PAUSE.saturating_mul(1 << attempts.saturating_sub(1).min(10)).min(LONGEST_PAUSE);
     doubled.mul_f64(0.5 + 0.5 * fastrand::f64())
 }
 

@@ -52,6 +52,7 @@ struct Open {
     age: Duration,
     /// Whether it is under way, and its lane busy with it.
     under_way: bool,
+    attempts: u32,
 }
 
 /// What became of a call.
@@ -185,11 +186,12 @@ impl Book {
             offered: instant,
             age,
             under_way: false,
+            attempts: 0,
         };
         let verdict = self.verdict(&call, remote, age, instant);
         self.open.insert(number, open);
         match (verdict, &call.action) {
-            (Some((outcome, why)), _) => self.finish(number, outcome, why, 0, instant),
+            (Some((outcome, why)), _) => self.finish(number, outcome, why, instant),
             (None, Ok(action)) => {
                 let due = instant + call.rule.delay;
                 let deadline = due + self.options.max_age.saturating_sub(age);
@@ -197,7 +199,7 @@ impl Book {
                 let action = action.clone();
                 self.waiting.insert((due, number), Job { number, call, action, deadline, permits });
             }
-            (None, Err(why)) => self.finish(number, withheld(why), Some(why.to_string()), 0, instant),
+            (None, Err(why)) => self.finish(number, withheld(why), Some(why.to_string()), instant),
         }
     }
 
@@ -268,15 +270,16 @@ impl Book {
         self.cooling.insert(cooling(call), (now, call.rule.cooldown));
     }
 
+    /// A call is made. Returns how often it has been by now.
+    pub(super) fn attempt(&mut self, number: u64) -> u32 {
+        self.open.get_mut(&number).map_or(0, |open| {
+            open.attempts += 1;
+            open.attempts
+        })
+    }
+
     /// Writes down what became of a call, once.
-    pub(super) fn finish(
-        &mut self,
-        number: u64,
-        outcome: Outcome,
-        why: Option<String>,
-        attempts: u32,
-        now: Instant,
-    ) {
+    pub(super) fn finish(&mut self, number: u64, outcome: Outcome, why: Option<String>, now: Instant) {
         let Some(open) = self.open.remove(&number) else {
             return;
         };
@@ -288,7 +291,7 @@ impl Book {
         let book = self.server(&server);
         book.durations.observe(duration.as_secs_f64());
         book.rules.entry(open.rule.clone()).or_default().outcomes[outcome as usize] += 1;
-        let (rule, command, at) = (open.rule, open.command, open.at);
+        let (rule, command, at, attempts) = (open.rule, open.command, open.at, open.attempts);
         let done = Done { rule, server, stream, command, at, duration, outcome, attempts, why };
         log(&done);
         if self.recent.len() >= KEPT {
@@ -303,7 +306,7 @@ impl Book {
         self.waiting.clear();
         let left: Vec<u64> = self.open.keys().copied().collect();
         for number in left {
-            self.finish(number, Outcome::Shutdown, None, 0, now);
+            self.finish(number, Outcome::Shutdown, None, now);
         }
     }
 
