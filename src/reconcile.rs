@@ -21,6 +21,8 @@ use crate::wire::{Message, Refusal};
 
 /// After the sign of a restart the server gets this long to be able to answer.
 const GRACE: Duration = Duration::from_secs(1);
+/// From a look that left something in doubt to the next; a little more than what may settle.
+const AGAIN: Duration = SETTLE.saturating_add(Duration::from_millis(100));
 /// How much a pause is stretched or shortened by chance, so that servers are not asked in step.
 const JITTER: f64 = 0.1;
 /// The first pause after a failure; it doubles up to the interval.
@@ -77,7 +79,7 @@ impl Reconciler {
         let looking = async {
             loop {
                 if self.look(ingest).await {
-                    tokio::time::sleep(SETTLE).await;
+                    tokio::time::sleep(AGAIN).await;
                     self.look(ingest).await;
                 }
                 tokio::select! {

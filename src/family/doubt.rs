@@ -15,7 +15,7 @@ pub const SETTLE: Duration = Duration::from_secs(2);
 /// All that the last look at the server's lists left in doubt.
 #[derive(Debug)]
 pub struct Doubts<T> {
-    /// What was in doubt at the look before, and since which look it has been.
+    /// What was in doubt at the look before, and when the answer came that first put it in doubt.
     before: HashMap<T, Moment>,
     now: HashMap<T, Moment>,
 }
@@ -27,10 +27,11 @@ impl<T> Default for Doubts<T> {
 }
 
 impl<T: Eq + Hash> Doubts<T> {
-    /// Notes what a list that was asked for at `asked` tells differently. Says whether the list is
-    /// to be believed by now.
-    pub fn lasts(&mut self, doubt: T, asked: Moment) -> bool {
-        let first = self.before.get(&doubt).copied().unwrap_or(asked);
+    /// Notes what a list that was asked for at `asked` and came at `now` tells differently. Says
+    /// whether the list is to be believed: all that had happened when the same was first in doubt
+    /// has been told by now.
+    pub fn lasts(&mut self, doubt: T, asked: Moment, now: Moment) -> bool {
+        let first = self.before.get(&doubt).copied().unwrap_or(now);
         let lasts = asked.since(first) >= SETTLE;
         if !lasts {
             self.now.insert(doubt, first);
@@ -52,15 +53,15 @@ mod tests {
     #[test]
     fn a_doubt_must_last_over_two_looks_without_a_break() {
         let (mut doubts, at) = (Doubts::default(), Moment::from_seconds);
-        assert!(!doubts.lasts("gone", at(10)));
+        assert!(!doubts.lasts("gone", at(9), at(10)));
         assert!(doubts.end_look());
-        assert!(!doubts.lasts("gone", at(11)), "too soon");
+        assert!(!doubts.lasts("gone", at(11), at(13)), "too soon after the first answer");
         assert!(doubts.end_look());
-        assert!(doubts.lasts("gone", at(12)), "two seconds after the first look");
+        assert!(doubts.lasts("gone", at(12), at(13)), "two seconds after the first answer");
         assert!(!doubts.end_look());
-        assert!(!doubts.lasts("gone", at(20)), "a doubt of its own");
+        assert!(!doubts.lasts("gone", at(20), at(20)), "a doubt of its own");
         assert!(doubts.end_look());
         assert!(!doubts.end_look(), "a look that does not doubt it ends it");
-        assert!(!doubts.lasts("gone", at(40)));
+        assert!(!doubts.lasts("gone", at(40), at(40)));
     }
 }

@@ -173,16 +173,16 @@ impl Table {
         self.asked = Some(Asked { at, answered, heard });
     }
 
-    /// Tells from which process a list comes that was asked for at `asked`; `process` is the one
-    /// that owns its streams, if it has any.
-    pub fn listed(&mut self, process: Option<u64>, asked: Moment) -> Origin {
+    /// Tells from which process a list comes that was asked for at `asked` and came at `now`;
+    /// `process` is the one that owns its streams, if it has any.
+    pub fn listed(&mut self, process: Option<u64>, asked: Moment, now: Moment) -> Origin {
         let other = process.is_some() && self.process.is_some() && process != self.process;
         let back = self.stopping.is_some_and(|since| asked.since(since) > FAREWELL);
         let origin = if self.restarts > 0 && asked <= self.since {
             Origin::Past
         } else if !other && !back && !self.stopping() {
             Origin::Current
-        } else if (other || back) && self.doubts.lasts(process, asked) {
+        } else if (other || back) && self.doubts.lasts(process, asked, now) {
             Origin::New
         } else {
             Origin::Past

@@ -233,7 +233,7 @@ impl Table {
             if known.remove(&session.id) || ended {
                 continue;
             }
-            if session.age >= SETTLE || self.doubts.lasts(Doubt::Listed(session.id), asked) {
+            if session.age >= SETTLE || self.doubts.lasts(Doubt::Listed(session.id), asked, now) {
                 let session = Session { key: Some(key), started: session.started, duration: None };
                 corrections.opened += u64::from(self.start(&session, now) == Change::Opened);
             }
@@ -241,7 +241,7 @@ impl Table {
         let doubts = &mut self.doubts;
         let gone = |(key, row): (&Key, &Row)| {
             let missing = row.heard < asked && known.contains(&key.id);
-            (missing && doubts.lasts(Doubt::Unlisted(*key), asked)).then_some((*key, row.started))
+            (missing && doubts.lasts(Doubt::Unlisted(*key), asked, now)).then_some((*key, row.started))
         };
         for (key, started) in self.rows.iter().filter_map(gone).collect::<Vec<_>>() {
             self.rows.remove(&key);

@@ -177,7 +177,7 @@ impl Table {
         let mut known: HashSet<u64> = self.rows.keys().map(|key| key.id).collect();
         for timer in listed {
             // The list tells no age, and the event of one that was just set may be on its way.
-            if !known.remove(&timer.key.id) && self.doubts.lasts(Doubt::Listed(timer.key.id), asked) {
+            if !known.remove(&timer.key.id) && self.doubts.lasts(Doubt::Listed(timer.key.id), asked, now) {
                 let key = Key { pid: process, ..timer.key };
                 corrections.opened +=
                     u64::from(self.open(&Event { key, ..*timer }, now, false) == Change::Adopted);
@@ -186,7 +186,7 @@ impl Table {
         let doubts = &mut self.doubts;
         let gone = |(key, row): (&Key, &Row)| {
             let missing = row.heard < asked && known.contains(&key.id);
-            (missing && doubts.lasts(Doubt::Unlisted(*key), asked)).then_some(*key)
+            (missing && doubts.lasts(Doubt::Unlisted(*key), asked, now)).then_some(*key)
         };
         for key in self.rows.iter().filter_map(gone).collect::<Vec<_>>() {
             corrections.closed += u64::from(self.close(key) == Change::Closed);

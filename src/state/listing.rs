@@ -87,7 +87,7 @@ impl State {
     /// Corrects the tables by what the server says. What events have told since it was asked stands.
     pub fn reconcile(&mut self, listing: &Listing<'_>, now: Moment) -> Reconciled {
         let mut done = Reconciled::default();
-        match self.server.listed(listing.process, listing.asked) {
+        match self.server.listed(listing.process, listing.asked, now) {
             Origin::Current => {}
             Origin::Past => {
                 done.doubts = true;

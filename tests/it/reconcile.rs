@@ -169,6 +169,18 @@ fn a_stream_that_has_just_opened_is_left_to_its_event() {
 }
 
 #[test]
+fn an_old_doubt_is_not_held_against_a_later_close() {
+    let mut road = Road::new();
+    let list = |up| Lists::of(&[listed(stream_payload(1, "INR", "cam1"), up)]);
+    assert!(list(0.0).give(&road, 8.0, 8.1).doubts, "it has just opened");
+    road.tell("inStreamCreated", 9.0, stream_payload(1, "INR", "cam1"));
+    road.tell("inStreamClosed", 47.3, stream_payload(1, "INR", "cam1"));
+    // Made before it closed, and slow to arrive.
+    let reconciled = list(38.0).give(&road, 46.9, 47.4);
+    assert_eq!((corrected(&reconciled, Subject::Stream), reconciled.doubts), (NONE, true));
+}
+
+#[test]
 fn a_stream_that_two_lists_still_have_is_open_whatever_was_believed() {
     let mut road = Road::new();
     let open = Lists::of(&[

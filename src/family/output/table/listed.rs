@@ -57,7 +57,7 @@ impl Table {
     pub fn end_look(&mut self, asked: Moment, now: Moment) -> (u64, bool) {
         let mut ended = 0;
         for (index, row) in &mut self.rows {
-            if row.adopted && !row.folded() && row.heard() < asked && self.doubts.lasts(index, asked) {
+            if row.adopted && !row.folded() && row.heard() < asked && self.doubts.lasts(index, asked, now) {
                 row.end(now);
                 ended += 1;
             }

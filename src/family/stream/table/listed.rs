@@ -11,8 +11,12 @@ use crate::moment::Moment;
 /// Something that the list and the table tell differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Doubt {
-    /// The list has this stream with this stamp, the table does not.
-    Listed(Key, u64),
+    /// The list has this stream with this stamp, the table has never had it.
+    Unseen(Key, u64),
+    /// The list has it, the table has closed it.
+    Ended(Key, u64),
+    /// The list has it, the table has another with this stamp and the same key.
+    Taken(Key, u64, u64),
     /// The table has it, the list does not.
     Unlisted(Key, u64),
 }
@@ -58,21 +62,22 @@ impl Table {
 
     /// Takes one stream of a list that was asked for at `asked`.
     pub fn listed(&mut self, stream: &Stream<'_>, asked: Moment, now: Moment) -> Verdict {
-        let doubt = Doubt::Listed(stream.key, stream.created);
-        let other = match self.rows.get(&stream.key) {
-            Some(row) if row.is_of(stream.created) => {
+        let (key, created) = (stream.key, stream.created);
+        let believed = match self.rows.get(&key) {
+            Some(row) if row.is_of(created) => {
                 self.meter(stream);
                 self.update(stream, now);
                 return Verdict::Known;
             }
-            Some(row) => Some(row.heard),
-            None => None,
+            // A creation with the same id that came after the list was asked for stands.
+            Some(row) if row.heard >= asked => false,
+            Some(row) => self.doubts.lasts(Doubt::Taken(key, created, row.created), asked, now),
+            None if self.closed.holds(key, created) => {
+                self.doubts.lasts(Doubt::Ended(key, created), asked, now)
+            }
+            None => stream.up_time >= SETTLE || self.doubts.lasts(Doubt::Unseen(key, created), asked, now),
         };
-        // A close, or a creation with the same id, that came after the list was asked for.
-        let newer = other.is_some_and(|heard| heard >= asked);
-        let contradicted = other.is_some() || self.closed.holds(stream.key, stream.created);
-        let settled = !contradicted && stream.up_time >= SETTLE;
-        if newer || !(settled || self.doubts.lasts(doubt, asked)) {
+        if !believed {
             return Verdict::Doubted;
         }
         self.remove(stream.key, now);
@@ -89,7 +94,7 @@ impl Table {
             .rows
             .iter()
             .filter(|(key, row)| row.heard < asked && !listed.contains(*key))
-            .filter(|(key, row)| doubts.lasts(Doubt::Unlisted(**key, row.created), asked));
+            .filter(|(key, row)| doubts.lasts(Doubt::Unlisted(**key, row.created), asked, now));
         let missing: Vec<Key> = missing.map(|(key, _)| *key).collect();
         let gone = missing.into_iter().filter_map(|key| Some(Gone { key, row: self.remove(key, now)? }));
         let gone = gone.collect();
