@@ -202,13 +202,13 @@ fn there_is_one_output_for_each_camera_whatever_gets_lost_comes_twice_or_fails()
         api_slow: 0.05,
         crash_after: Some(Duration::from_secs(12)),
         crash_pause: Duration::from_secs(2),
-        stall: vec!["cam2:hls:after=18s,for=recreated".parse().unwrap()],
+        stall: vec!["cam2:hls:after=24s,for=recreated".parse().unwrap()],
         ..Options::default()
     };
     let rules = ["package-every-camera", "close-unpushed-inputs", "recreate-stalled-output"];
     let stage = Stage::new(&rules, None, options);
     let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(25) {
+    while start.elapsed() < Duration::from_secs(32) {
         let packaged = stage.packaged();
         assert!(
             packaged.values().all(|outputs| *outputs <= 1),
