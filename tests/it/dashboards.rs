@@ -337,11 +337,14 @@ fn links_lead_to_dashboards_that_there_are_with_variables_that_they_have() {
 }
 
 #[test]
-fn every_dashboard_marks_stalls_and_restarts() {
+fn every_dashboard_marks_stalls_restarts_and_actions() {
     for dashboard in dashboards() {
         let annotations = dashboard.annotations();
-        for (title, metric) in [("Stall", "ems_chunk_stalls_total"), ("Restart", "ems_server_restarts_total")]
-        {
+        for (title, metric) in [
+            ("Stall", "ems_chunk_stalls_total"),
+            ("Restart", "ems_server_restarts_total"),
+            ("Action", "ems_exporter_actions_total"),
+        ] {
             let marks = |query: &Query| query.title == title && query.expression.contains(metric);
             assert!(annotations.iter().any(marks), "{} does not mark each {title}", dashboard.file);
         }
