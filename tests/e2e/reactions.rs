@@ -25,7 +25,8 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(examples: &[&str], hook: Option<&Webhook>, options: Options) -> Self {
+    /// `adapt` may change the rules of the examples.
+    fn new(examples: &[&str], adapt: impl Fn(String) -> String, options: Options) -> Self {
         // Each has to know the other's address: the exporter's is chosen here.
         let address = crate::reconcile::free_address();
         let port = address.rsplit(':').next().unwrap().parse().unwrap();
@@ -35,8 +36,7 @@ impl Stage {
         let server = Simulated::start(Options { url, api, unattended: true, chunk_length, ..options });
         let api = server.server().api_address().unwrap();
         let rules: String = examples.iter().map(|name| rules(name)).collect();
-        let hook = hook.map_or(String::new(), |hook| format!("http://{}/hook", hook.address));
-        let rules = rules.replace("http://127.0.0.1:9000/hook", &hook);
+        let rules = adapt(rules);
         let config = format!(
             "servers:\n  - {{name: ems, api: {{url: 'http://{api}', timeout: 1s}}}}\n{HASTE}rules:\n{rules}"
         );
@@ -110,7 +110,7 @@ fn rules(example: &str) -> String {
 #[test]
 fn each_camera_is_packaged_once_and_a_lost_push_closes_its_input_alone() {
     let options = Options { streams: 5, ..Options::default() };
-    let stage = Stage::new(&["package-every-camera", "close-unpushed-inputs"], None, options);
+    let stage = Stage::new(&["package-every-camera", "close-unpushed-inputs"], |rules| rules, options);
     stage.wait_until_packaged(5);
     for target in ["rtmp://192.0.2.8/live", "rtmp://192.0.2.9/live"] {
         stage.call("pushStream", &[("localStreamName", "cam1"), ("uri", target), ("keepAlive", "0")]);
@@ -157,7 +157,8 @@ fn a_stalled_output_is_made_anew_and_a_stuck_input_is_cut() {
     let freeze = vec!["cam3:after=14s".parse().unwrap()];
     let options = Options { streams: 3, stall: stalls, freeze, ..Options::default() };
     let rules = ["package-every-camera", "cut-stuck-input", "recreate-stalled-output", "tell-somebody"];
-    let stage = Stage::new(&rules, Some(&hook), options);
+    let told = |rules: String| rules.replace("127.0.0.1:9000", &hook.address.to_string());
+    let stage = Stage::new(&rules, told, options);
     stage.wait_until_packaged(3);
     let before = stage.truth();
     wait_for("the stalled output to be made anew", SOON, || {
@@ -206,7 +207,7 @@ fn there_is_one_output_for_each_camera_whatever_gets_lost_comes_twice_or_fails()
         ..Options::default()
     };
     let rules = ["package-every-camera", "close-unpushed-inputs", "recreate-stalled-output"];
-    let stage = Stage::new(&rules, None, options);
+    let stage = Stage::new(&rules, |rules| rules, options);
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(32) {
         let packaged = stage.packaged();
@@ -228,4 +229,38 @@ fn there_is_one_output_for_each_camera_whatever_gets_lost_comes_twice_or_fails()
     assert!((12..80).contains(&calls), "six cameras twice, and further attempts: {calls}");
     stage.assert_accounted_for();
     assert!(stage.calls("shutdownStream").is_empty(), "no push was lost");
+}
+
+#[test]
+fn hostile_names_reach_the_server_as_they_are_or_not_at_all() {
+    let options = Options { hostile_names: true, ..Options::default() };
+    let every = |rules: String| rules.replace("\"cam*\"", "\"*\"");
+    let stage = Stage::new(&["package-every-camera"], every, options);
+    let rule = "package every camera";
+    let mut streams = BTreeMap::new();
+    wait_for("all streams to have come", SOON, || {
+        let before = std::mem::replace(&mut streams, stage.truth().streams);
+        thread::sleep(Duration::from_secs(1));
+        (before == streams && streams.len() > 4).then_some(())
+    });
+    wait_for("an outcome for every stream", SOON, || {
+        let outcomes =
+            stage.outcomes(rule, "done") + stage.outcomes(rule, "already") + stage.outcomes(rule, "refused");
+        (outcomes >= streams.len() as f64).then_some(())
+    });
+    let hostile = |name: &str| name.contains(char::is_control);
+    let refused = streams.keys().filter(|name| hostile(name)).count();
+    assert!(refused > 0 && stage.outcomes(rule, "refused") == refused as f64, "{streams:?}");
+    let calls = stage.server.server().calls();
+    assert!(calls.iter().all(|call| !call.injected), "no name ran a command of its own");
+    for call in calls.iter().filter(|call| call.command == "createHLSStream") {
+        let names: Vec<&str> = call
+            .parameters
+            .iter()
+            .filter(|(parameter, _)| parameter == "localStreamNames")
+            .map(|(_, name)| name.as_str())
+            .collect();
+        assert!(names.len() == 1 && streams.contains_key(names[0]), "{names:?} of {streams:?}");
+        assert_eq!(call.parameters.len(), 8, "{call:?}");
+    }
 }
