@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Parser;
+use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +21,8 @@ use ems_exporter::{rehearse, replay};
 
 /// How long `healthcheck` waits for an answer.
 const HEALTH_TIME: Duration = Duration::from_secs(3);
+/// The watchdog is never fed more often than this, however short its patience.
+const SHORTEST_BEAT: Duration = Duration::from_millis(10);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -98,6 +101,7 @@ fn stop_signal() -> anyhow::Result<CancellationToken> {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
+        tell_manager(&[NotifyState::Stopping]);
         stopper.cancel();
     });
     Ok(stop)
@@ -109,14 +113,40 @@ fn serve(flags: &Serve) -> anyhow::Result<()> {
     runtime()?.block_on(async {
         let listeners = bind(&config).await?;
         let stop = stop_signal()?;
+        let mut addresses = Vec::new();
         for listener in &listeners {
             let address = listener.local_addr()?;
             tracing::info!(%address, path = config.telemetry_path, "listening for events and scrapes");
+            addresses.push(address.to_string());
         }
-        ems_exporter::run(ems_exporter::app(&config)?, &config, listeners, stop).await?;
+        let exporter = ems_exporter::run(ems_exporter::app(&config)?, &config, listeners, stop);
+        let status = format!("listening on {}", addresses.join(", "));
+        tell_manager(&[NotifyState::Ready, NotifyState::Status(&status)]);
+        // In the exporter's own task, which takes every server's lock each second: if that hangs, so does the watchdog.
+        tokio::select! {
+            () = feed_watchdog() => {}
+            done = exporter => done?,
+        }
         tracing::info!("stopped");
         Ok(())
     })
+}
+
+/// Tells the service manager, as often as it wants to know, that we live.
+async fn feed_watchdog() {
+    let Some(patience) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
+    let mut beats = tokio::time::interval((patience / 2).max(SHORTEST_BEAT));
+    loop {
+        beats.tick().await;
+        tell_manager(&[NotifyState::Watchdog]);
+    }
+}
+
+/// Without a service manager that listens there is nobody to tell.
+fn tell_manager(news: &[NotifyState]) {
+    if let Err(error) = sd_notify::notify(news) {
+        tracing::warn!("cannot tell the service manager {news:?}: {error}");
+    }
 }
 
 fn demo(flags: &Serve, streams: usize, speed: f64) -> anyhow::Result<()> {

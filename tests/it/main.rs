@@ -26,6 +26,7 @@ mod recorded;
 mod rehearse;
 mod restarts;
 mod rules;
+mod service;
 mod streams;
 mod support;
 mod wire;
