@@ -17,6 +17,7 @@ mod grafana;
 mod happenings;
 mod house;
 mod http;
+mod manual;
 mod outputs;
 mod promql;
 mod properties;

@@ -1,0 +1,160 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_ems_exporter_global_optspecs
+    string join \n config.file= web.listen-address= web.telemetry-path= events.file= events.format= events.start= storage.path= log.level= log.format= h/help V/version
+end
+
+function __fish_ems_exporter_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_ems_exporter_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_ems_exporter_using_subcommand
+    set -l cmd (__fish_ems_exporter_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l config.file -d 'YAML configuration file; flags override what it says' -r -F
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l web.listen-address -d 'Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l web.telemetry-path -d 'Path of the metrics page [default: /metrics]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once' -r
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l events.format -d 'Format of the event files: json, xml, text or w3c [default: found from their content]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l events.start -d 'Where to begin in files that are there already: saved-or-end, saved-or-beginning, beginning or end [default: saved-or-end]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l storage.path -d 'Directory in which it is kept how far event files have been read [default: none]' -r -F
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l log.level -d 'How much to log' -r -f -a "error\t'Failures only'
+warn\t'And what an operator should look at'
+info\t'And what changes'
+debug\t'And every refused event'
+trace\t'Everything'"
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l log.format -d 'How to write the log' -r -f -a "text\t'Lines for people'
+json\t'An object on each line'"
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -s V -l version -d 'Print version'
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "serve" -d 'Receive events and expose metrics (the default)'
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "demo" -d 'Serve, with a simulated media server that posts to it'
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "simulate" -d 'Simulate a media server that posts its events over HTTP'
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "check-config" -d 'Check flags and configuration file, report every fault, and exit with 0 if there is none'
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "healthcheck" -d 'Ask the running exporter whether it is healthy, and exit with 0 if it is'
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "replay" -d 'Read finished event files as fast as possible and tell what was in them'
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "sink-config" -d 'Print the block for the media server\'s config.lua that makes it post its events here'
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l config.file -d 'YAML configuration file; flags override what it says' -r -F
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l web.listen-address -d 'Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l web.telemetry-path -d 'Path of the metrics page [default: /metrics]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l events.format -d 'Format of the event files: json, xml, text or w3c [default: found from their content]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l events.start -d 'Where to begin in files that are there already: saved-or-end, saved-or-beginning, beginning or end [default: saved-or-end]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l storage.path -d 'Directory in which it is kept how far event files have been read [default: none]' -r -F
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l log.level -d 'How much to log' -r -f -a "error\t'Failures only'
+warn\t'And what an operator should look at'
+info\t'And what changes'
+debug\t'And every refused event'
+trace\t'Everything'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l log.format -d 'How to write the log' -r -f -a "text\t'Lines for people'
+json\t'An object on each line'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l config.file -d 'YAML configuration file; flags override what it says' -r -F
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l web.listen-address -d 'Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l web.telemetry-path -d 'Path of the metrics page [default: /metrics]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l events.format -d 'Format of the event files: json, xml, text or w3c [default: found from their content]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l events.start -d 'Where to begin in files that are there already: saved-or-end, saved-or-beginning, beginning or end [default: saved-or-end]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l storage.path -d 'Directory in which it is kept how far event files have been read [default: none]' -r -F
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l log.level -d 'How much to log' -r -f -a "error\t'Failures only'
+warn\t'And what an operator should look at'
+info\t'And what changes'
+debug\t'And every refused event'
+trace\t'Everything'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l log.format -d 'How to write the log' -r -f -a "text\t'Lines for people'
+json\t'An object on each line'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l streams -d 'How many streams the simulated server has' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l speed -d 'How much faster than the wall clock the simulated server lives' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l url -d 'Where to post the events: http://host:port/path?query' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l streams -d 'How many streams (cam1, cam2, …) are published or pulled' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l chunk-length -d 'The configured length of a chunk, in whole seconds (humantime, such as 4s)' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l speed -d 'How much faster than the wall clock the server lives; the stamps in its events stay on the wall clock' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l seed -d 'The seed of everything random: the same seed gives the same events' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l format -d 'The serializer of the bodies' -r -f -a "json\t'Compact JSON'
+xml\t'Typed XML'
+xmlrpc\t'An XML-RPC call'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l duration -d 'Stop the server gracefully after this much real time (humantime, such as 10m); it runs until stopped when absent' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l stall -d 'Let an output stop writing chunks for a while although its stream stays up' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l lose-closes -d 'The share of closing events (streams, timers, web sessions) that are lost on the way, from 0 to 1' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l duplicates -d 'The share of events that are posted twice, from 0 to 1' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l reorder -d 'The share of events that are held back for up to two real seconds, so that later ones overtake them, from 0 to 1' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l crash-after -d 'Crash after this long, without any event, and start again as a new process whose ids begin at 1' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l crash-pause -d 'How long the server is gone after a crash' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l burst -d 'Open this many more streams (burst1, burst2, …) at once, for half a minute, shortly after the start and again later' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l burst-every -d 'The time from one burst to the next, at least one minute' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l nul-header -d 'Send the NUL byte inside a header name that a stock RMS sends, with that server\'s names'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l crash-keep-pid -d 'Keep the process id across the crash, as in a container where the server always has the same one'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l hostile-names -d 'Add streams whose names hold spaces, quotes, markup, control bytes, invalid UTF-8, path steps and more'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l config.file -d 'YAML configuration file; flags override what it says' -r -F
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l web.listen-address -d 'Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l web.telemetry-path -d 'Path of the metrics page [default: /metrics]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l events.format -d 'Format of the event files: json, xml, text or w3c [default: found from their content]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l events.start -d 'Where to begin in files that are there already: saved-or-end, saved-or-beginning, beginning or end [default: saved-or-end]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l storage.path -d 'Directory in which it is kept how far event files have been read [default: none]' -r -F
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l log.level -d 'How much to log' -r -f -a "error\t'Failures only'
+warn\t'And what an operator should look at'
+info\t'And what changes'
+debug\t'And every refused event'
+trace\t'Everything'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l log.format -d 'How to write the log' -r -f -a "text\t'Lines for people'
+json\t'An object on each line'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l config.file -d 'YAML configuration file; flags override what it says' -r -F
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l web.listen-address -d 'Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l web.telemetry-path -d 'Path of the metrics page [default: /metrics]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l events.format -d 'Format of the event files: json, xml, text or w3c [default: found from their content]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l events.start -d 'Where to begin in files that are there already: saved-or-end, saved-or-beginning, beginning or end [default: saved-or-end]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l storage.path -d 'Directory in which it is kept how far event files have been read [default: none]' -r -F
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l log.level -d 'How much to log' -r -f -a "error\t'Failures only'
+warn\t'And what an operator should look at'
+info\t'And what changes'
+debug\t'And every refused event'
+trace\t'Everything'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l log.format -d 'How to write the log' -r -f -a "text\t'Lines for people'
+json\t'An object on each line'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand replay" -l format -d 'Format of the files: json, xml, text or w3c [default: found from their content]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand replay" -l metrics -d 'Print the metrics page that these events lead to, instead of the summary'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand replay" -s h -l help -d 'Print help'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l config.file -d 'YAML configuration file; flags override what it says' -r -F
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l web.listen-address -d 'Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l web.telemetry-path -d 'Path of the metrics page [default: /metrics]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l events.format -d 'Format of the event files: json, xml, text or w3c [default: found from their content]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l events.start -d 'Where to begin in files that are there already: saved-or-end, saved-or-beginning, beginning or end [default: saved-or-end]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l storage.path -d 'Directory in which it is kept how far event files have been read [default: none]' -r -F
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l log.level -d 'How much to log' -r -f -a "error\t'Failures only'
+warn\t'And what an operator should look at'
+info\t'And what changes'
+debug\t'And every refused event'
+trace\t'Everything'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l log.format -d 'How to write the log' -r -f -a "text\t'Lines for people'
+json\t'An object on each line'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l server -d 'The name under which the server\'s metrics are to appear' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck replay sink-config help" -f -a "serve" -d 'Receive events and expose metrics (the default)'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck replay sink-config help" -f -a "demo" -d 'Serve, with a simulated media server that posts to it'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck replay sink-config help" -f -a "simulate" -d 'Simulate a media server that posts its events over HTTP'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck replay sink-config help" -f -a "check-config" -d 'Check flags and configuration file, report every fault, and exit with 0 if there is none'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck replay sink-config help" -f -a "healthcheck" -d 'Ask the running exporter whether it is healthy, and exit with 0 if it is'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck replay sink-config help" -f -a "replay" -d 'Read finished event files as fast as possible and tell what was in them'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck replay sink-config help" -f -a "sink-config" -d 'Print the block for the media server\'s config.lua that makes it post its events here'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck replay sink-config help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
