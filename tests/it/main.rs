@@ -7,6 +7,7 @@ mod actions;
 mod compose;
 mod config;
 mod dashboards;
+mod deploy;
 mod docs;
 mod ems_api;
 mod fake_api;
