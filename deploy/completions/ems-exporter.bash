@@ -31,6 +31,9 @@ _ems__exporter() {
             ems__exporter,replay)
                 cmd="ems__exporter__subcmd__replay"
                 ;;
+            ems__exporter,rules)
+                cmd="ems__exporter__subcmd__rules"
+                ;;
             ems__exporter,serve)
                 cmd="ems__exporter__subcmd__serve"
                 ;;
@@ -55,6 +58,9 @@ _ems__exporter() {
             ems__exporter__subcmd__help,replay)
                 cmd="ems__exporter__subcmd__help__subcmd__replay"
                 ;;
+            ems__exporter__subcmd__help,rules)
+                cmd="ems__exporter__subcmd__help__subcmd__rules"
+                ;;
             ems__exporter__subcmd__help,serve)
                 cmd="ems__exporter__subcmd__help__subcmd__serve"
                 ;;
@@ -64,6 +70,21 @@ _ems__exporter() {
             ems__exporter__subcmd__help,sink-config)
                 cmd="ems__exporter__subcmd__help__subcmd__sink__subcmd__config"
                 ;;
+            ems__exporter__subcmd__help__subcmd__rules,test)
+                cmd="ems__exporter__subcmd__help__subcmd__rules__subcmd__test"
+                ;;
+            ems__exporter__subcmd__rules,help)
+                cmd="ems__exporter__subcmd__rules__subcmd__help"
+                ;;
+            ems__exporter__subcmd__rules,test)
+                cmd="ems__exporter__subcmd__rules__subcmd__test"
+                ;;
+            ems__exporter__subcmd__rules__subcmd__help,help)
+                cmd="ems__exporter__subcmd__rules__subcmd__help__subcmd__help"
+                ;;
+            ems__exporter__subcmd__rules__subcmd__help,test)
+                cmd="ems__exporter__subcmd__rules__subcmd__help__subcmd__test"
+                ;;
             *)
                 ;;
         esac
@@ -71,7 +92,7 @@ _ems__exporter() {
 
     case "${cmd}" in
         ems__exporter)
-            opts="-h -V --config.file --web.listen-address --web.telemetry-path --events.file --events.format --events.start --storage.path --log.level --log.format --help --version serve demo simulate check-config healthcheck replay sink-config help"
+            opts="-h -V --config.file --web.listen-address --web.telemetry-path --events.file --events.format --events.start --storage.path --log.level --log.format --help --version serve demo simulate check-config healthcheck rules replay sink-config help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -279,7 +300,7 @@ _ems__exporter() {
             return 0
             ;;
         ems__subcmd__exporter__subcmd__help)
-            opts="serve demo simulate check-config healthcheck replay sink-config help"
+            opts="serve demo simulate check-config healthcheck rules replay sink-config help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -362,6 +383,34 @@ _ems__exporter() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        ems__subcmd__exporter__subcmd__help__subcmd__rules)
+            opts="test"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ems__subcmd__exporter__subcmd__help__subcmd__rules__subcmd__test)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         ems__subcmd__exporter__subcmd__help__subcmd__serve)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -412,6 +461,88 @@ _ems__exporter() {
             fi
             case "${prev}" in
                 --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ems__subcmd__exporter__subcmd__rules)
+            opts="-h --help test help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ems__subcmd__exporter__subcmd__rules__subcmd__help)
+            opts="test help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ems__subcmd__exporter__subcmd__rules__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ems__subcmd__exporter__subcmd__rules__subcmd__help__subcmd__test)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ems__subcmd__exporter__subcmd__rules__subcmd__test)
+            opts="-h --config.file --event --server --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config.file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --event)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -473,7 +604,7 @@ _ems__exporter() {
             return 0
             ;;
         ems__subcmd__exporter__subcmd__simulate)
-            opts="-h --url --streams --chunk-length --speed --seed --format --duration --nul-header --stall --lose-closes --duplicates --reorder --crash-after --crash-pause --crash-keep-pid --burst --burst-every --hostile-names --help"
+            opts="-h --url --streams --chunk-length --speed --seed --format --duration --nul-header --stall --freeze --lose-push --lose --lose-closes --duplicates --reorder --crash-after --crash-pause --crash-keep-pid --burst --burst-every --unattended --api --api-auth --api-fail --api-reset --api-garbage --api-slow --api-slow-for --hostile-names --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -511,6 +642,18 @@ _ems__exporter() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --freeze)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lose-push)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lose)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --lose-closes)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -536,6 +679,34 @@ _ems__exporter() {
                     return 0
                     ;;
                 --burst-every)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --api)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --api-auth)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --api-fail)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --api-reset)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --api-garbage)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --api-slow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --api-slow-for)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -45,6 +45,7 @@ complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "demo" -d 
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "simulate" -d 'Simulate a media server that posts its events over HTTP'
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "check-config" -d 'Check flags and configuration file, report every fault, and exit with 0 if there is none'
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "healthcheck" -d 'Ask the running exporter whether it is healthy, and exit with 0 if it is'
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "rules" -d 'Try rules without calling anything'
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "replay" -d 'Read finished event files as fast as possible and tell what was in them'
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "sink-config" -d 'Print the block for the media server\'s config.lua that makes it post its events here'
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -90,6 +91,9 @@ xml\t'Typed XML'
 xmlrpc\t'An XML-RPC call'"
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l duration -d 'Stop the server gracefully after this much real time (humantime, such as 10m); it runs until stopped when absent' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l stall -d 'Let an output stop writing chunks for a while although its stream stays up' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l freeze -d 'Let no more packets arrive on a stream whose connection stays up: none of its outputs writes a chunk until the stream is reconnected' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l lose-push -d 'Let the far side of a stream\'s push go away for good: the push closes, and only a push that is set up anew connects again' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l lose -d 'The share of all events that are lost on the way, from 0 to 1' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l lose-closes -d 'The share of closing events (streams, timers, web sessions) that are lost on the way, from 0 to 1' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l duplicates -d 'The share of events that are posted twice, from 0 to 1' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l reorder -d 'The share of events that are held back for up to two real seconds, so that later ones overtake them, from 0 to 1' -r
@@ -97,8 +101,16 @@ complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l c
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l crash-pause -d 'How long the server is gone after a crash' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l burst -d 'Open this many more streams (burst1, burst2, …) at once, for half a minute, shortly after the start and again later' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l burst-every -d 'The time from one burst to the next, at least one minute' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l api -d 'Where the runtime API is served: host:port; it is off when absent' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l api-auth -d 'Answer also below /apiproxy/, as behind the web server\'s proxy, to callers with this user and password' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l api-fail -d 'The share of API calls that are answered with FAIL, from 0 to 1' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l api-reset -d 'The share of API calls whose connection is dropped without an answer; about half of them have been carried out' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l api-garbage -d 'The share of API calls that are answered with what is no JSON; about half of them have been carried out' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l api-slow -d 'The share of API calls that are answered late; about half of them have been carried out at once' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l api-slow-for -d 'How late that is, in real time' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l nul-header -d 'Send the NUL byte inside a header name that a stock RMS sends, with that server\'s names'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l crash-keep-pid -d 'Keep the process id across the crash, as in a container where the server always has the same one'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l unattended -d 'Leave outputs, pushes and timers to commands: the streams come and go, but nobody else asks for anything'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l hostile-names -d 'Add streams whose names hold spaces, quotes, markup, control bytes, invalid UTF-8, path steps and more'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l config.file -d 'YAML configuration file; flags override what it says' -r -F
@@ -131,6 +143,15 @@ trace\t'Everything'"
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l log.format -d 'How to write the log' -r -f -a "text\t'Lines for people'
 json\t'An object on each line'"
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand rules; and not __fish_seen_subcommand_from test help" -s h -l help -d 'Print help'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand rules; and not __fish_seen_subcommand_from test help" -f -a "test" -d 'Apply the events of a file and tell what each rule would do with each of them'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand rules; and not __fish_seen_subcommand_from test help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand rules; and __fish_seen_subcommand_from test" -l config.file -d 'YAML configuration file with the rules' -r -F
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand rules; and __fish_seen_subcommand_from test" -l event -d 'File with one or more events as the media server sends them, or happenings such as {"type":"chunkStalled","payload":{"format":"hls","group":"g","stream":"cam1"}}' -r -F
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand rules; and __fish_seen_subcommand_from test" -l server -d 'The media server that they come from [default: the first that is configured]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand rules; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "test" -d 'Apply the events of a file and tell what each rule would do with each of them'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand replay" -l format -d 'Format of the files: json, xml, text or w3c [default: found from their content]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand replay" -l metrics -d 'Print the metrics page that these events lead to, instead of the summary'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand replay" -s h -l help -d 'Print help'
@@ -150,11 +171,13 @@ complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -
 json\t'An object on each line'"
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l server -d 'The name under which the server\'s metrics are to appear' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck replay sink-config help" -f -a "serve" -d 'Receive events and expose metrics (the default)'
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck replay sink-config help" -f -a "demo" -d 'Serve, with a simulated media server that posts to it'
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck replay sink-config help" -f -a "simulate" -d 'Simulate a media server that posts its events over HTTP'
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck replay sink-config help" -f -a "check-config" -d 'Check flags and configuration file, report every fault, and exit with 0 if there is none'
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck replay sink-config help" -f -a "healthcheck" -d 'Ask the running exporter whether it is healthy, and exit with 0 if it is'
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck replay sink-config help" -f -a "replay" -d 'Read finished event files as fast as possible and tell what was in them'
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck replay sink-config help" -f -a "sink-config" -d 'Print the block for the media server\'s config.lua that makes it post its events here'
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck replay sink-config help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck rules replay sink-config help" -f -a "serve" -d 'Receive events and expose metrics (the default)'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck rules replay sink-config help" -f -a "demo" -d 'Serve, with a simulated media server that posts to it'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck rules replay sink-config help" -f -a "simulate" -d 'Simulate a media server that posts its events over HTTP'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck rules replay sink-config help" -f -a "check-config" -d 'Check flags and configuration file, report every fault, and exit with 0 if there is none'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck rules replay sink-config help" -f -a "healthcheck" -d 'Ask the running exporter whether it is healthy, and exit with 0 if it is'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck rules replay sink-config help" -f -a "rules" -d 'Try rules without calling anything'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck rules replay sink-config help" -f -a "replay" -d 'Read finished event files as fast as possible and tell what was in them'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck rules replay sink-config help" -f -a "sink-config" -d 'Print the block for the media server\'s config.lua that makes it post its events here'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck rules replay sink-config help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "test" -d 'Apply the events of a file and tell what each rule would do with each of them'
