@@ -4,8 +4,9 @@
 use std::hash::Hash;
 use std::time::Duration;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
+use super::Key;
 use crate::moment::Moment;
 
 /// How far two lists must be apart to say the same. The slowest event seen in the field came 0.3 s
@@ -43,6 +44,53 @@ impl<T: Eq + Hash> Doubts<T> {
     pub fn end_look(&mut self) -> bool {
         self.before = std::mem::take(&mut self.now);
         !self.before.is_empty()
+    }
+}
+
+/// The doubts about things that a list tells by an id alone, without their process.
+#[derive(Debug, Default)]
+pub struct ById(Doubts<IdDoubt>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum IdDoubt {
+    /// The list has something with this id, the table does not.
+    Listed(u64),
+    /// The table has it, the list does not.
+    Unlisted(Key),
+}
+
+/// What a list and a table tell differently, where the list is to be believed.
+#[derive(Debug)]
+pub struct Difference {
+    /// Where in the list those are that the table does not have.
+    pub appeared: Vec<usize>,
+    /// What the list does not have.
+    pub gone: Vec<Key>,
+    /// Whether more is in doubt.
+    pub doubts: bool,
+}
+
+impl ById {
+    /// Compares the `rows` of a table, each with the moment of its last event, with the ids in a list
+    /// that was asked for at `asked`, each with whether no event on its way can explain it.
+    pub fn compare(
+        &mut self,
+        rows: impl Iterator<Item = (Key, Moment)> + Clone,
+        listed: impl Iterator<Item = (u64, bool)>,
+        asked: Moment,
+        now: Moment,
+    ) -> Difference {
+        let mut unlisted: HashSet<u64> = rows.clone().map(|(key, _)| key.id).collect();
+        let mut appeared = Vec::new();
+        for (place, (id, settled)) in listed.enumerate() {
+            if !unlisted.remove(&id) && (settled || self.0.lasts(IdDoubt::Listed(id), asked, now)) {
+                appeared.push(place);
+            }
+        }
+        let missing = rows.filter(|(key, heard)| *heard < asked && unlisted.contains(&key.id));
+        let gone = missing.map(|(key, _)| key);
+        let gone = gone.filter(|key| self.0.lasts(IdDoubt::Unlisted(*key), asked, now)).collect();
+        Difference { appeared, gone, doubts: self.0.end_look() }
     }
 }
 

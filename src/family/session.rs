@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 use super::closed::Closed;
-use super::doubt::{Doubts, SETTLE};
+use super::doubt::{ById, SETTLE};
 use super::{Change, Corrections, Key};
 use crate::exposition::{Histogram, Kind, Metric};
 use crate::moment::Moment;
@@ -113,21 +113,12 @@ struct Row {
     heard: Moment,
 }
 
-/// Something that the server's list and the table tell differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Doubt {
-    /// The list has a session with this id, the table does not.
-    Listed(u64),
-    /// The table has it, the list does not.
-    Unlisted(Key),
-}
-
 /// The sessions of one server.
 #[derive(Debug)]
 pub struct Table {
     rows: HashMap<Key, Row>,
     closed: Closed,
-    doubts: Doubts<Doubt>,
+    doubts: ById,
     started: u64,
     ended: u64,
     folded: u64,
@@ -140,7 +131,7 @@ impl Default for Table {
         Self {
             rows: HashMap::new(),
             closed: Closed::default(),
-            doubts: Doubts::default(),
+            doubts: ById::default(),
             started: 0,
             ended: 0,
             folded: 0,
@@ -225,31 +216,24 @@ impl Table {
         asked: Moment,
         now: Moment,
     ) -> (Corrections, bool) {
+        let ids = listed.iter().map(|session| (session.id, session.age >= SETTLE));
+        let rows = self.rows.iter().map(|(key, row)| (*key, row.heard));
+        let difference = self.doubts.compare(rows, ids, asked, now);
         let mut corrections = Corrections::default();
-        let mut known: HashSet<u64> = self.rows.keys().map(|key| key.id).collect();
-        for session in listed {
-            let key = Key { pid: process, id: session.id };
-            let ended = self.closed.holds(key, session.started);
-            if known.remove(&session.id) || ended {
-                continue;
-            }
-            if session.age >= SETTLE || self.doubts.lasts(Doubt::Listed(session.id), asked, now) {
-                let session = Session { key: Some(key), started: session.started, duration: None };
-                corrections.opened += u64::from(self.start(&session, now) == Change::Opened);
+        for session in difference.appeared.into_iter().filter_map(|place| listed.get(place)) {
+            // One that has ended meanwhile is not opened again.
+            let key = Some(Key { pid: process, id: session.id });
+            let session = Session { key, started: session.started, duration: None };
+            corrections.opened += u64::from(self.start(&session, now) == Change::Opened);
+        }
+        for key in difference.gone {
+            if let Some(row) = self.rows.remove(&key) {
+                self.closed.remember(key, row.started);
+                self.ended += 1;
+                corrections.closed += 1;
             }
         }
-        let doubts = &mut self.doubts;
-        let gone = |(key, row): (&Key, &Row)| {
-            let missing = row.heard < asked && known.contains(&key.id);
-            (missing && doubts.lasts(Doubt::Unlisted(*key), asked, now)).then_some((*key, row.started))
-        };
-        for (key, started) in self.rows.iter().filter_map(gone).collect::<Vec<_>>() {
-            self.rows.remove(&key);
-            self.closed.remember(key, started);
-            self.ended += 1;
-            corrections.closed += 1;
-        }
-        (corrections, self.doubts.end_look())
+        (corrections, difference.doubts)
     }
 
     fn end(&mut self, session: &Session) -> Change {

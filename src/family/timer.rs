@@ -1,9 +1,7 @@
 //! Timers that an API client set with `setTimer`.
 
-use hashbrown::HashSet;
-
 use super::closed::Closed;
-use super::doubt::Doubts;
+use super::doubt::ById;
 use super::{Change, Corrections, Key, Table as Rows};
 use crate::exposition::{Kind, Metric};
 use crate::moment::Moment;
@@ -65,21 +63,12 @@ struct Row {
     heard: Moment,
 }
 
-/// Something that the server's list and the table tell differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Doubt {
-    /// The list has a timer with this id, the table does not.
-    Listed(u64),
-    /// The table has it, the list does not.
-    Unlisted(Key),
-}
-
 /// The timers of one server.
 #[derive(Debug, Default)]
 pub struct Table {
     rows: Rows<Key, Row>,
     closed_lately: Closed,
-    doubts: Doubts<Doubt>,
+    doubts: ById,
     created: u64,
     triggered: u64,
     closed: u64,
@@ -173,25 +162,20 @@ impl Table {
         asked: Moment,
         now: Moment,
     ) -> (Corrections, bool) {
+        // The list tells no age, and the event of one that was just set may be on its way.
+        let ids = listed.iter().map(|timer| (timer.key.id, false));
+        let rows = self.rows.iter().map(|(key, row)| (*key, row.heard));
+        let difference = self.doubts.compare(rows, ids, asked, now);
         let mut corrections = Corrections::default();
-        let mut known: HashSet<u64> = self.rows.keys().map(|key| key.id).collect();
-        for timer in listed {
-            // The list tells no age, and the event of one that was just set may be on its way.
-            if !known.remove(&timer.key.id) && self.doubts.lasts(Doubt::Listed(timer.key.id), asked, now) {
-                let key = Key { pid: process, ..timer.key };
-                corrections.opened +=
-                    u64::from(self.open(&Event { key, ..*timer }, now, false) == Change::Adopted);
-            }
+        for timer in difference.appeared.into_iter().filter_map(|place| listed.get(place)) {
+            let key = Key { pid: process, ..timer.key };
+            let change = self.open(&Event { key, ..*timer }, now, false);
+            corrections.opened += u64::from(change == Change::Adopted);
         }
-        let doubts = &mut self.doubts;
-        let gone = |(key, row): (&Key, &Row)| {
-            let missing = row.heard < asked && known.contains(&key.id);
-            (missing && doubts.lasts(Doubt::Unlisted(*key), asked, now)).then_some(*key)
-        };
-        for key in self.rows.iter().filter_map(gone).collect::<Vec<_>>() {
+        for key in difference.gone {
             corrections.closed += u64::from(self.close(key) == Change::Closed);
         }
-        (corrections, self.doubts.end_look())
+        (corrections, difference.doubts)
     }
 
     /// Closes everything: timers do not outlive the server process.
