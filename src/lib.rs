@@ -31,13 +31,16 @@
 //! | `state.rs`, `state/` | the tables of one server; a new server process empties them all | event, family, exposition, moment |
 //! | `exposition.rs` | the text writer, from values straight to bytes | moment |
 //! | `metrics.rs` | the catalogue, our own registry, the page | state, family, exposition, ingest, files, reconcile, moment |
-//! | `ingest.rs`, `ingest/` | **the road**, de-duplication, what became of each event | wire, event, state, family, exposition, moment |
+//! | `feed.rs` | changes and snapshots for whoever listens, who hold up nobody | – |
+//! | `ingest.rs`, `ingest/` | **the road**, de-duplication, what became of each event | wire, event, state, family, feed, exposition, moment |
 //! | `tail.rs`, `tail/` | follow event files through new names, rotation, truncation and half lines; checkpoint | – |
 //! | `files.rs` | the log door: entries of followed files down the road | tail, ingest, exposition, moment, wire |
 //! | `replay.rs` | finished event files, and what was in them | tail, files, ingest, family, exposition, metrics, moment, wire |
 //! | `ems_api.rs`, `ems_api/` | the server's runtime API: encoding, commands, one function for each that we use | http, wire |
 //! | `reconcile.rs` | compare state with the server's own lists, correct it, count the corrections | ems_api, family, ingest, state, exposition, moment, wire |
-//! | `http.rs`, `http/` | listeners, routes, tolerance for the server's broken header | ingest, files, reconcile, exposition, metrics, moment, wire |
+//! | `api.rs`, `api/` | lists as JSON, and the picture of the live page | ingest, state, family, feed, files, reconcile, metrics, moment |
+//! | `http.rs`, `http/` | listeners, routes, the live page, tolerance for the server's broken header | api, cli, feed, ingest, files, reconcile, exposition, metrics, moment, wire |
+//! | `page/` | the live page: one file of HTML, style and script | – |
 //! | `simulate.rs`, `simulate/` | a simulated media server | – |
 //!
 //! A test reads the `use crate::` lines and fails on any import that is not in the last column.
@@ -51,12 +54,14 @@
 //! * A server's lock is held for one event or the samples of one metric, never across an await.
 //! * Everything has a limit; each limit that is hit moves a counter.
 
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod ems_api;
 pub mod event;
 pub mod exposition;
 pub mod family;
+pub mod feed;
 pub mod files;
 pub mod http;
 pub mod ingest;
@@ -78,6 +83,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use http::serve::listen;
 
+use api::live::Live;
 use config::Config;
 use ems_api::Api;
 use files::{Files, Following};
@@ -107,6 +113,8 @@ pub fn app(config: &Config) -> Result<Arc<App>, Error> {
         Ok(Reconciler::new(server, api, config.reconcile_interval))
     });
     Ok(Arc::new(App {
+        live: Live::new(Arc::clone(&ingest.feed)),
+        address: config.own_address().map_or_else(String::new, |address| address.to_string()),
         reconcilers: reconcilers.collect::<Result<_, wire::Refusal>>()?,
         files: files.collect::<Result<_, wire::Refusal>>()?,
         ingest,
@@ -153,10 +161,29 @@ pub async fn run(
         loop {
             ticks.tick().await;
             app.ingest.tick(Moment::now());
+            if !app.ingest.feed.wants_snapshots() {
+                app.live.rest();
+                continue;
+            }
+            let app = Arc::clone(&app);
+            let shown = tokio::task::spawn_blocking(move || {
+                app.live.tick(app.sources(), &app.unready(), Moment::now());
+            });
+            if shown.await.is_err() {
+                tracing::error!("the live page could not be drawn");
+            }
         }
+    };
+    // Open feeds would hold up the end: they are no requests to be finished.
+    let feeds = Arc::clone(&app);
+    let closing = async {
+        stop.cancelled().await;
+        feeds.live.ended.cancel();
+        std::future::pending().await
     };
     tokio::select! {
         () = ticking => {}
+        () = closing => {}
         () = async { while tasks.join_next().await.is_some() {} } => {}
     }
     for following in followings {

@@ -2,6 +2,7 @@
 //! every table.
 
 pub mod listing;
+pub mod recent;
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub struct State {
     pub processes: process::Table,
     /// The server itself.
     pub server: server::Table,
+    /// The last events and happenings.
+    pub recent: recent::Recent,
     events: Vec<u64>,
     corrections: [u64; Change::CORRECTIONS.len()],
     limit: usize,
@@ -94,6 +97,7 @@ impl State {
             api: api::Table::default(),
             processes: process::Table::default(),
             server: server::Table::default(),
+            recent: recent::Recent::default(),
             events: vec![0; Kind::all().count()],
             corrections: [0; Change::CORRECTIONS.len()],
             limit: settings.streams,
@@ -108,7 +112,24 @@ impl State {
             self.record(Change::Restarted);
         }
         self.record(applied.change);
+        let stream = self.stream_of(&event.facts);
+        self.recent.record(event, applied.change, stream, now);
         applied
+    }
+
+    /// The stream that an event which has been applied was about.
+    fn stream_of(&self, facts: &Facts<'_>) -> Option<Arc<str>> {
+        match facts {
+            Facts::Stream(event, _) => self.streams.told(event.name()?),
+            Facts::Output(_) => self.outputs.touched().cloned(),
+            Facts::Timer(_)
+            | Facts::Session(_)
+            | Facts::Connection(_)
+            | Facts::Api(_)
+            | Facts::Process(_)
+            | Facts::Server(_)
+            | Facts::Other => None,
+        }
     }
 
     fn record(&mut self, change: Change) {
@@ -194,7 +215,17 @@ impl State {
     /// Does what the passing of time asks for, and tells what happens by it.
     pub fn tick(&mut self, now: Moment) -> Vec<Happening> {
         let missing = self.streams.tick(now).into_iter().map(Happening::StreamMissing);
-        self.outputs.tick(now).into_iter().map(Happening::Output).chain(missing).collect()
+        let happenings: Vec<_> =
+            self.outputs.tick(now).into_iter().map(Happening::Output).chain(missing).collect();
+        for happening in &happenings {
+            self.recent.happen(happening, now);
+        }
+        happenings
+    }
+
+    /// Most stream names that may have series of their own.
+    pub const fn limit(&self) -> usize {
+        self.limit
     }
 
     fn folded(&self) -> u64 {

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 #![allow(unreachable_pub, reason = "a test crate has no outside")]
 
+mod api;
 mod compose;
 mod config;
 mod dashboards;
 mod docs;
+mod feed;
 mod files;
 mod golden;
 #[path = "../dashboards/grafana.rs"]
@@ -14,6 +16,7 @@ mod grafana;
 mod happenings;
 mod house;
 mod http;
+mod openapi;
 mod outputs;
 mod promql;
 mod properties;

@@ -245,7 +245,7 @@ pub(super) struct Part {
     /// When its last chunk was closed; before the first one, when the output was opened.
     pub(super) last: Moment,
     /// Whether the present run of the output has closed a chunk of it.
-    wrote: bool,
+    pub(super) wrote: bool,
     stalled: bool,
     /// Whether it has ceased to stall since the last look.
     recovered: bool,

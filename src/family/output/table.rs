@@ -91,6 +91,8 @@ pub struct Table {
     pub(super) intervals: Vec<Histogram>,
     /// Until when chunks of unknown outputs are taken for stragglers of an ended process.
     settling: Moment,
+    /// The row of the chunk or playlist that the last event was about.
+    touched: Option<usize>,
 }
 
 impl Table {
@@ -116,6 +118,7 @@ impl Table {
             durations: histograms(),
             intervals: histograms(),
             settling: Moment::default(),
+            touched: None,
         }
     }
 
@@ -134,8 +137,14 @@ impl Table {
         self.folded
     }
 
+    /// The stream of the chunk or playlist that the last event was about.
+    pub fn touched(&self) -> Option<&Arc<str>> {
+        self.rows.get(self.touched?).map(|row| &row.identity.stream)
+    }
+
     /// Applies an event.
     pub fn apply(&mut self, event: &Event<'_>, now: Moment) -> Change {
+        self.touched = None;
         match event {
             Event::Opened(output) => self.open(output, now, Change::Opened),
             Event::CodecsUpdated(output) => self.open(output, now, Change::Adopted),
@@ -220,6 +229,7 @@ impl Table {
             self.keep_unplaced(format, &path, step, now);
             return Change::Counted;
         };
+        self.touched = Some(index);
         let adopted = self.rows[index].adopt(now, now >= self.settling);
         self.write(index, paths::track(format, &path), step, now);
         if adopted { Change::Adopted } else { Change::Updated }
@@ -340,6 +350,7 @@ impl Table {
         // The manifest of an automatic DASH output lies in its stream's own folder.
         let own = kind == Playlist::Child || format.splits_tracks();
         let row = self.by_folder.get(&Folder(format, folder)).copied().filter(|_| own);
+        self.touched = row;
         let updates = match (row, kind, paths::shape(format, &path)) {
             (Some(index), _, _) => &mut self.rows[index].playlist,
             (None, Playlist::Child, None) => return Change::Counted,

@@ -1,6 +1,7 @@
 //! What is true of the streams of one server, and what is shown of it.
 
 mod listed;
+mod view;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use crate::moment::Moment;
 pub(super) use listed::direction;
 use listed::{Doubt, NOTHING};
 pub use listed::{Gone, Verdict};
+pub use view::{Aged, View};
 
 /// Types of which the server tells the creation but never the close.
 const NEVER_CLOSED: [&str; 6] = ["IFP", "INEXT", "INRAW", "ONEXT", "OMETA", "OVMF"];
@@ -46,11 +48,15 @@ struct Row {
     /// What feeds it: its close may not tell any more.
     input: Option<Key>,
     created: u64,
+    /// When it was first heard of.
+    since: Moment,
     heard: Moment,
     codecs: [Codec; 2],
     traffic: [Traffic; 2],
     /// When the server last listed it, by its own clock, and how many bytes it told of each medium.
     metered: Option<(Moment, [u64; 2])>,
+    /// Bits per second between the last two lists of the server.
+    rate: Option<f64>,
 }
 
 impl Row {
@@ -202,6 +208,11 @@ impl Table {
         })
     }
 
+    /// The name under which a stream that was sent with this name is told of, if it has one of its own.
+    pub fn told(&self, name: &str) -> Option<Arc<str>> {
+        self.shown(name)
+    }
+
     /// How many open outbound streams of this purpose an inbound one feeds.
     pub fn fed(&self, input: Key, purpose: Purpose) -> u32 {
         self.fed.get(&(input, purpose)).copied().unwrap_or(0)
@@ -289,10 +300,12 @@ impl Table {
             purpose,
             input: None,
             created: stream.created,
+            since: now,
             heard: now,
             codecs: [Codec::default(); 2],
             traffic: counted,
             metered: None,
+            rate: None,
         };
         if let Some(name) = &row.name {
             let ingest = row.ingest();
