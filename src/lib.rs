@@ -51,7 +51,7 @@
 //! * A thing is known by (server, process, id); names are labels only.
 //! * received = applied + duplicate + rejected + dropped, at every instant.
 //! * Time comes in as an argument: only `http`, `files`, `tail`, `reconcile`, `simulate`, `main` and [`run()`] ask the clock.
-//! * A server's lock is held for one event or the samples of one metric, never across an await.
+//! * A server's lock is held for one event, the samples of one metric or a copy of some rows, never across an await.
 //! * Everything has a limit; each limit that is hit moves a counter.
 
 pub mod api;

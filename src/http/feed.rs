@@ -42,8 +42,8 @@ pub(super) async fn feed(State(app): State<Arc<App>>, RawQuery(query): RawQuery)
         return response;
     };
     let (sender, body) = Channel::<Bytes, Infallible>::new(ROOM);
+    app.own.feed_listeners.inc();
     tokio::spawn(async move {
-        app.own.feed_listeners.inc();
         tokio::select! {
             () = send(&app, listener, whole, sender) => {}
             () = app.live.ended.cancelled() => {}

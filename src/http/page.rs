@@ -38,13 +38,12 @@ pub(super) async fn page(State(app): State<Arc<App>>, headers: HeaderMap) -> imp
         "scrape_configs:\n  - job_name: ems\n    metrics_path: {}\n    static_configs:\n      - targets: [\"{address}\"]\n",
         app.telemetry_path
     );
-    let names: Vec<String> = app.ingest.servers().iter().map(|server| server.name.clone()).collect();
-    let named = if app.ingest.is_closed() { names.first().map(String::as_str) } else { None };
+    let sink = sink(&app, &address);
     let values = [
         ("{{version}}", env!("CARGO_PKG_VERSION")),
         ("{{metrics}}", &app.telemetry_path),
         ("{{scrape}}", &scrape),
-        ("{{sink}}", &sink_config(&address, named)),
+        ("{{sink}}", &sink),
     ];
     let page =
         values.iter().fold(PAGE.to_owned(), |page, (place, value)| page.replace(place, &escaped(value)));
@@ -57,6 +56,18 @@ pub(super) async fn page(State(app): State<Arc<App>>, headers: HeaderMap) -> imp
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     ];
     (headers, page)
+}
+
+/// What goes into `config.lua`: for the first of the servers that are configured, and how it differs
+/// for the others.
+fn sink(app: &App, address: &str) -> String {
+    let servers = app.ingest.servers();
+    let mut names = servers.iter().map(|server| &*server.name).filter(|_| app.ingest.is_closed());
+    let mut sink = sink_config(address, names.next());
+    for name in names {
+        sink += &format!("-- For {name}: url = \"http://{address}/events/{name}\",\n");
+    }
+    sink
 }
 
 /// The address by which the browser found us, if it looks like one.
