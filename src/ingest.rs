@@ -345,7 +345,7 @@ impl Ingest {
             server.look.notify_one();
         }
         if self.feed.wants_changes() {
-            let told = inner.state.recent.all().next_back().cloned();
+            let told = inner.state.last_event();
             drop(inner);
             if let Some(told) = told {
                 self.feed.tell(Topic::Event, &told.view(&server.name));

@@ -13,6 +13,8 @@ use crate::family::server::{self, Origin, Sender};
 use crate::family::{Change, Settings, api, connection, output, process, session, stream, timer};
 use crate::moment::Moment;
 
+use recent::{Recent, Told};
+
 /// What is true of one server. [`State::apply`] never refuses: events come late, twice, out of
 /// order or never, and each has an answer.
 pub struct State {
@@ -33,7 +35,7 @@ pub struct State {
     /// The server itself.
     pub server: server::Table,
     /// The last events and happenings.
-    pub recent: recent::Recent,
+    pub recent: Recent,
     events: Vec<u64>,
     corrections: [u64; Change::CORRECTIONS.len()],
     limit: usize,
@@ -97,7 +99,7 @@ impl State {
             api: api::Table::default(),
             processes: process::Table::default(),
             server: server::Table::default(),
-            recent: recent::Recent::default(),
+            recent: Recent::default(),
             events: vec![0; Kind::all().count()],
             corrections: [0; Change::CORRECTIONS.len()],
             limit: settings.streams,
@@ -107,29 +109,27 @@ impl State {
     /// Applies an event that happened at `now`, and counts it.
     pub fn apply(&mut self, event: &Event<'_>, now: Moment) -> Applied {
         self.events[event.kind.place()] += 1;
+        // What the server's lists touched meanwhile was no event.
+        self.streams.take_touched();
+        self.outputs.take_touched();
         let applied = self.follow(event, now);
         if applied.restarted {
             self.record(Change::Restarted);
         }
         self.record(applied.change);
-        let stream = self.stream_of(&event.facts);
-        self.recent.record(event, applied.change, stream, now);
+        let (stream, output) = (self.streams.take_touched(), self.outputs.take_touched());
+        self.recent.record(event, applied.change, stream, output, now);
         applied
     }
 
-    /// The stream that an event which has been applied was about.
-    fn stream_of(&self, facts: &Facts<'_>) -> Option<Arc<str>> {
-        match facts {
-            Facts::Stream(event, _) => self.streams.told(event.name()?),
-            Facts::Output(_) => self.outputs.touched().cloned(),
-            Facts::Timer(_)
-            | Facts::Session(_)
-            | Facts::Connection(_)
-            | Facts::Api(_)
-            | Facts::Process(_)
-            | Facts::Server(_)
-            | Facts::Other => None,
-        }
+    /// The last events that were applied, the oldest first.
+    pub fn events(&self) -> Vec<Told> {
+        self.recent.all(&self.outputs)
+    }
+
+    /// The last event that was applied.
+    pub fn last_event(&self) -> Option<Told> {
+        self.recent.last(&self.outputs)
     }
 
     fn record(&mut self, change: Change) {

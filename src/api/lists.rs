@@ -10,6 +10,7 @@ use crate::family::Key;
 use crate::ingest::Server;
 use crate::metrics::Sources;
 use crate::moment::Moment;
+use crate::state::State;
 
 /// The lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,7 +176,7 @@ fn streams(servers: &[Arc<Server>], query: &Query, now: Moment) -> Vec<u8> {
 fn events(servers: &[Arc<Server>], query: &Query) -> Vec<u8> {
     let mut events = Vec::new();
     for server in servers {
-        let told: Vec<_> = server.read(|state| state.recent.all().cloned().collect());
+        let told = server.read(State::events);
         events.extend(told.into_iter().map(|told| (Arc::clone(server), told)));
     }
     if let Some(stream) = &query.stream {

@@ -18,7 +18,7 @@ use crate::wire::{Map, Message, Refusal};
 
 pub use metrics::METRICS;
 pub use row::Turn;
-pub use table::{Stall, Table, Writer};
+pub use table::{Stall, Table, Touched, Writer};
 pub use view::{Aged, Counts, Fare, LATE, View};
 
 /// The events of this family. The server's documents name no deletion of Smooth Streaming chunks

@@ -357,15 +357,6 @@ impl Event<'_> {
     pub const fn opens(&self) -> bool {
         matches!(self, Self::Created(_) | Self::CodecsUpdated(_))
     }
-
-    /// The name of the stream that it is about.
-    pub fn name(&self) -> Option<&str> {
-        match self {
-            Self::Created(stream) | Self::CodecsUpdated(stream) | Self::Closed(stream) => Some(&stream.name),
-            Self::FeedStopped { name, .. } | Self::PullFailed { name } => Some(name),
-            Self::PlaylistItem | Self::FirstFrameSent => None,
-        }
-    }
 }
 
 /// Reads an event of this family.

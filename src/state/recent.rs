@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::Happening;
 use crate::event::{Event, Facts};
-use crate::family::{Change, output};
+use crate::family::Change;
+use crate::family::output::{self, Touched};
 use crate::moment::Moment;
 
 /// How many events are kept.
@@ -59,13 +60,21 @@ impl Told {
 #[derive(Debug, Default)]
 pub struct Recent {
     number: u64,
-    all: VecDeque<Told>,
+    /// Each with the output whose stream it is about, if that has not been looked up.
+    all: VecDeque<(Told, Option<Touched>)>,
     notable: VecDeque<Told>,
 }
 
 impl Recent {
     /// Takes note of an event that was applied.
-    pub(super) fn record(&mut self, event: &Event<'_>, change: Change, stream: Option<Arc<str>>, at: Moment) {
+    pub(super) fn record(
+        &mut self,
+        event: &Event<'_>,
+        change: Change,
+        stream: Option<Arc<str>>,
+        output: Option<Touched>,
+        at: Moment,
+    ) {
         let told = Told {
             number: self.number,
             at,
@@ -78,7 +87,7 @@ impl Recent {
         if !is_routine(&event.facts) {
             keep(&mut self.notable, told.clone());
         }
-        keep(&mut self.all, told);
+        keep(&mut self.all, (told, output));
     }
 
     /// Takes note of a happening.
@@ -100,8 +109,13 @@ impl Recent {
     }
 
     /// The last events that were applied, the oldest first.
-    pub fn all(&self) -> impl DoubleEndedIterator<Item = &Told> {
-        self.all.iter()
+    pub(super) fn all(&self, outputs: &output::Table) -> Vec<Told> {
+        self.all.iter().map(|(told, output)| looked_up(told, *output, outputs)).collect()
+    }
+
+    /// The last event that was applied.
+    pub(super) fn last(&self, outputs: &output::Table) -> Option<Told> {
+        self.all.back().map(|(told, output)| looked_up(told, *output, outputs))
     }
 
     /// The last happenings and events but chunks, playlists, connections and API calls from this
@@ -116,7 +130,12 @@ impl Recent {
     }
 }
 
-fn keep(kept: &mut VecDeque<Told>, told: Told) {
+fn looked_up(told: &Told, output: Option<Touched>, outputs: &output::Table) -> Told {
+    let stream = || output.and_then(|output| outputs.stream_of(output).cloned());
+    Told { stream: told.stream.clone().or_else(stream), ..told.clone() }
+}
+
+fn keep<T>(kept: &mut VecDeque<T>, told: T) {
     if kept.len() >= KEPT {
         kept.pop_front();
     }

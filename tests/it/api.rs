@@ -126,6 +126,11 @@ async fn tells_what_is_true() {
     let chunk = json_of(&exporter, "/api/v1/events?stream=cam&limit=1").await;
     let chunk = &chunk["data"][0];
     assert_eq!((&chunk["event"], &chunk["format"]), (&json!("hlsChunkClosed"), &json!("hls")));
+    let of_no_stream = |name: &str| {
+        let mut of_name = events["data"].as_array().unwrap().iter().filter(|one| one["event"] == name);
+        of_name.all(|one| one["stream"].is_null() && one["format"].is_null())
+    };
+    assert!(of_no_stream("timerCreated") && of_no_stream("cliRequest"), "{events}");
     let refusals = json_of(&exporter, "/api/v1/refusals").await;
     assert_eq!(refusals["data"][0]["message"], "the field timerId is missing");
 }

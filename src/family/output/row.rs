@@ -47,6 +47,8 @@ pub(super) struct Identity {
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) identity: Identity,
+    /// No two rows of a table have the same, though one may take the place of another.
+    pub(super) serial: u64,
     /// How many streams write it now.
     pub(super) writers: usize,
     /// Whether it is open without a writer that we know: its creation is late or lost.
@@ -65,9 +67,10 @@ pub(super) struct Row {
 }
 
 impl Row {
-    pub(super) const fn new(identity: Identity, now: Moment) -> Self {
+    pub(super) const fn new(identity: Identity, serial: u64, now: Moment) -> Self {
         Self {
             identity,
+            serial,
             writers: 0,
             adopted: false,
             folders: Vec::new(),

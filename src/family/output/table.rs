@@ -91,8 +91,17 @@ pub struct Table {
     pub(super) intervals: Vec<Histogram>,
     /// Until when chunks of unknown outputs are taken for stragglers of an ended process.
     settling: Moment,
-    /// The row of the chunk or playlist that the last event was about.
-    touched: Option<usize>,
+    /// How many rows there have ever been.
+    made: u64,
+    /// What the last event was about.
+    touched: Option<Touched>,
+}
+
+/// The output of a chunk or playlist, as long as that is known. A name would cost each chunk more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Touched {
+    row: usize,
+    serial: u64,
 }
 
 impl Table {
@@ -118,6 +127,7 @@ impl Table {
             durations: histograms(),
             intervals: histograms(),
             settling: Moment::default(),
+            made: 0,
             touched: None,
         }
     }
@@ -137,14 +147,19 @@ impl Table {
         self.folded
     }
 
-    /// The stream of the chunk or playlist that the last event was about.
-    pub fn touched(&self) -> Option<&Arc<str>> {
-        self.rows.get(self.touched?).map(|row| &row.identity.stream)
+    /// The output of the chunk or playlist that the last event was about.
+    pub const fn take_touched(&mut self) -> Option<Touched> {
+        self.touched.take()
+    }
+
+    /// The stream of an output that was touched.
+    pub fn stream_of(&self, touched: Touched) -> Option<&Arc<str>> {
+        let row = self.rows.get(touched.row).filter(|row| row.serial == touched.serial);
+        row.map(|row| &row.identity.stream)
     }
 
     /// Applies an event.
     pub fn apply(&mut self, event: &Event<'_>, now: Moment) -> Change {
-        self.touched = None;
         match event {
             Event::Opened(output) => self.open(output, now, Change::Opened),
             Event::CodecsUpdated(output) => self.open(output, now, Change::Adopted),
@@ -229,7 +244,7 @@ impl Table {
             self.keep_unplaced(format, &path, step, now);
             return Change::Counted;
         };
-        self.touched = Some(index);
+        self.touched = Some(Touched { row: index, serial: self.rows[index].serial });
         let adopted = self.rows[index].adopt(now, now >= self.settling);
         self.write(index, paths::track(format, &path), step, now);
         if adopted { Change::Adopted } else { Change::Updated }
@@ -287,7 +302,8 @@ impl Table {
             return self.row(format, OVERFLOW, OVERFLOW, "", now);
         }
         *self.streams.entry(Arc::clone(&identity.stream)).or_default() += 1;
-        let index = self.rows.insert(Row::new(identity.clone(), now));
+        self.made += 1;
+        let index = self.rows.insert(Row::new(identity.clone(), self.made, now));
         self.by_identity.insert(identity, index);
         self.settle_folder(index, format, folder);
         index
@@ -350,7 +366,7 @@ impl Table {
         // The manifest of an automatic DASH output lies in its stream's own folder.
         let own = kind == Playlist::Child || format.splits_tracks();
         let row = self.by_folder.get(&Folder(format, folder)).copied().filter(|_| own);
-        self.touched = row;
+        self.touched = row.map(|row| Touched { row, serial: self.rows[row].serial });
         let updates = match (row, kind, paths::shape(format, &path)) {
             (Some(index), _, _) => &mut self.rows[index].playlist,
             (None, Playlist::Child, None) => return Change::Counted,

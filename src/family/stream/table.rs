@@ -142,6 +142,7 @@ pub struct Table {
     pub(super) ended: BTreeMap<(Direction, &'static str), u64>,
     pub(super) durations: [Histogram; 2],
     pub(super) playlist_items: u64,
+    touched: Option<Arc<str>>,
 }
 
 impl Table {
@@ -168,6 +169,7 @@ impl Table {
             ended: zero(),
             durations: [Histogram::new(DURATIONS), Histogram::new(DURATIONS)],
             playlist_items: 0,
+            touched: None,
         }
     }
 
@@ -208,9 +210,9 @@ impl Table {
         })
     }
 
-    /// The name under which a stream that was sent with this name is told of, if it has one of its own.
-    pub fn told(&self, name: &str) -> Option<Arc<str>> {
-        self.shown(name)
+    /// The name of the stream that the last event was about, where it has one of its own.
+    pub fn take_touched(&mut self) -> Option<Arc<str>> {
+        self.touched.take()
     }
 
     /// How many open outbound streams of this purpose an inbound one feeds.
@@ -233,6 +235,7 @@ impl Table {
             Event::PullFailed { name } => {
                 let name = self.track(name, now);
                 *self.name(&name, now).pull_failures.get_or_insert(0) += 1;
+                self.touched = Some(name);
                 Change::Counted
             }
             Event::PlaylistItem => {
@@ -329,6 +332,7 @@ impl Table {
             return;
         };
         row.heard = now;
+        self.touched.clone_from(&row.name);
         if row.input.is_none()
             && let Some(input) = stream.input
         {
@@ -434,6 +438,7 @@ impl Table {
             feed.stops += 1;
         }
         feed.last = Some(now);
+        self.touched = Some(name);
         Change::Updated
     }
 
