@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Happening;
-use crate::event::{Event, Facts};
+use crate::event::{Event, Facts, Kind};
 use crate::family::Change;
 use crate::family::output::{self, Touched};
 use crate::moment::Moment;
@@ -17,7 +17,7 @@ pub const KEPT: usize = 100;
 /// An event that was applied, or what only the passing of time told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Told {
-    /// How many came before it.
+    /// Its place among those that are told together.
     pub number: u64,
     /// When it happened.
     pub at: Moment,
@@ -56,12 +56,23 @@ impl Told {
     }
 }
 
+/// An event that was applied, in as few bytes as it takes: one is written for each event.
+#[derive(Debug)]
+struct Noted {
+    at: Moment,
+    kind: Kind,
+    change: Change,
+    format: Option<output::Format>,
+    stream: Option<Arc<str>>,
+    /// The output whose stream it is about, if that is not looked up yet.
+    output: Option<Touched>,
+}
+
 /// The last of everything, and the last of what is rare enough to be read one by one.
 #[derive(Debug, Default)]
 pub struct Recent {
+    all: VecDeque<Noted>,
     number: u64,
-    /// Each with the output whose stream it is about, if that has not been looked up.
-    all: VecDeque<(Told, Option<Touched>)>,
     notable: VecDeque<Told>,
 }
 
@@ -75,19 +86,12 @@ impl Recent {
         output: Option<Touched>,
         at: Moment,
     ) {
-        let told = Told {
-            number: self.number,
-            at,
-            name: event.kind.label(),
-            change: change.label(),
-            stream,
-            format: format(&event.facts),
-        };
-        self.number += 1;
+        let noted = Noted { at, kind: event.kind, change, format: format(&event.facts), stream, output };
         if !is_routine(&event.facts) {
-            keep(&mut self.notable, told.clone());
+            keep(&mut self.notable, noted.told(self.number, None));
+            self.number += 1;
         }
-        keep(&mut self.all, (told, output));
+        keep(&mut self.all, noted);
     }
 
     /// Takes note of a happening.
@@ -110,12 +114,12 @@ impl Recent {
 
     /// The last events that were applied, the oldest first.
     pub(super) fn all(&self, outputs: &output::Table) -> Vec<Told> {
-        self.all.iter().map(|(told, output)| looked_up(told, *output, outputs)).collect()
+        (0..).zip(&self.all).map(|(number, noted)| noted.told(number, Some(outputs))).collect()
     }
 
     /// The last event that was applied.
     pub(super) fn last(&self, outputs: &output::Table) -> Option<Told> {
-        self.all.back().map(|(told, output)| looked_up(told, *output, outputs))
+        self.all.back().map(|noted| noted.told(0, Some(outputs)))
     }
 
     /// The last happenings and events but chunks, playlists, connections and API calls from this
@@ -124,15 +128,24 @@ impl Recent {
         self.notable.iter().filter(move |told| told.number >= from)
     }
 
-    /// How many there have been.
+    /// How many notable ones there have been.
     pub const fn number(&self) -> u64 {
         self.number
     }
 }
 
-fn looked_up(told: &Told, output: Option<Touched>, outputs: &output::Table) -> Told {
-    let stream = || output.and_then(|output| outputs.stream_of(output).cloned());
-    Told { stream: told.stream.clone().or_else(stream), ..told.clone() }
+impl Noted {
+    fn told(&self, number: u64, outputs: Option<&output::Table>) -> Told {
+        let looked_up = || outputs.zip(self.output).and_then(|(outputs, output)| outputs.stream_of(output));
+        Told {
+            number,
+            at: self.at,
+            name: self.kind.label(),
+            change: self.change.label(),
+            stream: self.stream.as_ref().or_else(looked_up).cloned(),
+            format: self.format.map(output::Format::label),
+        }
+    }
 }
 
 fn keep<T>(kept: &mut VecDeque<T>, told: T) {
@@ -142,7 +155,7 @@ fn keep<T>(kept: &mut VecDeque<T>, told: T) {
     kept.push_back(told);
 }
 
-fn format(facts: &Facts<'_>) -> Option<&'static str> {
+const fn format(facts: &Facts<'_>) -> Option<output::Format> {
     let event = match facts {
         Facts::Stream(_, Some(event)) | Facts::Output(event) => event,
         Facts::Stream(_, None)
@@ -154,7 +167,7 @@ fn format(facts: &Facts<'_>) -> Option<&'static str> {
         | Facts::Server(_)
         | Facts::Other => return None,
     };
-    Some(event.format().label())
+    Some(event.format())
 }
 
 /// Whether such events come so often that nobody reads each of them.

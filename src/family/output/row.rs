@@ -1,5 +1,6 @@
 //! One output: its tracks, what they have written, what is usual for them, and when they stall.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,8 +48,8 @@ pub(super) struct Identity {
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) identity: Identity,
-    /// No two rows of a table have the same, though one may take the place of another.
-    pub(super) serial: u64,
+    /// Tells a row from the one whose place it took.
+    pub(super) serial: NonZeroU32,
     /// How many streams write it now.
     pub(super) writers: usize,
     /// Whether it is open without a writer that we know: its creation is late or lost.
@@ -67,7 +68,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    pub(super) const fn new(identity: Identity, serial: u64, now: Moment) -> Self {
+    pub(super) const fn new(identity: Identity, serial: NonZeroU32, now: Moment) -> Self {
         Self {
             identity,
             serial,

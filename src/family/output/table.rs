@@ -4,6 +4,7 @@ mod listed;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,7 +93,7 @@ pub struct Table {
     /// Until when chunks of unknown outputs are taken for stragglers of an ended process.
     settling: Moment,
     /// How many rows there have ever been.
-    made: u64,
+    made: NonZeroU32,
     /// What the last event was about.
     touched: Option<Touched>,
 }
@@ -100,8 +101,8 @@ pub struct Table {
 /// The output of a chunk or playlist, as long as that is known. A name would cost each chunk more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Touched {
-    row: usize,
-    serial: u64,
+    row: u32,
+    serial: NonZeroU32,
 }
 
 impl Table {
@@ -127,7 +128,7 @@ impl Table {
             durations: histograms(),
             intervals: histograms(),
             settling: Moment::default(),
-            made: 0,
+            made: NonZeroU32::MIN,
             touched: None,
         }
     }
@@ -152,9 +153,13 @@ impl Table {
         self.touched.take()
     }
 
+    fn touch(&self, index: usize) -> Option<Touched> {
+        Some(Touched { row: u32::try_from(index).ok()?, serial: self.rows[index].serial })
+    }
+
     /// The stream of an output that was touched.
     pub fn stream_of(&self, touched: Touched) -> Option<&Arc<str>> {
-        let row = self.rows.get(touched.row).filter(|row| row.serial == touched.serial);
+        let row = self.rows.get(touched.row as usize).filter(|row| row.serial == touched.serial);
         row.map(|row| &row.identity.stream)
     }
 
@@ -244,7 +249,7 @@ impl Table {
             self.keep_unplaced(format, &path, step, now);
             return Change::Counted;
         };
-        self.touched = Some(Touched { row: index, serial: self.rows[index].serial });
+        self.touched = self.touch(index);
         let adopted = self.rows[index].adopt(now, now >= self.settling);
         self.write(index, paths::track(format, &path), step, now);
         if adopted { Change::Adopted } else { Change::Updated }
@@ -302,7 +307,8 @@ impl Table {
             return self.row(format, OVERFLOW, OVERFLOW, "", now);
         }
         *self.streams.entry(Arc::clone(&identity.stream)).or_default() += 1;
-        self.made += 1;
+        // Comes round after four thousand million outputs, of which the last hundred events know few.
+        self.made = self.made.checked_add(1).unwrap_or(NonZeroU32::MIN);
         let index = self.rows.insert(Row::new(identity.clone(), self.made, now));
         self.by_identity.insert(identity, index);
         self.settle_folder(index, format, folder);
@@ -366,7 +372,7 @@ impl Table {
         // The manifest of an automatic DASH output lies in its stream's own folder.
         let own = kind == Playlist::Child || format.splits_tracks();
         let row = self.by_folder.get(&Folder(format, folder)).copied().filter(|_| own);
-        self.touched = row.map(|row| Touched { row, serial: self.rows[row].serial });
+        self.touched = row.and_then(|row| self.touch(row));
         let updates = match (row, kind, paths::shape(format, &path)) {
             (Some(index), _, _) => &mut self.rows[index].playlist,
             (None, Playlist::Child, None) => return Change::Counted,
