@@ -35,7 +35,12 @@ async fn answer(app: Arc<App>, list: List, query: String) -> Response {
     });
     match written.await {
         Ok(Ok(json)) => {
-            let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+            let headers = [
+                (header::CONTENT_TYPE, "application/json"),
+                (header::CACHE_CONTROL, "no-store"),
+                // A name that is markup must never be taken for a page.
+                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            ];
             (headers, json).into_response()
         }
         Ok(Err(wrong)) => sentence(StatusCode::BAD_REQUEST, &wrong.to_string()),

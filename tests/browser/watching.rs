@@ -84,3 +84,37 @@ fn the_page_says_that_it_is_stale_and_recovers() {
     browser.until("document.querySelector('h1').textContent.startsWith('All is well')");
     drop(again);
 }
+
+#[test]
+fn an_exporter_that_hangs_is_told_from_one_that_lives() {
+    let exporter = Exporter::serving("{}");
+    post(exporter.address, &[stream(1, "cam")]);
+    let mut browser = Browser::at(exporter.address);
+    browser.until("document.getElementById('pulse').textContent === 'live'");
+    // The connection stays open: only the silence tells.
+    exporter.process.signal("STOP");
+    let stopped = Instant::now();
+    browser.until("document.getElementById('pulse').textContent === 'stale'");
+    assert!(stopped.elapsed() < Duration::from_secs(3), "{:?}", stopped.elapsed());
+    exporter.process.signal("CONT");
+    browser.until("document.getElementById('pulse').textContent === 'live'");
+    browser.until("document.querySelector('h1').textContent === 'All is well: 1 stream, 0 outputs'");
+}
+
+#[test]
+fn servers_are_told_apart_where_there_are_several() {
+    let exporter = Exporter::serving("servers: [{name: east, expect: [lobby]}, {name: west}]");
+    let mut browser = Browser::at(exporter.address);
+    browser
+        .until("document.querySelector('h1').textContent === '1 expected stream is missing: lobby on east'");
+    browser.until(
+        "document.querySelector('#troubles').textContent === 'Nothing has been heard yet of east, west'",
+    );
+    let sink = browser.text("sink.textContent");
+    assert!(sink.contains("/events/east\"") && sink.contains("-- For west: url = \"http://"), "{sink}");
+    browser.run("await page.selectOption('#server', 'west')");
+    browser.until("document.querySelectorAll('#streams tbody tr').length === 0");
+    browser.run("await page.selectOption('#server', 'east')");
+    browser.until("document.querySelectorAll('#streams tbody tr.bad').length === 1");
+    browser.assert_content();
+}

@@ -228,6 +228,7 @@ async fn hostile_names_come_back_as_they_were_sent() {
     assert_eq!(column(&streams, "name"), names.map(|name| json!(name)));
     let answer = exporter.get("/api/v1/streams").await;
     assert!(answer.contains("content-type: application/json\r\n"), "{answer}");
+    assert!(answer.contains("x-content-type-options: nosniff\r\n"), "{answer}");
     let one = json_of(&exporter, "/api/v1/streams?stream=%3Cimg+src%3Dx+onerror%3Dalert%281%29%3E").await;
     assert_eq!(one["total"], 1);
 }
