@@ -114,6 +114,7 @@ fn servers_are_told_apart_where_there_are_several() {
     assert!(sink.contains("/events/east\"") && sink.contains("-- For west: url = \"http://"), "{sink}");
     browser.run("await page.selectOption('#server', 'west')");
     browser.until("document.querySelectorAll('#streams tbody tr').length === 0");
+    assert_eq!(browser.text(&format!("{}.join()", names("servers"))), "east,west");
     browser.run("await page.selectOption('#server', 'east')");
     browser.until("document.querySelectorAll('#streams tbody tr.bad').length === 1");
     browser.assert_content();
