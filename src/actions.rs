@@ -103,6 +103,11 @@ impl Actions {
         self.book().recent()
     }
 
+    /// How many calls have come to an outcome, and those of the kept ones that came after `number`.
+    pub fn recent_since(&self, number: u64) -> (u64, Vec<Done>) {
+        self.book().recent_since(number)
+    }
+
     /// What is counted, by server.
     pub fn summaries(&self) -> Vec<(Arc<str>, Summary)> {
         self.book().summaries(Instant::now())

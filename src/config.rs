@@ -313,6 +313,7 @@ fn check_path(path: &str) -> Result<(), &'static str> {
     let plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_-.".contains(&byte));
     match path {
         "/" | "/events" | "/-/healthy" | "/-/ready" => Err("is a path that is taken"),
+        path if path.starts_with("/api/") => Err("is a path that is taken"),
         path if path.starts_with('/') && !path.starts_with("/events/") && plain => Ok(()),
         _ => Err("is not a path of plain characters that starts with /, such as /metrics"),
     }

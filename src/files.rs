@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde::Serialize;
 
 use crate::exposition::{Kind, Metric};
 use crate::ingest::tally::Door;
@@ -29,6 +30,27 @@ pub struct Reading {
     status: Status,
     /// Whether all that was there at the start has been read.
     caught_up: bool,
+}
+
+/// What is told of the event files of one server.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct View {
+    files: u64,
+    bytes_behind: u64,
+    caught_up: bool,
+    last_read_timestamp_seconds: Option<f64>,
+}
+
+impl Reading {
+    /// As it is told.
+    pub fn view(&self) -> View {
+        View {
+            files: self.status.files,
+            bytes_behind: self.status.bytes_behind,
+            caught_up: self.caught_up,
+            last_read_timestamp_seconds: self.status.last_read.map(|last| Moment::from(last).seconds()),
+        }
+    }
 }
 
 /// A follower on a thread of its own.

@@ -1,6 +1,10 @@
-//! The HTTP side: listeners, routes, requests of our own, and tolerance for the server's broken header.
+//! The HTTP side: listeners, routes, the live page, requests of our own, and tolerance for the
+//! server's broken header.
 
+mod api;
 pub mod exchange;
+mod feed;
+mod page;
 pub mod routes;
 pub mod serve;
 pub mod socket;

@@ -8,14 +8,17 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use serde::Serialize;
 use tokio::sync::Notify;
 
 use crate::event;
 use crate::family::Settings;
 use crate::family::output::Turn;
+use crate::feed::{Feed, Topic};
 use crate::moment::Moment;
 use crate::rules::{Occasion, Rules};
 use crate::state::listing::{Listing, Reconciled};
+use crate::state::recent::Told;
 use crate::state::{Happening, State};
 use crate::wire::{self, Format, Message, Refusal};
 
@@ -94,6 +97,30 @@ pub struct Refused {
     pub refusal: Refusal,
 }
 
+/// What is told of a refusal.
+#[derive(Debug, Serialize)]
+pub struct RefusedView<'a> {
+    timestamp_seconds: f64,
+    /// Empty where the path named a server that may not be.
+    server: &'a str,
+    format: &'static str,
+    reason: &'static str,
+    message: String,
+}
+
+impl Refused {
+    /// As it is told.
+    pub fn view(&self) -> RefusedView<'_> {
+        RefusedView {
+            timestamp_seconds: self.at.seconds(),
+            server: &self.server,
+            format: self.format.label(),
+            reason: self.refusal.reason().map_or("servers", wire::Reason::label),
+            message: self.refusal.to_string(),
+        }
+    }
+}
+
 /// What became of a body.
 #[derive(Debug, Default)]
 pub struct Accepted {
@@ -123,8 +150,17 @@ pub struct Ingest {
     closed: bool,
     limit: usize,
     tally: Mutex<Tally>,
-    refusals: Mutex<VecDeque<Refused>>,
+    refusals: Mutex<Refusals>,
     reactions: Option<Reactions>,
+    /// Who listens to what happens.
+    pub feed: Arc<Feed>,
+}
+
+/// The last refusals, and how many there have been.
+#[derive(Debug, Default)]
+struct Refusals {
+    kept: VecDeque<Refused>,
+    number: u64,
 }
 
 impl Ingest {
@@ -143,12 +179,18 @@ impl Ingest {
             tally: Mutex::default(),
             refusals: Mutex::default(),
             reactions: None,
+            feed: Arc::default(),
         }
     }
 
     /// From now on asks these rules, and hands over what they decide.
     pub fn react(&mut self, rules: Rules, offer: Offer) {
         self.reactions = Some(Reactions::new(rules, offer));
+    }
+
+    /// Whether the configuration names the servers, so that there will be no other.
+    pub const fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// Every server, by name.
@@ -225,7 +267,7 @@ impl Ingest {
         message: Result<Message<'_>, Refusal>,
         now: Moment,
     ) -> Option<Refusal> {
-        let outcome = message.and_then(|message| apply(server, &message, self.reactions.as_ref(), now));
+        let outcome = message.and_then(|message| self.apply(server, &message, now));
         self.count(door, format, &outcome);
         let refusal = outcome.err()?;
         self.keep(server.name.clone(), format, &refusal, now);
@@ -244,16 +286,29 @@ impl Ingest {
 
     fn keep(&self, server: String, format: Format, refusal: &Refusal, now: Moment) {
         tracing::debug!(server, format = format.label(), "refused: {refusal}");
-        let mut kept = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= KEPT_REFUSALS {
-            kept.pop_front();
+        let refused = Refused { at: now, server, format, refusal: refusal.clone() };
+        if self.feed.wants_changes() {
+            self.feed.tell(Topic::Refusal, &refused.view());
         }
-        kept.push_back(Refused { at: now, server, format, refusal: refusal.clone() });
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        refusals.number += 1;
+        if refusals.kept.len() >= KEPT_REFUSALS {
+            refusals.kept.pop_front();
+        }
+        refusals.kept.push_back(refused);
     }
 
     /// The last refusals, the oldest first.
     pub fn refusals(&self) -> Vec<Refused> {
-        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.refusals_since(0).1
+    }
+
+    /// How many refusals there have been, and those of the kept ones that came after `number`.
+    pub fn refusals_since(&self, number: u64) -> (u64, Vec<Refused>) {
+        let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = usize::try_from(refusals.number.saturating_sub(number)).unwrap_or(usize::MAX);
+        let old = refusals.kept.len().saturating_sub(new);
+        (refusals.number, refusals.kept.iter().skip(old).cloned().collect())
     }
 
     /// What has been received so far, at one instant.
@@ -287,14 +342,56 @@ impl Ingest {
     /// Does what the passing of time asks for.
     pub fn tick(&self, now: Moment) {
         for server in self.servers() {
-            let state = &mut server.lock().state;
-            for happening in state.tick(now) {
+            let mut inner = server.lock();
+            let before = inner.state.recent.number();
+            for happening in inner.state.tick(now) {
                 log(&server.name, &happening);
-                if let Some(reactions) = self.reactions.as_ref() {
-                    reactions.react(&Occasion::of_happening(&server.name, &happening, state, now), state);
+                if let Some(reactions) = &self.reactions {
+                    let occasion = Occasion::of_happening(&server.name, &happening, &inner.state, now);
+                    reactions.react(&occasion, &inner.state);
                 }
             }
+            let told: Vec<Told> = inner.state.recent.notable(before).cloned().collect();
+            drop(inner);
+            for told in told.iter().filter(|_| self.feed.wants_changes()) {
+                self.feed.tell(Topic::Happening, &told.view(&server.name));
+            }
         }
+    }
+
+    /// The part of the road that one event of a body takes.
+    fn apply(&self, server: &Server, message: &Message<'_>, now: Moment) -> Result<Outcome, Refusal> {
+        let mut event = event::interpret(message)?;
+        let mut inner = server.lock();
+        match inner.window.see(message) {
+            Seen::Before => return Ok(Outcome::Duplicate),
+            Seen::Never => {}
+            Seen::AtAnotherTime => event.sender.again = true,
+        }
+        let reactions = self.reactions.as_ref().filter(|reactions| reactions.listens(event.kind));
+        let input = reactions.and_then(|_| Occasion::input(&event, &inner.state));
+        let applied = inner.state.apply(&event, now);
+        if applied.restarted {
+            inner.window.restart(message);
+        }
+        if applied.look {
+            server.look.notify_one();
+        }
+        if let Some(reactions) = reactions {
+            let (state, change) = (&inner.state, applied.change);
+            let occasion = Occasion::of_event(&server.name, message, &event, change, input, state, now);
+            if let Some(occasion) = occasion {
+                reactions.react(&occasion, state);
+            }
+        }
+        if self.feed.wants_changes() {
+            let told = inner.state.last_event();
+            drop(inner);
+            if let Some(told) = told {
+                self.feed.tell(Topic::Event, &told.view(&server.name));
+            }
+        }
+        Ok(Outcome::Applied)
     }
 }
 
@@ -314,39 +411,6 @@ fn log(server: &str, happening: &Happening) {
         }
         Turn::Recovered => tracing::info!(server, format, group, stream, track, "chunks come again"),
     }
-}
-
-/// The part of the road that one event of a body takes.
-fn apply(
-    server: &Server,
-    message: &Message<'_>,
-    reactions: Option<&Reactions>,
-    now: Moment,
-) -> Result<Outcome, Refusal> {
-    let mut event = event::interpret(message)?;
-    let mut inner = server.lock();
-    match inner.window.see(message) {
-        Seen::Before => return Ok(Outcome::Duplicate),
-        Seen::Never => {}
-        Seen::AtAnotherTime => event.sender.again = true,
-    }
-    let reactions = reactions.filter(|reactions| reactions.listens(event.kind));
-    let input = reactions.and_then(|_| Occasion::input(&event, &inner.state));
-    let applied = inner.state.apply(&event, now);
-    if applied.restarted {
-        inner.window.restart(message);
-    }
-    if applied.look {
-        server.look.notify_one();
-    }
-    if let Some(reactions) = reactions {
-        let state = &inner.state;
-        let change = applied.change;
-        if let Some(occasion) = Occasion::of_event(&server.name, message, &event, change, input, state, now) {
-            reactions.react(&occasion, state);
-        }
-    }
-    Ok(Outcome::Applied)
 }
 
 /// Whether `name` can stand in a path and a label as it is.

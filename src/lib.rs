@@ -30,8 +30,9 @@
 //! | `family.rs`, `family/` | the families: what the server says, what is true, what we show | wire, exposition, moment |
 //! | `state.rs`, `state/` | the tables of one server; a new server process empties them all | event, family, exposition, moment, wire |
 //! | `exposition.rs` | the text writer, from values straight to bytes | moment |
-//! | `metrics.rs` | the catalogue, our own registry, the page | state, family, exposition, ingest, files, reconcile, actions, moment |
-//! | `ingest.rs`, `ingest/` | **the road**, de-duplication, what became of each event | wire, event, state, rules, family, exposition, moment |
+//! | `metrics.rs`, `metrics/` | the catalogue, our own registry, the page | state, family, exposition, ingest, files, reconcile, actions, moment |
+//! | `feed.rs` | changes and snapshots for whoever listens, who hold up nobody | – |
+//! | `ingest.rs`, `ingest/` | **the road**, de-duplication, what became of each event | wire, event, state, rules, family, feed, exposition, moment |
 //! | `tail.rs`, `tail/` | follow event files through new names, rotation, truncation and half lines; checkpoint | – |
 //! | `files.rs` | the log door: entries of followed files down the road | tail, ingest, exposition, moment, wire |
 //! | `replay.rs` | finished event files, and what was in them | tail, files, ingest, family, exposition, metrics, moment, wire |
@@ -40,7 +41,9 @@
 //! | `rehearse.rs` | what rules would do with the events of a file | config, rules, event, state, ems_api, family, wire, moment |
 //! | `ems_api.rs`, `ems_api/` | the server's runtime API: encoding, commands, one function for each that we use | http, wire |
 //! | `reconcile.rs` | compare state with the server's own lists, correct it, count the corrections | ems_api, family, ingest, state, exposition, moment, wire |
-//! | `http.rs`, `http/` | listeners, routes, requests of our own, tolerance for the server's broken header | ingest, files, reconcile, actions, exposition, metrics, moment, wire |
+//! | `api.rs`, `api/` | lists as JSON, and the picture of the live page | ingest, state, family, feed, files, reconcile, actions, metrics, moment |
+//! | `http.rs`, `http/` | listeners, routes, the live page, requests of our own, tolerance for the server's broken header | api, cli, feed, ingest, files, reconcile, actions, exposition, metrics, moment, wire |
+//! | `page/` | the live page: one file of HTML, style and script | – |
 //! | `simulate.rs`, `simulate/` | a simulated media server | – |
 //!
 //! A test reads the `use crate::` lines and fails on any import that is not in the last column.
@@ -53,16 +56,18 @@
 //! * Time comes in as an argument: only `http`, `files`, `tail`, `reconcile`, `actions`, `simulate`, `main` and [`run()`]
 //!   ask the clock.
 //! * decided = outcomes + queued, for every rule, at every instant.
-//! * A server's lock is held for one event or the samples of one metric, never across an await.
+//! * A server's lock is held for one event, the samples of one metric or a copy of some rows, never across an await.
 //! * Everything has a limit; each limit that is hit moves a counter.
 
 pub mod actions;
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod ems_api;
 pub mod event;
 pub mod exposition;
 pub mod family;
+pub mod feed;
 pub mod files;
 pub mod http;
 pub mod ingest;
@@ -88,6 +93,7 @@ use tokio_util::sync::CancellationToken;
 pub use http::serve::listen;
 
 use actions::Actions;
+use api::live::Live;
 use config::Config;
 use ems_api::Api;
 use files::{Files, Following};
@@ -128,6 +134,8 @@ pub fn app(config: &Config) -> Result<Arc<App>, Error> {
         actions
     });
     Ok(Arc::new(App {
+        live: Live::new(Arc::clone(&ingest.feed)),
+        address: config.own_address().map_or_else(String::new, |address| address.to_string()),
         files,
         reconcilers,
         ingest: Arc::new(ingest),
@@ -186,10 +194,29 @@ pub async fn run(
         loop {
             ticks.tick().await;
             app.ingest.tick(Moment::now());
+            if !app.ingest.feed.wants_snapshots() {
+                app.live.rest();
+                continue;
+            }
+            let app = Arc::clone(&app);
+            let shown = tokio::task::spawn_blocking(move || {
+                app.live.tick(app.sources(), &app.unready(), Moment::now());
+            });
+            if shown.await.is_err() {
+                tracing::error!("the live page could not be drawn");
+            }
         }
+    };
+    // Open feeds would hold up the end: they are no requests to be finished.
+    let feeds = Arc::clone(&app);
+    let closing = async {
+        stop.cancelled().await;
+        feeds.live.ended.cancel();
+        std::future::pending().await
     };
     tokio::select! {
         () = ticking => {}
+        () = closing => {}
         ((), ()) = async { tokio::join!(acting, async { while tasks.join_next().await.is_some() {} }) } => {}
     }
     for following in followings {

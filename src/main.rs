@@ -167,7 +167,7 @@ fn demo(flags: &Serve, streams: usize, speed: f64) -> anyhow::Result<()> {
         let url: Target = format!("{base}/events{server}").parse().map_err(anyhow::Error::msg)?;
         say(&format!(
             "A simulated media server with {streams} streams posts its events to this exporter.\n\n  \
-             metrics   {base}{}\n  landing   {base}/\n  health    {base}/-/healthy\n\nCtrl-C stops both.\n",
+             metrics   {base}{}\n  page      {base}/\n  health    {base}/-/healthy\n\nCtrl-C stops both.\n",
             config.telemetry_path
         ));
         let api = Some("127.0.0.1:0".to_owned());

@@ -4,6 +4,8 @@
 //! lock for its own samples only, so that a scrape of any size holds up no event. Our own few
 //! metrics live in a registry of the `prometheus` crate, which also watches this process.
 
+mod selection;
+
 use std::borrow::Borrow;
 use std::sync::{Arc, LazyLock};
 
@@ -19,6 +21,8 @@ use crate::ingest::{Ingest, tally};
 use crate::moment::Moment;
 use crate::reconcile::{self, Reconciler};
 use crate::state::{self, State};
+
+pub use selection::{Part, Selection, Unknown};
 
 /// What is said of a metric where its samples do not matter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +46,9 @@ const OWN_QUERIES: &[(&str, &str)] = &[
         "ems_exporter_config_last_load_success_timestamp_seconds",
         "time() - ems_exporter_config_last_load_success_timestamp_seconds",
     ),
+    ("ems_exporter_feed_lagged_total", "rate(ems_exporter_feed_lagged_total[5m])"),
+    ("ems_exporter_feed_listeners", "ems_exporter_feed_listeners"),
+    ("ems_exporter_feed_refused_total", "increase(ems_exporter_feed_refused_total[1h]) > 0"),
     ("ems_exporter_http_accept_failures_total", "increase(ems_exporter_http_accept_failures_total[1h]) > 0"),
     ("ems_exporter_http_connections", "ems_exporter_http_connections"),
     (
@@ -75,6 +82,12 @@ pub struct Own {
     pub accept_failures: IntCounter,
     /// Answers by status code.
     pub responses: IntCounterVec,
+    /// Clients of the live feed.
+    pub feed_listeners: IntGauge,
+    /// Clients of the live feed that were turned away.
+    pub feed_refused: IntCounter,
+    /// Times that a client of the live feed was too slow and missed something.
+    pub feed_lagged: IntCounter,
     /// Samples on the last page of metrics.
     pub page_samples: IntGauge,
     /// Seconds that the last page of metrics took.
@@ -114,6 +127,18 @@ impl Own {
                 Opts::new("ems_exporter_http_responses_total", "HTTP answers by status code."),
                 &["code"],
             )?,
+            feed_listeners: IntGauge::new(
+                "ems_exporter_feed_listeners",
+                "Clients that listen to the live feed, each open status page among them.",
+            )?,
+            feed_refused: IntCounter::new(
+                "ems_exporter_feed_refused_total",
+                "Clients of the live feed that were turned away: as many listened as may at once.",
+            )?,
+            feed_lagged: IntCounter::new(
+                "ems_exporter_feed_lagged_total",
+                "Times that a client of the live feed was too slow and missed something, or was dropped.",
+            )?,
             page_samples: IntGauge::new(
                 "ems_exporter_scrape_samples",
                 "Samples on the last page of metrics.",
@@ -131,6 +156,9 @@ impl Own {
         own.register(&own.connections_accepted)?;
         own.register(&own.accept_failures)?;
         own.register(&own.responses)?;
+        own.register(&own.feed_listeners)?;
+        own.register(&own.feed_refused)?;
+        own.register(&own.feed_lagged)?;
         own.register(&own.page_samples)?;
         own.register(&own.page_seconds)?;
         Ok(own)
@@ -148,6 +176,7 @@ impl Own {
 
 /// A metric of a media server, whichever family's it is.
 struct Shown {
+    part: Part,
     name: &'static str,
     kind: Kind,
     help: &'static str,
@@ -161,20 +190,21 @@ type Write = dyn Fn(&State, &mut Samples<'_>) + Send + Sync;
 /// All metrics of media servers, in the order of the page.
 static SHOWN: LazyLock<Vec<Shown>> = LazyLock::new(|| {
     let mut all = Vec::new();
-    show(&mut all, state::METRICS, |state| state);
-    show(&mut all, server::METRICS, |state| &state.server);
-    show(&mut all, stream::METRICS, |state| &state.streams);
-    show(&mut all, output::METRICS, |state| &state.outputs);
-    show(&mut all, timer::METRICS, |state| &state.timers);
-    show(&mut all, session::METRICS, |state| &state.sessions);
-    show(&mut all, connection::METRICS, |state| &state.connections);
-    show(&mut all, api::METRICS, |state| &state.api);
-    show(&mut all, process::METRICS, |state| &state.processes);
+    show(&mut all, Part::Server, state::METRICS, |state| state);
+    show(&mut all, Part::Server, server::METRICS, |state| &state.server);
+    show(&mut all, Part::Streams, stream::METRICS, |state| &state.streams);
+    show(&mut all, Part::Outputs, output::METRICS, |state| &state.outputs);
+    show(&mut all, Part::Timers, timer::METRICS, |state| &state.timers);
+    show(&mut all, Part::Sessions, session::METRICS, |state| &state.sessions);
+    show(&mut all, Part::Connections, connection::METRICS, |state| &state.connections);
+    show(&mut all, Part::Api, api::METRICS, |state| &state.api);
+    show(&mut all, Part::Processes, process::METRICS, |state| &state.processes);
     all
 });
 
-fn show<T>(all: &mut Vec<Shown>, metrics: &'static [Metric<T>], table: fn(&State) -> &T) {
+fn show<T>(all: &mut Vec<Shown>, part: Part, metrics: &'static [Metric<T>], table: fn(&State) -> &T) {
     all.extend(metrics.iter().map(|metric| Shown {
+        part,
         name: metric.name,
         kind: metric.kind,
         help: metric.help,
@@ -206,15 +236,27 @@ impl<'s> Sources<'s> {
     }
 }
 
-/// Writes the page and hands it over piece by piece; returns the number of samples. What depends
-/// on the passing of time is brought up to `now` first.
+/// Writes the whole page; see [`render_selected`].
 pub fn render(sources: Sources<'_>, style: Style, now: Moment, into: &mut impl FnMut(&[u8])) -> u64 {
+    render_selected(sources, &Selection::default(), style, now, into)
+}
+
+/// Writes what is selected of the page and hands it over piece by piece; returns the number of
+/// samples. What depends on the passing of time is brought up to `now` first.
+pub fn render_selected(
+    sources: Sources<'_>,
+    selection: &Selection,
+    style: Style,
+    now: Moment,
+    into: &mut impl FnMut(&[u8]),
+) -> u64 {
     let Sources { ingest, files, reconcilers, actions, own } = sources;
     ingest.tick(now);
-    let servers = ingest.servers();
+    let mut servers = ingest.servers();
+    servers.retain(|server| selection.has_server(&server.name));
     let tally = ingest.tally();
     let mut page = Page::new(style);
-    for metric in SHOWN.iter() {
+    for metric in SHOWN.iter().filter(|metric| selection.has(metric.part, metric.name)) {
         page.describe(metric.name, metric.kind, metric.help);
         for server in &servers {
             server.read(|state| {
@@ -224,32 +266,39 @@ pub fn render(sources: Sources<'_>, style: Style, now: Moment, into: &mut impl F
         page.take(into);
     }
     let readings: Vec<_> = files.iter().map(|files| (files.server.name.as_str(), files.reading())).collect();
-    beside(&mut page, files::METRICS, &readings, now);
+    beside(&mut page, Part::Files, files::METRICS, &readings, selection, now);
     let statuses: Vec<_> =
         reconcilers.iter().map(|looks| (looks.server.name.as_str(), looks.status())).collect();
-    beside(&mut page, reconcile::METRICS, &statuses, now);
+    beside(&mut page, Part::Reconcile, reconcile::METRICS, &statuses, selection, now);
     if let Some(actions) = actions {
         let summaries = actions.summaries();
         let summaries: Vec<_> = summaries.iter().map(|(name, summary)| (&**name, summary)).collect();
-        beside(&mut page, actions::METRICS, &summaries, now);
+        beside(&mut page, Part::Actions, actions::METRICS, &summaries, selection, now);
     }
-    for metric in tally::METRICS {
+    for metric in tally::METRICS.iter().filter(|metric| selection.has(Part::Exporter, metric.name)) {
         page.describe(metric.name, metric.kind, metric.help);
         (metric.samples)(&tally, &mut page.samples(metric.name, None, now));
     }
-    for family in own.registry.gather() {
-        registered(&mut page, &family, now);
+    for family in own.registry.gather().iter().filter(|family| selection.has(Part::Exporter, family.name())) {
+        registered(&mut page, family, now);
     }
     page.finish();
     page.take(into);
     page.series()
 }
 
-/// Metrics of what stands beside the state of servers, each with the name of its server.
-fn beside<T>(page: &mut Page, metrics: &[Metric<T>], readings: &[(&str, impl Borrow<T>)], now: Moment) {
-    for metric in metrics {
+/// What is selected of metrics that stand beside the state of servers, each with the name of its server.
+fn beside<T>(
+    page: &mut Page,
+    part: Part,
+    metrics: &[Metric<T>],
+    readings: &[(&str, impl Borrow<T>)],
+    selection: &Selection,
+    now: Moment,
+) {
+    for metric in metrics.iter().filter(|metric| selection.has(part, metric.name)) {
         page.describe(metric.name, metric.kind, metric.help);
-        for (server, reading) in readings {
+        for (server, reading) in readings.iter().filter(|(server, _)| selection.has_server(server)) {
             (metric.samples)(reading.borrow(), &mut page.samples(metric.name, Some(server), now));
         }
     }

@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::ems_api::{Answer, Api, Error};
@@ -48,6 +49,32 @@ pub struct Status {
     last_success: Option<Moment>,
     duration: Option<Duration>,
     corrections: [Corrections; Subject::ALL.len()],
+}
+
+/// What is told of the looks.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct View {
+    /// Whether the last look succeeded; none before the first one.
+    pub answers: Option<bool>,
+    succeeded_total: u64,
+    failed_total: u64,
+    corrections_total: u64,
+    last_success_timestamp_seconds: Option<f64>,
+}
+
+impl Status {
+    /// As it is told.
+    pub fn view(&self) -> View {
+        let corrections =
+            self.corrections.iter().map(|corrected| corrected.opened + corrected.closed + corrected.changed);
+        View {
+            answers: (self.succeeded + self.failed > 0).then_some(self.failing == 0),
+            succeeded_total: self.succeeded,
+            failed_total: self.failed,
+            corrections_total: corrections.sum(),
+            last_success_timestamp_seconds: self.last_success.map(Moment::seconds),
+        }
+    }
 }
 
 /// All answers of one look.

@@ -2,6 +2,7 @@
 //! every table.
 
 pub mod listing;
+pub mod recent;
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,6 +12,8 @@ use crate::exposition::{self, Metric};
 use crate::family::server::{self, Origin, Sender};
 use crate::family::{Change, Settings, api, connection, output, process, session, stream, timer};
 use crate::moment::Moment;
+
+use recent::{Recent, Told};
 
 /// What is true of one server. [`State::apply`] never refuses: events come late, twice, out of
 /// order or never, and each has an answer.
@@ -31,6 +34,8 @@ pub struct State {
     pub processes: process::Table,
     /// The server itself.
     pub server: server::Table,
+    /// The last events and happenings.
+    pub recent: Recent,
     events: Vec<u64>,
     corrections: [u64; Change::CORRECTIONS.len()],
     limit: usize,
@@ -94,6 +99,7 @@ impl State {
             api: api::Table::default(),
             processes: process::Table::default(),
             server: server::Table::default(),
+            recent: Recent::default(),
             events: vec![0; Kind::all().count()],
             corrections: [0; Change::CORRECTIONS.len()],
             limit: settings.streams,
@@ -103,12 +109,27 @@ impl State {
     /// Applies an event that happened at `now`, and counts it.
     pub fn apply(&mut self, event: &Event<'_>, now: Moment) -> Applied {
         self.events[event.kind.place()] += 1;
+        // What the server's lists touched meanwhile was no event.
+        self.streams.take_touched();
+        self.outputs.take_touched();
         let applied = self.follow(event, now);
         if applied.restarted {
             self.record(Change::Restarted);
         }
         self.record(applied.change);
+        let (stream, output) = (self.streams.take_touched(), self.outputs.take_touched());
+        self.recent.record(event, applied.change, stream, output, now);
         applied
+    }
+
+    /// The last events that were applied, the oldest first.
+    pub fn events(&self) -> Vec<Told> {
+        self.recent.all(&self.outputs)
+    }
+
+    /// The last event that was applied.
+    pub fn last_event(&self) -> Option<Told> {
+        self.recent.last(&self.outputs)
     }
 
     fn record(&mut self, change: Change) {
@@ -194,7 +215,17 @@ impl State {
     /// Does what the passing of time asks for, and tells what happens by it.
     pub fn tick(&mut self, now: Moment) -> Vec<Happening> {
         let missing = self.streams.tick(now).into_iter().map(Happening::StreamMissing);
-        self.outputs.tick(now).into_iter().map(Happening::Output).chain(missing).collect()
+        let happenings: Vec<_> =
+            self.outputs.tick(now).into_iter().map(Happening::Output).chain(missing).collect();
+        for happening in &happenings {
+            self.recent.happen(happening, now);
+        }
+        happenings
+    }
+
+    /// Most stream names that may have series of their own.
+    pub const fn limit(&self) -> usize {
+        self.limit
     }
 
     fn folded(&self) -> u64 {

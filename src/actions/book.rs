@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -78,6 +79,37 @@ pub struct Done {
     pub why: Option<String>,
 }
 
+/// What is told of a call.
+#[derive(Debug, Serialize)]
+pub struct View<'a> {
+    timestamp_seconds: f64,
+    server: &'a str,
+    rule: &'a str,
+    stream: Option<&'a str>,
+    command: &'static str,
+    outcome: &'static str,
+    attempts: u32,
+    duration_seconds: f64,
+    reason: Option<&'a str>,
+}
+
+impl Done {
+    /// As it is told.
+    pub fn view(&self) -> View<'_> {
+        View {
+            timestamp_seconds: self.at.seconds(),
+            server: &self.server,
+            rule: &self.rule,
+            stream: Some(&*self.stream).filter(|stream| !stream.is_empty()),
+            command: self.command,
+            outcome: self.outcome.label(),
+            attempts: self.attempts,
+            duration_seconds: self.duration.as_secs_f64(),
+            reason: self.why.as_deref(),
+        }
+    }
+}
+
 /// What is counted of one server.
 #[derive(Debug, Clone)]
 pub struct Summary {
@@ -139,6 +171,8 @@ pub(super) struct Book {
     /// When each last acted.
     cooling: HashMap<Cooling, (Instant, Duration)>,
     recent: VecDeque<Done>,
+    /// How many calls have come to an outcome.
+    done: u64,
     next: u64,
     closed: bool,
 }
@@ -153,6 +187,7 @@ impl Book {
             servers: BTreeMap::new(),
             cooling: HashMap::new(),
             recent: VecDeque::new(),
+            done: 0,
             next: 0,
             closed: false,
         }
@@ -298,6 +333,7 @@ impl Book {
             self.recent.pop_front();
         }
         self.recent.push_back(done);
+        self.done += 1;
     }
 
     /// Gives up all that has no outcome yet, and takes nothing more.
@@ -312,6 +348,13 @@ impl Book {
 
     pub(super) fn recent(&self) -> Vec<Done> {
         self.recent.iter().cloned().collect()
+    }
+
+    /// How many calls have come to an outcome, and those of the kept ones that came after `number`.
+    pub(super) fn recent_since(&self, number: u64) -> (u64, Vec<Done>) {
+        let new = usize::try_from(self.done.saturating_sub(number)).unwrap_or(usize::MAX);
+        let old = self.recent.len().saturating_sub(new);
+        (self.done, self.recent.iter().skip(old).cloned().collect())
     }
 
     pub(super) fn summaries(&self, now: Instant) -> Vec<(Arc<str>, Summary)> {

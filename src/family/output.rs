@@ -8,6 +8,7 @@ mod metrics;
 pub mod paths;
 mod row;
 pub mod table;
+mod view;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -17,7 +18,8 @@ use crate::wire::{Map, Message, Refusal};
 
 pub use metrics::METRICS;
 pub use row::Turn;
-pub use table::{Stall, Table, Writer};
+pub use table::{Stall, Table, Touched, Writer};
+pub use view::{Aged, Counts, Fare, LATE, View};
 
 /// The events of this family. The server's documents name no deletion of Smooth Streaming chunks
 /// and recordings; they are known all the same.
@@ -231,6 +233,22 @@ impl Event<'_> {
     /// Whether the event is meant to make a row appear.
     pub const fn opens(&self) -> bool {
         matches!(self, Self::Opened(_) | Self::CodecsUpdated(_))
+    }
+
+    /// The format of the output that it is about.
+    pub const fn format(&self) -> Format {
+        match self {
+            Self::Opened(output) | Self::CodecsUpdated(output) | Self::Closed(output) => output.format,
+            Self::Chunk { format, .. }
+            | Self::ChunkError(format)
+            | Self::ChunkDeleted(format)
+            | Self::Playlist { format, .. } => *format,
+        }
+    }
+
+    /// Whether it tells of something that could not be written.
+    pub const fn fails(&self) -> bool {
+        matches!(self, Self::ChunkError(_))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The server itself: which process it is, since when, and when we last heard of it.
 
+mod view;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -8,6 +10,8 @@ use super::doubt::Doubts;
 use crate::exposition::{Kind, Metric, bounded};
 use crate::moment::Moment;
 use crate::wire::{Map, Message, Refusal};
+
+pub use view::View;
 
 /// The events of this family.
 pub const EVENTS: &[(&str, Name)] = &[

@@ -1,5 +1,7 @@
 //! Viewers over HTTP, as the server's embedded web server sees them, and its file downloads.
 
+mod view;
+
 use std::time::Duration;
 
 use hashbrown::HashMap;
@@ -10,6 +12,8 @@ use super::{Change, Corrections, Key};
 use crate::exposition::{Histogram, Kind, Metric};
 use crate::moment::Moment;
 use crate::wire::{Message, Refusal};
+
+pub use view::{Aged, View};
 
 /// The events of this family.
 pub const EVENTS: &[(&str, Name)] = &[

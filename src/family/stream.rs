@@ -11,7 +11,7 @@ use crate::moment::Moment;
 use crate::wire::{Map, Message, Refusal};
 
 pub use metrics::METRICS;
-pub use table::{Gone, Known, Table, Verdict};
+pub use table::{Aged, Gone, Known, Table, Verdict, View};
 
 /// The events of this family.
 pub const EVENTS: &[(&str, Name)] = &[
@@ -247,9 +247,20 @@ impl Codec {
         std::str::from_utf8(&self.0[..end]).unwrap_or_default()
     }
 
+    /// The tag, where one is known.
+    fn told(self) -> Option<Self> {
+        self.known().then_some(self)
+    }
+
     /// Whether the tag says neither "unknown" nor nothing.
     fn known(self) -> bool {
         !matches!(self.label(), "" | "AUNK" | "VUNK")
+    }
+}
+
+impl serde::Serialize for Codec {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.label())
     }
 }
 

@@ -1,11 +1,15 @@
 //! Timers that an API client set with `setTimer`.
 
+mod view;
+
 use super::closed::Closed;
 use super::doubt::ById;
 use super::{Change, Corrections, Key, Table as Rows};
 use crate::exposition::{Kind, Metric};
 use crate::moment::Moment;
 use crate::wire::{Message, Refusal};
+
+pub use view::View;
 
 /// The events of this family.
 pub const EVENTS: &[(&str, Name)] =
@@ -33,6 +37,8 @@ pub struct Event {
     pub key: Key,
     /// `value`, where it is a period in seconds and not a point in time.
     pub period: Option<u64>,
+    /// `value`, where it is a point in time.
+    pub due: Option<Moment>,
 }
 
 impl Event {
@@ -45,8 +51,9 @@ impl Event {
 /// Reads an event of this family.
 pub fn interpret(name: Name, message: &Message<'_>) -> Result<Event, Refusal> {
     let value = message.payload().text("value")?;
-    let period = value.and_then(|value| value.parse().ok());
-    Ok(Event { name, key: Key::of(message, "timerId")?, period })
+    let period = value.as_ref().and_then(|value| value.parse().ok());
+    let due = value.and_then(|value| Moment::parse(&value));
+    Ok(Event { name, key: Key::of(message, "timerId")?, period, due })
 }
 
 /// Reads a timer out of the server's own list, which does not tell the process.
@@ -57,6 +64,7 @@ pub fn listed(message: &Message<'_>) -> Result<Event, Refusal> {
 #[derive(Debug)]
 struct Row {
     period: Option<u64>,
+    due: Option<Moment>,
     /// When it last expired; for a periodic one that has not yet, when it was created.
     last: Option<Moment>,
     created_seen: bool,
@@ -124,7 +132,7 @@ impl Table {
             return Change::Counted;
         }
         let last = event.period.is_some().then_some(now);
-        let row = Row { period: event.period, last, created_seen: creation, heard: now };
+        let row = Row { period: event.period, due: event.due, last, created_seen: creation, heard: now };
         self.rows.insert(event.key, row);
         if creation { Change::Opened } else { Change::Adopted }
     }

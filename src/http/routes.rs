@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -15,12 +15,14 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
+use super::{api, feed, page as live_page};
 use crate::actions::Actions;
+use crate::api::live::Live;
 use crate::exposition::Style;
 use crate::files::Files;
 use crate::ingest::tally::Door;
 use crate::ingest::{Ingest, Server};
-use crate::metrics::{self, Own, Sources};
+use crate::metrics::{self, Own, Selection, Sources};
 use crate::moment::Moment;
 use crate::reconcile::Reconciler;
 use crate::wire::Refusal;
@@ -41,22 +43,47 @@ pub struct App {
     pub actions: Option<Arc<Actions>>,
     /// Metrics about ourselves.
     pub own: Arc<Own>,
+    /// What the live page shows.
+    pub live: Live,
+    /// Where we listen, for whoever does not say how it found us.
+    pub address: String,
     /// The path of the metrics page.
     pub telemetry_path: String,
     /// The largest body, in bytes.
     pub max_body: usize,
 }
 
+impl App {
+    /// All that can be told of.
+    pub fn sources(&self) -> Sources<'_> {
+        Sources {
+            ingest: &self.ingest,
+            files: &self.files,
+            reconcilers: &self.reconcilers,
+            actions: self.actions.as_deref(),
+            own: &self.own,
+        }
+    }
+
+    /// Why the exporter cannot do its work yet: it is ready once it listens and has caught up with
+    /// its event files.
+    pub fn unready(&self) -> Vec<String> {
+        self.files.iter().filter_map(|files| files.unready()).collect()
+    }
+}
+
 /// All routes.
 pub fn router(app: Arc<App>) -> Router {
     let counted = Arc::clone(&app.own);
     Router::new()
-        .route("/", get(landing).post(post_unnamed))
+        .route("/", get(live_page::page).post(post_unnamed))
         .route("/events", any(only_post).post(post_unnamed))
         .route("/events/{server}", any(only_post).post(post_named))
         .route(&app.telemetry_path.clone(), get(telemetry))
         .route("/-/healthy", get(|| async { "ok\n" }))
         .route("/-/ready", get(ready))
+        .merge(api::routes())
+        .route("/api/v1/feed", get(feed::feed))
         .fallback(unknown)
         .layer(middleware::from_fn_with_state(counted, count))
         .with_state(app)
@@ -133,15 +160,20 @@ const fn refusal_status(refusal: &Refusal) -> StatusCode {
     }
 }
 
-fn sentence(status: StatusCode, text: &str) -> Response {
+pub(super) fn sentence(status: StatusCode, text: &str) -> Response {
     (status, format!("{text}\n")).into_response()
 }
 
 /// The metrics page. It is written on a thread of its own: a page of many thousand series takes
 /// longer than events may wait.
-async fn telemetry(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+async fn telemetry(State(app): State<Arc<App>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+    let selection = match Selection::parse(&query.unwrap_or_default(), &app.own) {
+        Ok(selection) => selection,
+        Err(unknown) => return sentence(StatusCode::BAD_REQUEST, &unknown.to_string()),
+    };
     let (style, gzip) = (wanted_style(&headers), accepts_gzip(&headers));
-    let written = tokio::task::spawn_blocking(move || page(&app, style, gzip, Moment::now())).await;
+    let written =
+        tokio::task::spawn_blocking(move || metrics_page(&app, &selection, style, gzip, Moment::now())).await;
     let Ok(body) = written else {
         return sentence(StatusCode::INTERNAL_SERVER_ERROR, "the metrics page could not be written");
     };
@@ -158,17 +190,14 @@ async fn telemetry(State(app): State<Arc<App>>, headers: HeaderMap) -> Response 
 /// Writes the metrics page as it is sent. Compression is the larger part of the work; level 1
 /// takes a seventh of the time of level 6.
 pub fn page(app: &App, style: Style, gzip: bool, now: Moment) -> Vec<u8> {
+    metrics_page(app, &Selection::default(), style, gzip, now)
+}
+
+fn metrics_page(app: &App, selection: &Selection, style: Style, gzip: bool, now: Moment) -> Vec<u8> {
     let start = Instant::now();
     let mut plain = Vec::new();
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    let sources = Sources {
-        ingest: &app.ingest,
-        files: &app.files,
-        reconcilers: &app.reconcilers,
-        actions: app.actions.as_deref(),
-        own: &app.own,
-    };
-    let samples = metrics::render(sources, style, now, &mut |bytes| {
+    let samples = metrics::render_selected(app.sources(), selection, style, now, &mut |bytes| {
         if !gzip {
             plain.extend_from_slice(bytes);
         } else if let Err(error) = encoder.write_all(bytes) {
@@ -212,28 +241,12 @@ fn ranked(headers: &HeaderMap, name: &HeaderName, is: impl Fn(&str) -> bool) -> 
     })
 }
 
-/// Whether the exporter can do its work, and why not where it cannot: it is ready once it listens
-/// and has caught up with its event files.
+/// Whether the exporter can do its work, and why not where it cannot.
 async fn ready(State(app): State<Arc<App>>) -> Response {
-    let reasons: Vec<String> = app.files.iter().filter_map(|files| files.unready()).collect();
+    let reasons = app.unready();
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = serde_json::json!({ "ready": reasons.is_empty(), "reasons": reasons }).to_string();
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
-}
-
-async fn landing(State(app): State<Arc<App>>) -> Response {
-    let metrics = &app.telemetry_path;
-    let page = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>ems-exporter</title></head>\n<body>\n\
-         <h1>ems-exporter {}</h1>\n<p>Prometheus exporter for EvoStream Media Server.</p>\n<ul>\n\
-         <li><a href=\"{metrics}\">{metrics}</a>: the metrics</li>\n\
-         <li><a href=\"/-/healthy\">/-/healthy</a>: whether the process answers</li>\n\
-         <li><a href=\"/-/ready\">/-/ready</a>: whether it can do its work</li>\n\
-         <li><code>POST /events</code> or <code>/events/NAME</code>: where media servers send their events</li>\n\
-         </ul>\n</body>\n</html>\n",
-        env!("CARGO_PKG_VERSION")
-    );
-    ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
 }
 
 async fn only_post() -> Response {

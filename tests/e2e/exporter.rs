@@ -36,17 +36,18 @@ pub(crate) struct Exporter {
 }
 
 impl Exporter {
-    /// Serves with a configuration.
+    /// Serves with a configuration, on a port that is free.
     pub(crate) fn serving(config: &str) -> Self {
-        Self::serving_at("127.0.0.1:0", config)
+        Self::serving_at(config, 0)
     }
 
-    /// Serves with a configuration at an address.
-    pub(crate) fn serving_at(address: &str, config: &str) -> Self {
+    /// Serves with a configuration, on this port.
+    pub(crate) fn serving_at(config: &str, port: u16) -> Self {
         let folder = TempDir::new().unwrap();
         let file: PathBuf = folder.path().join("config.yml");
         fs::write(&file, config).unwrap();
-        let mut command = command(&["--web.listen-address", address, "--config.file"]);
+        let address = format!("127.0.0.1:{port}");
+        let mut command = command(&["--web.listen-address", &address, "--config.file"]);
         command.arg(&file);
         let mut process = Process::start(&mut command, PACKAGE, folder.path());
         let address = process.wait_for_output(SOON, |output| after(output, "scrapes address="));

@@ -49,9 +49,14 @@ impl Process {
 
     /// Sends SIGINT, as Ctrl-C does.
     pub(crate) fn interrupt(&self) {
-        let kill = format!("kill -INT {}", self.child.id());
+        self.signal("INT");
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, signal: &str) {
+        let kill = format!("kill -{signal} {}", self.child.id());
         let sent = Command::new("sh").args(["-c", &kill]).status().expect("sh runs");
-        assert!(sent.success(), "{} could not be interrupted", self.name);
+        assert!(sent.success(), "{} could not be sent {signal}", self.name);
     }
 
     /// Waits for the end.

@@ -28,8 +28,7 @@ impl Stage {
     /// `adapt` may change the rules of the examples.
     fn new(examples: &[&str], adapt: impl Fn(String) -> String, options: Options) -> Self {
         // Each has to know the other's address: the exporter's is chosen here.
-        let address = crate::reconcile::free_address();
-        let port = address.rsplit(':').next().unwrap().parse().unwrap();
+        let port = crate::reconcile::free_port();
         let url = Target { port, path: "/events".to_owned(), ..Target::default() };
         let chunk_length = Duration::from_secs(2);
         let api = Some("127.0.0.1:0".to_owned());
@@ -40,7 +39,7 @@ impl Stage {
         let config = format!(
             "servers:\n  - {{name: ems, api: {{url: 'http://{api}', timeout: 1s}}}}\n{HASTE}rules:\n{rules}"
         );
-        Self { exporter: Exporter::serving_at(&address, &config), server }
+        Self { exporter: Exporter::serving_at(&config, port), server }
     }
 
     fn truth(&self) -> Truth {

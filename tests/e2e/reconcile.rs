@@ -13,27 +13,26 @@ use crate::simulated::Simulated;
 /// From one look at the server's lists to the next.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// An address that nobody listens on.
-pub(crate) fn free_address() -> String {
+/// A port that nobody listens on.
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
+    listener.local_addr().unwrap().port()
 }
 
 /// A simulated server with a runtime API, that posts to an exporter that may not be there yet.
-fn server(exporter: &str, options: Options) -> Simulated {
-    let port = exporter.rsplit(':').next().unwrap().parse().unwrap();
+fn server(port: u16, options: Options) -> Simulated {
     let url = Target { port, path: "/events".to_owned(), ..Target::default() };
     Simulated::start(Options { url, api: Some("127.0.0.1:0".to_owned()), ..options })
 }
 
-fn exporter(address: &str, server: &Simulated) -> Exporter {
+fn exporter(port: u16, server: &Simulated) -> Exporter {
     let api = server.server().api_address().unwrap();
     let interval = humantime::format_duration(INTERVAL);
     Exporter::serving_at(
-        address,
         &format!(
             "servers:\n  - {{name: ems, api: {{url: 'http://{api}'}}}}\nreconcile: {{interval: {interval}}}\n"
         ),
+        port,
     )
 }
 
@@ -56,17 +55,17 @@ fn agrees(exporter: &Exporter, server: &Simulated, within: Duration) -> Duration
 
 #[test]
 fn an_exporter_that_comes_late_or_again_knows_all_within_one_interval() {
-    let address = free_address();
-    let server = server(&address, Options { speed: 2.0, ..Options::default() });
+    let port = free_port();
+    let server = server(port, Options { speed: 2.0, ..Options::default() });
     thread::sleep(Duration::from_secs(10));
-    let first = exporter(&address, &server);
+    let first = exporter(port, &server);
     let took = agrees(&first, &server, INTERVAL);
     assert_eq!(first.sum("ems_up{"), 1.0);
     eprintln!("started ten seconds late: true after {took:?}");
     // Killed, as by the kernel for want of memory.
     drop(first);
     thread::sleep(Duration::from_secs(4));
-    let again = exporter(&address, &server);
+    let again = exporter(port, &server);
     let took = agrees(&again, &server, INTERVAL);
     eprintln!("killed and started again: true after {took:?}");
     assert!(again.sum("ems_exporter_reconcile_corrections_total{") > 0.0);
@@ -75,10 +74,10 @@ fn an_exporter_that_comes_late_or_again_knows_all_within_one_interval() {
 
 #[test]
 fn events_that_get_lost_are_made_up_for() {
-    let address = free_address();
+    let port = free_port();
     let options = Options { lose: 0.3, duplicates: 0.1, reorder: 0.1, streams: 6, ..Options::default() };
-    let server = server(&address, Options { speed: 2.0, ..options });
-    let exporter = exporter(&address, &server);
+    let server = server(port, Options { speed: 2.0, ..options });
+    let exporter = exporter(port, &server);
     thread::sleep(Duration::from_secs(15));
     let took = agrees(&exporter, &server, 2 * INTERVAL);
     eprintln!("three of ten events lost: true after {took:?}");

@@ -122,6 +122,37 @@ fn images_are_pinned_and_ours_is_of_this_version() {
 }
 
 #[test]
+fn the_image_is_built_of_all_that_the_source_includes() {
+    let mut folders = vec![Path::new(ROOT).join("src")];
+    let mut included = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let source = fs::read_to_string(&path).unwrap();
+            for (_, rest) in
+                source.match_indices("include_str!(\"").map(|(at, start)| source[at..].split_at(start.len()))
+            {
+                let file = path.parent().unwrap().join(rest.split('"').next().unwrap());
+                let file =
+                    fs::canonicalize(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+                included.push(file.strip_prefix(ROOT).unwrap().to_string_lossy().into_owned());
+            }
+        }
+    }
+    assert!(included.len() > 1, "the test has lost sight of the files: {included:?}");
+    let sent = text(".dockerignore");
+    for file in included {
+        let known =
+            sent.lines().filter_map(|line| line.strip_prefix('!')).any(|known| file.starts_with(known));
+        assert!(known, "{file} is not sent to the build");
+    }
+}
+
+#[test]
 fn containers_may_do_only_what_they_must() {
     for (name, service) in here().services {
         assert!(service.read_only, "{name}");

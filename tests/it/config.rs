@@ -152,4 +152,12 @@ fn flags_override_the_file_and_are_checked_with_it() {
     assert!(faults.contains("/does/not/exist.yml: cannot be read: No such file"), "{faults}");
     assert!(faults.contains("--web.listen-address nowhere: is not HOST:PORT"), "{faults}");
     assert!(faults.contains("--web.telemetry-path /events: is a path that is taken"), "{faults}");
+    for path in ["/", "/-/ready", "/api/v1/streams"] {
+        let overrides = Overrides { telemetry_path: Some(path.to_owned()), ..Overrides::default() };
+        let faults = Config::load(None, &overrides).unwrap_err().to_string();
+        assert!(
+            faults.contains(&format!("--web.telemetry-path {path}: is a path that is taken")),
+            "{faults}"
+        );
+    }
 }

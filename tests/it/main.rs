@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "a test crate has no outside")]
 
 mod actions;
+mod api;
 mod compose;
 mod config;
 mod dashboards;
@@ -11,6 +12,7 @@ mod deploy;
 mod docs;
 mod ems_api;
 mod fake_api;
+mod feed;
 mod files;
 mod golden;
 #[path = "../dashboards/grafana.rs"]
@@ -19,6 +21,7 @@ mod happenings;
 mod house;
 mod http;
 mod manual;
+mod openapi;
 mod outputs;
 mod promql;
 mod properties;

@@ -1,5 +1,6 @@
 //! One output: its tracks, what they have written, what is usual for them, and when they stall.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ pub(super) struct Identity {
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) identity: Identity,
+    /// Tells a row from the one whose place it took.
+    pub(super) serial: NonZeroU32,
     /// How many streams write it now.
     pub(super) writers: usize,
     /// Whether it is open without a writer that we know: its creation is late or lost.
@@ -65,9 +68,10 @@ pub(super) struct Row {
 }
 
 impl Row {
-    pub(super) const fn new(identity: Identity, now: Moment) -> Self {
+    pub(super) const fn new(identity: Identity, serial: NonZeroU32, now: Moment) -> Self {
         Self {
             identity,
+            serial,
             writers: 0,
             adopted: false,
             folders: Vec::new(),
@@ -245,7 +249,7 @@ pub(super) struct Part {
     /// When its last chunk was closed; before the first one, when the output was opened.
     pub(super) last: Moment,
     /// Whether the present run of the output has closed a chunk of it.
-    wrote: bool,
+    pub(super) wrote: bool,
     stalled: bool,
     /// Whether it has ceased to stall since the last look.
     recovered: bool,

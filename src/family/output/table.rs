@@ -4,6 +4,7 @@ mod listed;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,6 +92,17 @@ pub struct Table {
     pub(super) intervals: Vec<Histogram>,
     /// Until when chunks of unknown outputs are taken for stragglers of an ended process.
     settling: Moment,
+    /// How many rows there have ever been.
+    made: NonZeroU32,
+    /// What the last event was about.
+    touched: Option<Touched>,
+}
+
+/// The output of a chunk or playlist, as long as that is known. A name would cost each chunk more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Touched {
+    row: u32,
+    serial: NonZeroU32,
 }
 
 impl Table {
@@ -116,6 +128,8 @@ impl Table {
             durations: histograms(),
             intervals: histograms(),
             settling: Moment::default(),
+            made: NonZeroU32::MIN,
+            touched: None,
         }
     }
 
@@ -132,6 +146,21 @@ impl Table {
     /// How many times an output was folded into [`OVERFLOW`], or only counted.
     pub const fn folded(&self) -> u64 {
         self.folded
+    }
+
+    /// The output of the chunk or playlist that the last event was about.
+    pub const fn take_touched(&mut self) -> Option<Touched> {
+        self.touched.take()
+    }
+
+    fn touch(&self, index: usize) -> Option<Touched> {
+        Some(Touched { row: u32::try_from(index).ok()?, serial: self.rows[index].serial })
+    }
+
+    /// The stream of an output that was touched.
+    pub fn stream_of(&self, touched: Touched) -> Option<&Arc<str>> {
+        let row = self.rows.get(touched.row as usize).filter(|row| row.serial == touched.serial);
+        row.map(|row| &row.identity.stream)
     }
 
     /// Applies an event.
@@ -220,6 +249,7 @@ impl Table {
             self.keep_unplaced(format, &path, step, now);
             return Change::Counted;
         };
+        self.touched = self.touch(index);
         let adopted = self.rows[index].adopt(now, now >= self.settling);
         self.write(index, paths::track(format, &path), step, now);
         if adopted { Change::Adopted } else { Change::Updated }
@@ -277,7 +307,9 @@ impl Table {
             return self.row(format, OVERFLOW, OVERFLOW, "", now);
         }
         *self.streams.entry(Arc::clone(&identity.stream)).or_default() += 1;
-        let index = self.rows.insert(Row::new(identity.clone(), now));
+        // Comes round after four thousand million outputs, of which the last hundred events know few.
+        self.made = self.made.checked_add(1).unwrap_or(NonZeroU32::MIN);
+        let index = self.rows.insert(Row::new(identity.clone(), self.made, now));
         self.by_identity.insert(identity, index);
         self.settle_folder(index, format, folder);
         index
@@ -340,6 +372,7 @@ impl Table {
         // The manifest of an automatic DASH output lies in its stream's own folder.
         let own = kind == Playlist::Child || format.splits_tracks();
         let row = self.by_folder.get(&Folder(format, folder)).copied().filter(|_| own);
+        self.touched = row.and_then(|row| self.touch(row));
         let updates = match (row, kind, paths::shape(format, &path)) {
             (Some(index), _, _) => &mut self.rows[index].playlist,
             (None, Playlist::Child, None) => return Change::Counted,

@@ -1,6 +1,7 @@
 //! What is true of the streams of one server, and what is shown of it.
 
 mod listed;
+mod view;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use crate::moment::Moment;
 pub(super) use listed::direction;
 use listed::{Doubt, NOTHING};
 pub use listed::{Gone, Verdict};
+pub use view::{Aged, View};
 
 /// Types of which the server tells the creation but never the close.
 const NEVER_CLOSED: [&str; 6] = ["IFP", "INEXT", "INRAW", "ONEXT", "OMETA", "OVMF"];
@@ -47,11 +49,15 @@ struct Row {
     input: Option<Key>,
     ours: bool,
     created: u64,
+    /// When it was first heard of.
+    since: Moment,
     heard: Moment,
     codecs: [Codec; 2],
     traffic: [Traffic; 2],
     /// When the server last listed it, by its own clock, and how many bytes it told of each medium.
     metered: Option<(Moment, [u64; 2])>,
+    /// Bits per second between the last two lists of the server.
+    rate: Option<f64>,
 }
 
 impl Row {
@@ -151,6 +157,7 @@ pub struct Table {
     pub(super) ended: BTreeMap<(Direction, &'static str), u64>,
     pub(super) durations: [Histogram; 2],
     pub(super) playlist_items: u64,
+    touched: Option<Arc<str>>,
 }
 
 impl Table {
@@ -177,6 +184,7 @@ impl Table {
             ended: zero(),
             durations: [Histogram::new(DURATIONS), Histogram::new(DURATIONS)],
             playlist_items: 0,
+            touched: None,
         }
     }
 
@@ -210,6 +218,11 @@ impl Table {
         self.rows.get(&key).map(Row::known)
     }
 
+    /// The name of the stream that the last event was about, where it has one of its own.
+    pub fn take_touched(&mut self) -> Option<Arc<str>> {
+        self.touched.take()
+    }
+
     /// How many open outbound streams of this purpose an inbound one feeds.
     pub fn fed(&self, input: Key, purpose: Purpose) -> u32 {
         self.fed.get(&(input, purpose)).copied().unwrap_or(0)
@@ -230,6 +243,7 @@ impl Table {
             Event::PullFailed { name } => {
                 let name = self.track(name, now);
                 *self.name(&name, now).pull_failures.get_or_insert(0) += 1;
+                self.touched = Some(name);
                 Change::Counted
             }
             Event::PlaylistItem => {
@@ -298,10 +312,12 @@ impl Table {
             input: None,
             ours: stream.ours,
             created: stream.created,
+            since: now,
             heard: now,
             codecs: [Codec::default(); 2],
             traffic: counted,
             metered: None,
+            rate: None,
         };
         if let Some(name) = &row.name {
             let ingest = row.ingest();
@@ -325,6 +341,7 @@ impl Table {
             return;
         };
         row.heard = now;
+        self.touched.clone_from(&row.name);
         if row.input.is_none()
             && let Some(input) = stream.input
         {
@@ -429,6 +446,7 @@ impl Table {
             feed.stops += 1;
         }
         feed.last = Some(now);
+        self.touched = Some(name);
         Change::Updated
     }
 

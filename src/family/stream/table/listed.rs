@@ -108,10 +108,18 @@ impl Table {
         };
         let bytes = stream.tracks.map(|track| track.traffic.bytes);
         let before = row.metered.replace((stream.queried, bytes));
-        let (Some((queried, earlier)), Some(name)) = (before, row.name.as_ref()) else {
+        let Some((queried, earlier)) = before else {
             return;
         };
         let seconds = stream.queried.since(queried).as_secs_f64();
+        if seconds > 0.0 {
+            let grown: u64 =
+                bytes.iter().zip(&earlier).map(|(after, before)| after.saturating_sub(*before)).sum();
+            row.rate = Some(grown as f64 * 8.0 / seconds);
+        }
+        let Some(name) = row.name.as_ref() else {
+            return;
+        };
         let Some(named) = self.names.get_mut(name).filter(|_| seconds > 0.0) else {
             return;
         };

@@ -1,0 +1,49 @@
+//! The lists of the JSON API, and its description.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{RawQuery, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use super::routes::{App, sentence};
+use crate::api::{self, List, Query};
+use crate::moment::Moment;
+
+/// The description of the API, as it is served.
+const OPENAPI: &str = include_str!("../../docs/openapi.yml");
+
+/// A route for each list.
+pub(super) fn routes() -> Router<Arc<App>> {
+    let described = get(|| async { ([(header::CONTENT_TYPE, "application/yaml")], OPENAPI) });
+    let lists = Router::new().route("/api/v1/openapi.yml", described);
+    List::ALL.into_iter().fold(lists, |routes, list| {
+        let answer = move |State(app): State<Arc<App>>, RawQuery(query): RawQuery| {
+            answer(app, list, query.unwrap_or_default())
+        };
+        routes.route(&format!("/api/v1/{}", list.name()), get(answer))
+    })
+}
+
+/// Answers on a thread of its own: the keys of many thousand streams take a while to sort.
+async fn answer(app: Arc<App>, list: List, query: String) -> Response {
+    let written = tokio::task::spawn_blocking(move || {
+        let query = Query::parse(&query, list.by_stream())?;
+        api::answer(list, app.sources(), &query, Moment::now())
+    });
+    match written.await {
+        Ok(Ok(json)) => {
+            let headers = [
+                (header::CONTENT_TYPE, "application/json"),
+                (header::CACHE_CONTROL, "no-store"),
+                // A name that is markup must never be taken for a page.
+                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            ];
+            (headers, json).into_response()
+        }
+        Ok(Err(wrong)) => sentence(StatusCode::BAD_REQUEST, &wrong.to_string()),
+        Err(_) => sentence(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be written"),
+    }
+}

@@ -1,0 +1,111 @@
+//! The live status page, which is one file: its style and its script are in it and nothing else is
+//! ever loaded.
+
+use std::sync::{Arc, LazyLock};
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, header};
+use axum::response::IntoResponse;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+
+use super::routes::App;
+use crate::cli::sink_config;
+
+/// The page, with places for what each exporter has to say of itself.
+const PAGE: &str = include_str!("../page/index.html");
+
+/// What a browser may do with the page: run the one script that is in it, and ask us.
+static POLICY: LazyLock<String> = LazyLock::new(|| {
+    let hash = |element: &str| {
+        let (start, end) = (format!("<{element}>"), format!("</{element}>"));
+        let inside = PAGE.split_once(&start).and_then(|(_, rest)| rest.split_once(&end));
+        STANDARD.encode(Sha256::digest(inside.map_or("", |(inside, _)| inside)))
+    };
+    format!(
+        "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; connect-src 'self'; \
+         img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        hash("script"),
+        hash("style")
+    )
+});
+
+/// The live status page.
+pub(super) async fn page(State(app): State<Arc<App>>, headers: HeaderMap) -> impl IntoResponse {
+    let address = asked_address(&headers).unwrap_or_else(|| app.address.clone());
+    let scrape = format!(
+        "scrape_configs:\n  - job_name: ems\n    metrics_path: {}\n    static_configs:\n      - targets: [\"{address}\"]\n",
+        app.telemetry_path
+    );
+    let sink = sink(&app, &address);
+    let values = [
+        ("{{version}}", env!("CARGO_PKG_VERSION")),
+        ("{{metrics}}", &app.telemetry_path),
+        ("{{scrape}}", &scrape),
+        ("{{sink}}", &sink),
+    ];
+    let page =
+        values.iter().fold(PAGE.to_owned(), |page, (place, value)| page.replace(place, &escaped(value)));
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, POLICY.as_str()),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-cache"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ];
+    (headers, page)
+}
+
+/// What goes into `config.lua`: for the first of the servers that are configured, and how it differs
+/// for the others.
+fn sink(app: &App, address: &str) -> String {
+    let servers = app.ingest.servers();
+    let mut names = servers.iter().map(|server| &*server.name).filter(|_| app.ingest.is_closed());
+    let mut sink = sink_config(address, names.next());
+    for name in names {
+        sink += &format!("-- For {name}: url = \"http://{address}/events/{name}\",\n");
+    }
+    sink
+}
+
+/// The address by which the browser found us, if it looks like one.
+fn asked_address(headers: &HeaderMap) -> Option<String> {
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+    (!host.is_empty() && host.len() <= 255 && host.bytes().all(plain)).then(|| host.to_owned())
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_one_script_and_one_style_which_the_policy_allows() {
+        for element in ["<script", "</script>", "<style", "</style>"] {
+            assert_eq!(PAGE.matches(element).count(), 1, "{element}");
+        }
+        for outside in
+            ["src=", "url(", "@import", "innerHTML", "insertAdjacentHTML", "outerHTML", "style=\"", "onclick"]
+        {
+            assert!(!PAGE.contains(outside), "{outside}");
+        }
+        assert!(!POLICY.contains("unsafe"));
+        assert!(!POLICY.contains("47DEQpj8HBSa"), "the hash of nothing");
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_not_repeated() {
+        let asked =
+            |host: &str| asked_address(&HeaderMap::from_iter([(header::HOST, host.parse().unwrap())]));
+        assert_eq!(asked("cam.example:10777").as_deref(), Some("cam.example:10777"));
+        assert_eq!(asked("[::1]:10777").as_deref(), Some("[::1]:10777"));
+        assert_eq!(asked("a\"b"), None);
+        assert_eq!(asked("<b>"), None);
+    }
+}
