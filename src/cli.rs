@@ -82,6 +82,16 @@ pub struct Serve {
     #[arg(long = "web.telemetry-path", value_name = "PATH", env = "EMS_EXPORTER_WEB_TELEMETRY_PATH")]
     pub telemetry_path: Option<String>,
 
+    /// File with TLS, users and headers for our own pages, in the format of Prometheus' exporter-toolkit
+    ///
+    /// It is read again when it or a file that it names changes.
+    #[arg(long = "web.config.file", value_name = "FILE", env = "EMS_EXPORTER_WEB_CONFIG_FILE")]
+    pub web_file: Option<PathBuf>,
+
+    /// Let POST /-/reload read configuration files again, as SIGHUP does
+    #[arg(long = "web.enable-lifecycle", env = "EMS_EXPORTER_WEB_ENABLE_LIFECYCLE")]
+    pub lifecycle: bool,
+
     /// Event file of the media server to follow, as a shell pattern; may be given more than once
     ///
     /// HTTP notifications are lost while nobody listens; what is in a file is not. Both doors may be open: an event that

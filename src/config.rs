@@ -3,6 +3,7 @@
 
 pub mod document;
 mod rules;
+pub mod web;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
@@ -47,6 +48,12 @@ pub struct Config {
     pub max_body: usize,
     /// Most servers that are made for names of unconfigured ones.
     pub max_servers: usize,
+    /// The file with TLS, users and headers, if there is one.
+    pub web_file: Option<PathBuf>,
+    /// Whether the health pages are for users only.
+    pub protect_health: bool,
+    /// Whether the exporter may be told to reload over HTTP.
+    pub lifecycle: bool,
 }
 
 impl Default for Config {
@@ -65,6 +72,9 @@ impl Default for Config {
             settings: Settings::default(),
             max_body: 16 << 20,
             max_servers: 64,
+            web_file: None,
+            protect_health: false,
+            lifecycle: false,
         }
     }
 }
@@ -115,6 +125,10 @@ pub struct Overrides {
     pub start: Option<Start>,
     /// `--storage.path`.
     pub storage: Option<PathBuf>,
+    /// `--web.config.file`.
+    pub web_file: Option<PathBuf>,
+    /// `--web.enable-lifecycle`.
+    pub lifecycle: bool,
 }
 
 /// Every fault of a configuration.
@@ -171,6 +185,11 @@ impl Config {
             let source = Source { server: None, patterns: overrides.files.clone(), format: overrides.format };
             config.sources = vec![source];
         }
+        if let Some(path) = &overrides.web_file {
+            faults.extend(web::load(path).1.err().into_iter().flatten());
+        }
+        config.web_file.clone_from(&overrides.web_file);
+        config.lifecycle = overrides.lifecycle;
         config.start = overrides.start.unwrap_or(config.start);
         config.storage = overrides.storage.clone().or(config.storage);
         if faults.is_empty() { Ok(config) } else { Err(Faults(faults)) }
@@ -185,6 +204,7 @@ impl Config {
         if let Some(mut web) = root.section("web", &mut faults) {
             web.texts("listen_address", check_address, &mut self.listen, &mut faults);
             web.text("telemetry_path", check_path, &mut self.telemetry_path, &mut faults);
+            web.truth("protect_health", &mut self.protect_health, &mut faults);
             web.finish(&mut faults);
         }
         if let Some(mut series) = root.section("series", &mut faults) {
@@ -312,7 +332,7 @@ fn check_address(address: &str) -> Result<(), &'static str> {
 fn check_path(path: &str) -> Result<(), &'static str> {
     let plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_-.".contains(&byte));
     match path {
-        "/" | "/events" | "/-/healthy" | "/-/ready" => Err("is a path that is taken"),
+        "/" | "/events" | "/-/healthy" | "/-/ready" | "/-/reload" => Err("is a path that is taken"),
         path if path.starts_with('/') && !path.starts_with("/events/") && plain => Ok(()),
         _ => Err("is not a path of plain characters that starts with /, such as /metrics"),
     }

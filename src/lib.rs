@@ -23,7 +23,7 @@
 //! | `main.rs` | arguments, configuration, logging, bind, run, exit code | cli, config, ingest, moment, rehearse, replay, simulate, run |
 //! | `lib.rs` | this map; [`run()`] | all |
 //! | `cli.rs` | flags and subcommands | simulate, tail |
-//! | `config.rs` | YAML and flags to [`config::Config`], every fault at once | actions, ems_api, event, family, ingest, rules, tail |
+//! | `config.rs` | YAML and flags to [`config::Config`], every fault at once | actions, ems_api, event, family, ingest, rules, tail, web |
 //! | `moment.rs` | a moment of time, in Unix milliseconds | – |
 //! | `wire.rs`, `wire/` | bytes to [`wire::Message`]; reading a field or naming the bad one; limits | moment |
 //! | `event.rs` | message to [`event::Event`]; the list of kinds | wire, family |
@@ -40,7 +40,9 @@
 //! | `rehearse.rs` | what rules would do with the events of a file | config, rules, event, state, ems_api, family, wire, moment |
 //! | `ems_api.rs`, `ems_api/` | the server's runtime API: encoding, commands, one function for each that we use | http, wire |
 //! | `reconcile.rs` | compare state with the server's own lists, correct it, count the corrections | ems_api, family, ingest, state, exposition, moment, wire |
-//! | `http.rs`, `http/` | listeners, routes, requests of our own, tolerance for the server's broken header | ingest, files, reconcile, actions, exposition, metrics, moment, wire |
+//! | `http.rs`, `http/` | listeners, routes, requests of our own, tolerance for the server's broken header | ingest, files, reconcile, actions, exposition, metrics, moment, reload, web, wire |
+//! | `web.rs`, `web/` | how our own pages are served: TLS, users, headers | – |
+//! | `reload.rs` | reading configuration files again | config, metrics, moment, web |
 //! | `simulate.rs`, `simulate/` | a simulated media server | – |
 //!
 //! A test reads the `use crate::` lines and fails on any import that is not in the last column.
@@ -70,11 +72,13 @@ pub mod metrics;
 pub mod moment;
 pub mod reconcile;
 pub mod rehearse;
+pub mod reload;
 pub mod replay;
 pub mod rules;
 pub mod simulate;
 pub mod state;
 pub mod tail;
+pub mod web;
 pub mod wire;
 
 use std::collections::BTreeMap;
@@ -92,10 +96,12 @@ use config::Config;
 use ems_api::Api;
 use files::{Files, Following};
 use http::routes::{self, App};
+use http::serve::Served;
 use ingest::Ingest;
 use metrics::Own;
 use moment::Moment;
 use reconcile::Reconciler;
+use reload::Reloader;
 use rules::Rules;
 use tail::Storage;
 
@@ -127,14 +133,20 @@ pub fn app(config: &Config) -> Result<Arc<App>, Error> {
         ingest.react(Rules::new(&config.rules), offer);
         actions
     });
+    let own = Arc::new(Own::new(Moment::now())?);
+    let reloader = Reloader::new(config.web_file.clone(), &own).map_err(config::Faults)?;
     Ok(Arc::new(App {
         files,
         reconcilers,
         ingest: Arc::new(ingest),
-        own: Arc::new(Own::new(Moment::now())?),
+        own,
         actions,
         telemetry_path: config.telemetry_path.clone(),
         max_body: config.max_body,
+        web: reloader.web(),
+        protect_health: config.protect_health,
+        reloader: Arc::new(reloader),
+        lifecycle: config.lifecycle,
     }))
 }
 
@@ -156,6 +168,9 @@ pub enum Error {
     /// Metrics about ourselves cannot be registered.
     #[error("cannot register the exporter's own metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// The web configuration has got faults since it was checked.
+    #[error("{0}")]
+    Web(#[from] config::Faults),
 }
 
 /// Runs the exporter on `listeners` until `stop`, then lets open requests finish and writes down
@@ -169,9 +184,11 @@ pub async fn run(
     let followings = follow(&app, config)?;
     let mut tasks = JoinSet::new();
     for listener in listeners {
-        let router = routes::router(Arc::clone(&app));
-        tasks.spawn(http::serve::serve(listener, router, Arc::clone(&app.own), stop.clone()));
+        let router = http::gate::gated(&app, routes::router(Arc::clone(&app)));
+        let served = Served { router, web: Some(Arc::clone(&app.web)), own: Arc::clone(&app.own) };
+        tasks.spawn(http::serve::serve(listener, served, stop.clone()));
     }
+    tasks.spawn(Arc::clone(&app.reloader).run(stop.clone()));
     for reconciler in &app.reconcilers {
         let (reconciler, ingest, stop) = (Arc::clone(reconciler), Arc::clone(&app.ingest), stop.clone());
         tasks.spawn(async move { reconciler.run(&ingest, stop).await });

@@ -51,6 +51,8 @@ fn config_of(flags: &Serve) -> anyhow::Result<Config> {
         format: flags.format,
         start: flags.start,
         storage: flags.storage.clone(),
+        web_file: flags.web_file.clone(),
+        lifecycle: flags.lifecycle,
     };
     Ok(Config::load(flags.config_file.as_deref(), &overrides)?)
 }

@@ -44,6 +44,12 @@ const OWN_QUERIES: &[(&str, &str)] = &[
     ),
     ("ems_exporter_http_accept_failures_total", "increase(ems_exporter_http_accept_failures_total[1h]) > 0"),
     ("ems_exporter_http_connections", "ems_exporter_http_connections"),
+    ("ems_exporter_http_handshake_failures_total", "rate(ems_exporter_http_handshake_failures_total[5m])"),
+    (
+        "ems_exporter_web_config_last_load_success_timestamp_seconds",
+        "time() - ems_exporter_web_config_last_load_success_timestamp_seconds",
+    ),
+    ("ems_exporter_web_config_last_reload_successful", "ems_exporter_web_config_last_reload_successful == 0"),
     (
         "ems_exporter_http_connections_accepted_total",
         "rate(ems_exporter_http_connections_accepted_total[5m])",
@@ -73,6 +79,12 @@ pub struct Own {
     pub connections_accepted: IntCounter,
     /// Times that no connection could be accepted.
     pub accept_failures: IntCounter,
+    /// Connections on which TLS could not be agreed on.
+    pub handshake_failures: IntCounter,
+    /// When the web configuration in force was read.
+    web_loaded_at: Gauge,
+    /// Whether the last reading of the web configuration found no fault.
+    web_loaded: IntGauge,
     /// Answers by status code.
     pub responses: IntCounterVec,
     /// Samples on the last page of metrics.
@@ -110,6 +122,18 @@ impl Own {
                 "ems_exporter_http_accept_failures_total",
                 "Times that no HTTP connection could be accepted, such as for want of file descriptors.",
             )?,
+            handshake_failures: IntCounter::new(
+                "ems_exporter_http_handshake_failures_total",
+                "Connections on which TLS could not be agreed on.",
+            )?,
+            web_loaded_at: Gauge::new(
+                "ems_exporter_web_config_last_load_success_timestamp_seconds",
+                "When the web configuration in force was read.",
+            )?,
+            web_loaded: IntGauge::new(
+                "ems_exporter_web_config_last_reload_successful",
+                "Whether the last reading of the web configuration found no fault: 1 or 0.",
+            )?,
             responses: IntCounterVec::new(
                 Opts::new("ems_exporter_http_responses_total", "HTTP answers by status code."),
                 &["code"],
@@ -124,12 +148,16 @@ impl Own {
             )?,
             registry,
         };
-        for code in ["200", "400", "404", "413"] {
+        own.web_loaded(true, config_loaded);
+        for code in ["200", "400", "401", "403", "404", "413", "503"] {
             own.responses.with_label_values(&[code]).inc_by(0);
         }
         own.register(&own.connections)?;
         own.register(&own.connections_accepted)?;
         own.register(&own.accept_failures)?;
+        own.register(&own.handshake_failures)?;
+        own.register(&own.web_loaded_at)?;
+        own.register(&own.web_loaded)?;
         own.register(&own.responses)?;
         own.register(&own.page_samples)?;
         own.register(&own.page_seconds)?;
@@ -139,6 +167,14 @@ impl Own {
     /// Counts an answer.
     pub fn count_response(&self, status: axum::http::StatusCode) {
         self.responses.with_label_values(&[status.as_str()]).inc();
+    }
+
+    /// The web configuration was read at `at`, and put in force if it had no fault.
+    pub fn web_loaded(&self, good: bool, at: Moment) {
+        self.web_loaded.set(i64::from(good));
+        if good {
+            self.web_loaded_at.set(at.seconds());
+        }
     }
 
     fn register(&self, metric: &(impl Collector + Clone + 'static)) -> Result<(), prometheus::Error> {

@@ -4,13 +4,14 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post as posted};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -23,6 +24,8 @@ use crate::ingest::{Ingest, Server};
 use crate::metrics::{self, Own, Sources};
 use crate::moment::Moment;
 use crate::reconcile::Reconciler;
+use crate::reload::Reloader;
+use crate::web::Setup;
 use crate::wire::Refusal;
 
 /// How long a client may take to send a body.
@@ -45,6 +48,14 @@ pub struct App {
     pub telemetry_path: String,
     /// The largest body, in bytes.
     pub max_body: usize,
+    /// How our own pages are served.
+    pub web: Arc<ArcSwap<Setup>>,
+    /// Whether the health pages are for users only, as all other pages are.
+    pub protect_health: bool,
+    /// What reads configuration files again.
+    pub reloader: Arc<Reloader>,
+    /// Whether it may be asked to over HTTP.
+    pub lifecycle: bool,
 }
 
 /// All routes.
@@ -57,6 +68,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route(&app.telemetry_path.clone(), get(telemetry))
         .route("/-/healthy", get(|| async { "ok\n" }))
         .route("/-/ready", get(ready))
+        .route("/-/reload", posted(reload))
         .fallback(unknown)
         .layer(middleware::from_fn_with_state(counted, count))
         .with_state(app)
@@ -219,6 +231,20 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = serde_json::json!({ "ready": reasons.is_empty(), "reasons": reasons }).to_string();
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// Reads configuration files again, for those who may ask for it.
+async fn reload(State(app): State<Arc<App>>) -> Response {
+    if !app.lifecycle {
+        return sentence(
+            StatusCode::FORBIDDEN,
+            "reloading over HTTP is off: --web.enable-lifecycle turns it on",
+        );
+    }
+    match app.reloader.reload().await {
+        Ok(done) => sentence(StatusCode::OK, &done),
+        Err(wrong) => sentence(StatusCode::INTERNAL_SERVER_ERROR, &wrong),
+    }
 }
 
 async fn landing(State(app): State<Arc<App>>) -> Response {

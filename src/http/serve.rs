@@ -6,18 +6,24 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::gate::Visitor;
 use super::socket::Socket;
 use crate::metrics::Own;
+use crate::web::Setup;
 
 /// Most connections that wait to be accepted. The media server opens one for each event, many at a
 /// moment; the kernel makes those beyond this wait for a second and more. Its own limit,
@@ -27,6 +33,8 @@ const BACKLOG: u32 = 4096;
 const CONNECTIONS: usize = 8192;
 /// How long a client may take to send the header section of a request.
 const HEADER_TIME: Duration = Duration::from_secs(10);
+/// How long a client may take to agree on TLS.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// How long we wait before the next try when no connection could be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long open requests may take after we were told to stop.
@@ -52,10 +60,22 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// What is served on a listener.
+#[derive(Debug, Clone)]
+pub struct Served {
+    /// All routes.
+    pub router: Router,
+    /// Whether TLS is spoken; none for plain HTTP whatever is configured.
+    pub web: Option<Arc<ArcSwap<Setup>>>,
+    /// Metrics about ourselves.
+    pub own: Arc<Own>,
+}
+
 /// Answers on `listener` until `stop`, then lets open requests finish.
-pub async fn serve(listener: TcpListener, router: Router, own: Arc<Own>, stop: CancellationToken) {
+pub async fn serve(listener: TcpListener, served: Served, stop: CancellationToken) {
     let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let own = Arc::clone(&served.own);
     let mut failing = false;
     let mut stopped = pin!(stop.cancelled());
     loop {
@@ -64,10 +84,17 @@ pub async fn serve(listener: TcpListener, router: Router, own: Arc<Own>, stop: C
             () = &mut stopped => break,
         };
         match accepted {
-            Ok((stream, permit)) => {
+            Ok((stream, from, permit)) => {
                 failing = false;
                 own.connections_accepted.inc();
-                answer(stream, permit, &router, &own, &graceful);
+                let (served, watcher) = (served.clone(), graceful.watcher());
+                own.connections.inc();
+                let open = own.connections.clone();
+                tokio::spawn(async move {
+                    answer(stream, from, served, watcher).await;
+                    open.dec();
+                    drop(permit);
+                });
             }
             Err(error) => {
                 own.accept_failures.inc();
@@ -88,36 +115,49 @@ pub async fn serve(listener: TcpListener, router: Router, own: Arc<Own>, stop: C
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let permit = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, permit))
+    let (stream, from) = listener.accept().await?;
+    Ok((stream, from, permit))
 }
 
-fn answer(
-    stream: TcpStream,
-    permit: OwnedSemaphorePermit,
-    router: &Router,
-    own: &Arc<Own>,
-    graceful: &GracefulShutdown,
-) {
+/// Agrees on TLS, if it is spoken, and answers until the connection ends.
+async fn answer(stream: TcpStream, from: SocketAddr, served: Served, watcher: Watcher) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("cannot set TCP_NODELAY: {error}");
     }
-    let service = TowerToHyperService::new(router.clone());
+    let visitor = Visitor { address: from.ip().to_canonical() };
+    let Some(tls) = served.web.as_ref().and_then(|web| web.load().tls.clone()) else {
+        return converse(stream, visitor, served.router, watcher).await;
+    };
+    match timeout(HANDSHAKE_TIME, TlsAcceptor::from(tls).accept(stream)).await {
+        Ok(Ok(stream)) => converse(stream, visitor, served.router, watcher).await,
+        Ok(Err(error)) => {
+            served.own.handshake_failures.inc();
+            tracing::debug!("a client did not agree on TLS: {error}");
+        }
+        Err(_) => {
+            served.own.handshake_failures.inc();
+            tracing::debug!("a client did not agree on TLS within {HANDSHAKE_TIME:?}");
+        }
+    }
+}
+
+async fn converse<S>(stream: S, visitor: Visitor, router: Router, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let routes = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(visitor);
+        routes.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME)
         .serve_connection(TokioIo::new(Socket::new(stream)), service);
-    let connection = graceful.watch(connection);
-    let open = own.connections.clone();
-    open.inc();
-    tokio::spawn(async move {
-        // The media server closes as it likes; a broken connection is no news.
-        if let Err(error) = connection.await {
-            tracing::debug!("a connection ended: {error}");
-        }
-        open.dec();
-        drop(permit);
-    });
+    // The media server closes as it likes; a broken connection is no news.
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!("a connection ended: {error}");
+    }
 }

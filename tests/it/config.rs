@@ -118,7 +118,7 @@ fn all_faults_come_at_once_with_their_places() {
         "the configuration has 11 faults:",
         "ems.yml:2:19: web.listen_address is a number, not a text",
         "ems.yml:3:19: web.telemetry_path is not a path of plain characters that starts with /, such as /metrics",
-        "ems.yml:4:3: web.port is not a known key: known here are listen_address, telemetry_path",
+        "ems.yml:4:3: web.port is not a known key: known here are listen_address, telemetry_path, protect_health",
         "ems.yml:5:17: stall.factor is not a number from 1 to 1000",
         "ems.yml:5:31: stall.minimum is not a duration such as 10s or 1h 30m",
         "ems.yml:6:9: limits is a number, not a section with keys",

@@ -87,7 +87,7 @@ async fn answer(stream: &mut TcpStream) -> String {
     }
 }
 
-const TIMER: &str = r#"{"id":5,"payload":{"PID":1,"timerId":9,"triggerCount":1,"value":3},"processId":1,"timestamp":1795364096,"type":"timerTriggered"}"#;
+pub const TIMER: &str = r#"{"id":5,"payload":{"PID":1,"timerId":9,"triggerCount":1,"value":3},"processId":1,"timestamp":1795364096,"type":"timerTriggered"}"#;
 
 #[tokio::test]
 async fn answers_at_once_with_a_reason_phrase_and_a_length_and_closes_only_when_asked() {

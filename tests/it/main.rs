@@ -26,4 +26,5 @@ mod restarts;
 mod rules;
 mod streams;
 mod support;
+mod web;
 mod wire;
