@@ -92,6 +92,13 @@ pub struct Serve {
     #[arg(long = "web.enable-lifecycle", env = "EMS_EXPORTER_WEB_ENABLE_LIFECYCLE")]
     pub lifecycle: bool,
 
+    /// Start although strangers could post events or reload the configuration
+    ///
+    /// Without it the exporter does not start when others than programs on this machine can reach it and nothing is
+    /// asked of them.
+    #[arg(long = "web.insecure", env = "EMS_EXPORTER_WEB_INSECURE")]
+    pub insecure: bool,
+
     /// Event file of the media server to follow, as a shell pattern; may be given more than once
     ///
     /// HTTP notifications are lost while nobody listens; what is in a file is not. Both doors may be open: an event that
@@ -224,8 +231,14 @@ pub struct Replay {
 }
 
 /// The block for `config.lua` that makes a media server post its events to `address`.
-pub fn sink_config(address: &str, server: Option<&str>) -> String {
+pub fn sink_config(address: &str, server: Option<&str>, secret: bool) -> String {
     let path = server.map_or_else(|| "/events".to_owned(), |server| format!("/events/{server}"));
+    let query = if secret { "?secret=SECRET" } else { "" };
+    let hint = if secret {
+        "            -- In place of SECRET: what the exporter's ingest.secret_file holds.\n"
+    } else {
+        ""
+    };
     format!(
         r#"-- For the application's section of config.lua; the server must be restarted to read it.
 -- If there is an eventLogger already, add only the sink to its list, before any sink with
@@ -236,7 +249,7 @@ eventLogger =
     {{
         {{
             type = "RPC",
-            url = "http://{address}{path}",
+{hint}            url = "http://{address}{path}{query}",
             serializerType = "JSON",
             -- No enabledEvents: the server then sends all that the exporter needs.
         }},

@@ -2,6 +2,7 @@
 //! what would be right.
 
 pub mod document;
+mod ingest;
 mod rules;
 pub mod web;
 
@@ -12,11 +13,16 @@ use std::time::Duration;
 use crate::actions;
 use crate::ems_api::{self, Address, Api, Login};
 use crate::family::Settings;
+use crate::guard::{Guard, Secret};
 use crate::ingest::{Known, is_server_name};
 use crate::rules::Rule;
 use crate::tail::{Format, Start};
+use crate::web::Setup;
 
 use document::{Fault, Section};
+
+/// The environment variable that may hold the secret of those who post events.
+pub const SECRET_VARIABLE: &str = "EMS_EXPORTER_INGEST_SECRET";
 
 /// All that can be configured. Every value has a default: with no file and no flag the exporter
 /// runs.
@@ -50,10 +56,10 @@ pub struct Config {
     pub max_servers: usize,
     /// The file with TLS, users and headers, if there is one.
     pub web_file: Option<PathBuf>,
-    /// Whether the health pages are for users only.
-    pub protect_health: bool,
     /// Whether the exporter may be told to reload over HTTP.
     pub lifecycle: bool,
+    /// Where events are posted, and who may.
+    pub ingest: Ingest,
 }
 
 impl Default for Config {
@@ -73,10 +79,19 @@ impl Default for Config {
             max_body: 16 << 20,
             max_servers: 64,
             web_file: None,
-            protect_health: false,
             lifecycle: false,
+            ingest: Ingest::default(),
         }
     }
+}
+
+/// Where events are posted, and who may.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ingest {
+    /// Addresses that take events and tell of our health, and nothing else; then no other takes events.
+    pub listen: Vec<String>,
+    /// Who may.
+    pub guard: Guard,
 }
 
 /// Event files of one media server.
@@ -129,6 +144,8 @@ pub struct Overrides {
     pub web_file: Option<PathBuf>,
     /// `--web.enable-lifecycle`.
     pub lifecycle: bool,
+    /// The secret of those who post events; in the environment only, since flags can be seen by all.
+    pub secret: Option<String>,
 }
 
 /// Every fault of a configuration.
@@ -188,6 +205,12 @@ impl Config {
         if let Some(path) = &overrides.web_file {
             faults.extend(web::load(path).1.err().into_iter().flatten());
         }
+        if let Some(text) = &overrides.secret {
+            match Secret::new(text) {
+                Ok(secret) => config.ingest.guard.secret = Some(secret),
+                Err(wrong) => faults.push(format!("{SECRET_VARIABLE}: what it holds {wrong}")),
+            }
+        }
         config.web_file.clone_from(&overrides.web_file);
         config.lifecycle = overrides.lifecycle;
         config.start = overrides.start.unwrap_or(config.start);
@@ -204,8 +227,11 @@ impl Config {
         if let Some(mut web) = root.section("web", &mut faults) {
             web.texts("listen_address", check_address, &mut self.listen, &mut faults);
             web.text("telemetry_path", check_path, &mut self.telemetry_path, &mut faults);
-            web.truth("protect_health", &mut self.protect_health, &mut faults);
+            web.truth("protect_health", &mut self.ingest.guard.protect_health, &mut faults);
             web.finish(&mut faults);
+        }
+        if let Some(section) = root.section("ingest", &mut faults) {
+            ingest::read(section, &mut self.ingest, &mut faults);
         }
         if let Some(mut series) = root.section("series", &mut faults) {
             series.duration("retention", &mut self.settings.retention, &mut faults);
@@ -275,9 +301,34 @@ impl Config {
         faults
     }
 
-    /// The address at which our own process can be asked how it is.
+    /// What strangers could do with the exporter as it is configured: each a sentence with what prevents it.
+    pub fn exposed(&self, setup: &Setup) -> Vec<String> {
+        let mut sentences = Vec::new();
+        let doors = if self.ingest.listen.is_empty() { &self.listen } else { &self.ingest.listen };
+        if let (true, Some(door)) =
+            (self.ingest.guard.is_open(), doors.iter().find(|door| is_reachable(door)))
+        {
+            sentences.push(format!(
+                "anybody who reaches {door} can post events: set ingest.secret_file or ingest.allow, or listen on a loopback address"
+            ));
+        }
+        let door = self.listen.iter().find(|door| is_reachable(door));
+        if let (true, false, Some(door)) = (self.lifecycle, setup.keeps_strangers_out(), door) {
+            sentences.push(format!(
+                "anybody who reaches {door} can reload the configuration: set basic_auth_users in --web.config.file, or leave out --web.enable-lifecycle"
+            ));
+        }
+        sentences
+    }
+
+    /// All addresses to listen on: those of our pages first, those for events only behind them.
+    pub fn addresses(&self) -> impl Iterator<Item = &String> {
+        self.listen.iter().chain(&self.ingest.listen)
+    }
+
+    /// The address at which programs on this machine can post events and ask how we are.
     pub fn own_address(&self) -> Option<SocketAddr> {
-        let address = self.listen.first()?.to_socket_addrs().ok()?.next()?;
+        let address = self.ingest.listen.first().or(self.listen.first())?.to_socket_addrs().ok()?.next()?;
         let ip = match address.ip() {
             ip if !ip.is_unspecified() => ip,
             std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
@@ -285,6 +336,12 @@ impl Config {
         };
         Some(SocketAddr::new(ip, address.port()))
     }
+}
+
+/// Whether others than this machine's own programs can reach an address.
+fn is_reachable(address: &str) -> bool {
+    let resolved = address.to_socket_addrs();
+    resolved.is_ok_and(|mut addresses| addresses.any(|address| !address.ip().to_canonical().is_loopback()))
 }
 
 /// Reads `servers[].api`. The password comes from a file, so that the configuration holds no secret.

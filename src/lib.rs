@@ -20,10 +20,10 @@
 //!
 //! | file | purpose | imports |
 //! | --- | --- | --- |
-//! | `main.rs` | arguments, configuration, logging, bind, run, exit code | cli, config, ingest, moment, rehearse, replay, simulate, run |
+//! | `main.rs` | arguments, configuration, logging, bind, run, exit code | cli, config, http, ingest, moment, rehearse, replay, simulate, run |
 //! | `lib.rs` | this map; [`run()`] | all |
 //! | `cli.rs` | flags and subcommands | simulate, tail |
-//! | `config.rs` | YAML and flags to [`config::Config`], every fault at once | actions, ems_api, event, family, ingest, rules, tail, web |
+//! | `config.rs` | YAML and flags to [`config::Config`], every fault at once | actions, ems_api, event, family, guard, ingest, rules, tail, web |
 //! | `moment.rs` | a moment of time, in Unix milliseconds | – |
 //! | `wire.rs`, `wire/` | bytes to [`wire::Message`]; reading a field or naming the bad one; limits | moment |
 //! | `event.rs` | message to [`event::Event`]; the list of kinds | wire, family |
@@ -40,7 +40,8 @@
 //! | `rehearse.rs` | what rules would do with the events of a file | config, rules, event, state, ems_api, family, wire, moment |
 //! | `ems_api.rs`, `ems_api/` | the server's runtime API: encoding, commands, one function for each that we use | http, wire |
 //! | `reconcile.rs` | compare state with the server's own lists, correct it, count the corrections | ems_api, family, ingest, state, exposition, moment, wire |
-//! | `http.rs`, `http/` | listeners, routes, requests of our own, tolerance for the server's broken header | ingest, files, reconcile, actions, exposition, metrics, moment, reload, web, wire |
+//! | `http.rs`, `http/` | listeners, routes, requests of our own, tolerance for the server's broken header | guard, ingest, files, reconcile, actions, exposition, metrics, moment, reload, web, wire |
+//! | `guard.rs` | who may post events: secret and addresses | wire |
 //! | `web.rs`, `web/` | how our own pages are served: TLS, users, headers | – |
 //! | `reload.rs` | reading configuration files again | config, metrics, moment, web |
 //! | `simulate.rs`, `simulate/` | a simulated media server | – |
@@ -66,6 +67,7 @@ pub mod event;
 pub mod exposition;
 pub mod family;
 pub mod files;
+pub mod guard;
 pub mod http;
 pub mod ingest;
 pub mod metrics;
@@ -85,6 +87,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -95,6 +98,7 @@ use actions::Actions;
 use config::Config;
 use ems_api::Api;
 use files::{Files, Following};
+use http::gate::{self, Side};
 use http::routes::{self, App};
 use http::serve::Served;
 use ingest::Ingest;
@@ -144,7 +148,7 @@ pub fn app(config: &Config) -> Result<Arc<App>, Error> {
         telemetry_path: config.telemetry_path.clone(),
         max_body: config.max_body,
         web: reloader.web(),
-        protect_health: config.protect_health,
+        guard: Arc::new(ArcSwap::from_pointee(config.ingest.guard.clone())),
         reloader: Arc::new(reloader),
         lifecycle: config.lifecycle,
     }))
@@ -173,7 +177,7 @@ pub enum Error {
     Web(#[from] config::Faults),
 }
 
-/// Runs the exporter on `listeners` until `stop`, then lets open requests finish and writes down
+/// Runs the exporter on `listeners`, those of [`Config::addresses`] in that order, until `stop`, then lets open requests finish and writes down
 /// how far event files have been read.
 pub async fn run(
     app: Arc<App>,
@@ -183,9 +187,16 @@ pub async fn run(
 ) -> Result<(), Error> {
     let followings = follow(&app, config)?;
     let mut tasks = JoinSet::new();
-    for listener in listeners {
-        let router = http::gate::gated(&app, routes::router(Arc::clone(&app)));
-        let served = Served { router, web: Some(Arc::clone(&app.web)), own: Arc::clone(&app.own) };
+    for (place, listener) in listeners.into_iter().enumerate() {
+        let side = match () {
+            () if place >= config.listen.len() => Side::Ingest,
+            () if config.ingest.listen.is_empty() => Side::Both,
+            () => Side::Web,
+        };
+        let router = gate::gated(&app, side, routes::router(Arc::clone(&app)));
+        // Media servers speak no TLS.
+        let web = (side != Side::Ingest).then(|| Arc::clone(&app.web));
+        let served = Served { router, web, own: Arc::clone(&app.own) };
         tasks.spawn(http::serve::serve(listener, served, stop.clone()));
     }
     tasks.spawn(Arc::clone(&app.reloader).run(stop.clone()));

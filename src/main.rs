@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Read, Write};
 use std::net::TcpStream;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -11,8 +12,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use ems_exporter::cli::{self, Cli, Command, LogFormat, LogLevel, Serve, sink_config};
-use ems_exporter::config::{Config, Overrides, Remote};
+use ems_exporter::config::{Config, Overrides, Remote, SECRET_VARIABLE};
 use ems_exporter::ems_api::PATIENCE;
+use ems_exporter::http::routes::App;
 use ems_exporter::ingest::DEFAULT_SERVER;
 use ems_exporter::moment::Moment;
 use ems_exporter::simulate::{self, Simulation, Target, Truth};
@@ -53,6 +55,7 @@ fn config_of(flags: &Serve) -> anyhow::Result<Config> {
         storage: flags.storage.clone(),
         web_file: flags.web_file.clone(),
         lifecycle: flags.lifecycle,
+        secret: std::env::var(SECRET_VARIABLE).ok(),
     };
     Ok(Config::load(flags.config_file.as_deref(), &overrides)?)
 }
@@ -81,11 +84,31 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 async fn bind(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
-    for address in &config.listen {
+    for address in config.addresses() {
         let listener = ems_exporter::listen(address).await;
         listeners.push(listener.with_context(|| format!("cannot listen on {address}"))?);
     }
     Ok(listeners)
+}
+
+/// The exporter, unless strangers could do too much with it.
+fn app_of(config: &Config, flags: &Serve) -> anyhow::Result<Arc<App>> {
+    let app = ems_exporter::app(config)?;
+    let setup = app.web.load();
+    let exposed = config.exposed(&setup);
+    for sentence in &exposed {
+        tracing::warn!("INSECURE: {sentence}");
+    }
+    if !exposed.is_empty() && !flags.insecure {
+        bail!("{}; --web.insecure starts all the same", exposed.join("; "));
+    }
+    if setup.tls.is_some() && config.ingest.listen.is_empty() {
+        tracing::warn!(
+            "media servers cannot post events over TLS: ingest.listen_address gives them plain HTTP"
+        );
+    }
+    drop(setup);
+    Ok(app)
 }
 
 /// Cancelled by the first SIGINT or SIGTERM.
@@ -109,13 +132,14 @@ fn serve(flags: &Serve) -> anyhow::Result<()> {
     let config = config_of(flags)?;
     start_logging(flags.log_level, flags.log_format);
     runtime()?.block_on(async {
+        let app = app_of(&config, flags)?;
         let listeners = bind(&config).await?;
         let stop = stop_signal()?;
         for listener in &listeners {
             let address = listener.local_addr()?;
             tracing::info!(%address, path = config.telemetry_path, "listening for events and scrapes");
         }
-        ems_exporter::run(ems_exporter::app(&config)?, &config, listeners, stop).await?;
+        ems_exporter::run(app, &config, listeners, stop).await?;
         tracing::info!("stopped");
         Ok(())
     })
@@ -123,6 +147,11 @@ fn serve(flags: &Serve) -> anyhow::Result<()> {
 
 fn demo(flags: &Serve, streams: usize, speed: f64) -> anyhow::Result<()> {
     let config = config_of(flags)?;
+    if config.ingest.guard.secret.is_some() || !config.ingest.listen.is_empty() {
+        bail!(
+            "the demo posts its events as they come: leave out ingest.secret_file and ingest.listen_address"
+        );
+    }
     start_logging(flags.log_level, flags.log_format);
     runtime()?.block_on(async {
         let listeners = bind(&config).await?;
@@ -152,7 +181,7 @@ fn demo(flags: &Serve, streams: usize, speed: f64) -> anyhow::Result<()> {
             config.apis = vec![Remote { server, address, login: None, timeout: PATIENCE }];
         }
         let exporter = CancellationToken::new();
-        let (app, stopping) = (ems_exporter::app(&config)?, exporter.clone());
+        let (app, stopping) = (app_of(&config, flags)?, exporter.clone());
         let running = tokio::spawn(async move { ems_exporter::run(app, &config, listeners, stopping).await });
         simulation.run(stop.cancelled()).await?;
         exporter.cancel();
@@ -172,6 +201,7 @@ fn simulate(options: simulate::Options) -> anyhow::Result<()> {
 
 fn check_config(flags: &Serve) -> anyhow::Result<()> {
     let config = config_of(flags)?;
+    app_of(&config, flags)?;
     let servers = match config.servers.len() {
         0 => "any server".to_owned(),
         1 => "1 server".to_owned(),
@@ -244,7 +274,7 @@ fn print_sink_config(flags: &Serve, server: Option<&str>) -> anyhow::Result<()> 
         }
     }
     let address = config.own_address().context("the address to post to cannot be resolved")?;
-    say(&sink_config(&address.to_string(), server));
+    say(&sink_config(&address.to_string(), server, config.ingest.guard.secret.is_some()));
     Ok(())
 }
 

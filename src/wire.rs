@@ -96,11 +96,13 @@ pub enum Reason {
     Server,
     /// The sender broke off before the body was whole.
     Aborted,
+    /// Who sent it may not.
+    Forbidden,
 }
 
 impl Reason {
     /// Every reason, in the order of the metrics.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Empty,
         Self::Format,
         Self::Syntax,
@@ -111,6 +113,7 @@ impl Reason {
         Self::BadField,
         Self::Server,
         Self::Aborted,
+        Self::Forbidden,
     ];
 
     /// The value of the label `reason`.
@@ -126,6 +129,7 @@ impl Reason {
             Self::BadField => "bad_field",
             Self::Server => "server",
             Self::Aborted => "aborted",
+            Self::Forbidden => "forbidden",
         }
     }
 }
@@ -187,6 +191,9 @@ pub enum Refusal {
     /// See [`Reason::Aborted`].
     #[error("the sender broke off before the body was whole")]
     Aborted,
+    /// See [`Reason::Forbidden`].
+    #[error("{0}")]
+    Forbidden(&'static str),
 }
 
 impl Refusal {
@@ -209,6 +216,7 @@ impl Refusal {
             Self::BadField { .. } => Reason::BadField,
             Self::Server(_) => Reason::Server,
             Self::Aborted => Reason::Aborted,
+            Self::Forbidden(_) => Reason::Forbidden,
         })
     }
 }

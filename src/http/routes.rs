@@ -19,6 +19,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use crate::actions::Actions;
 use crate::exposition::Style;
 use crate::files::Files;
+use crate::guard::Guard;
 use crate::ingest::tally::Door;
 use crate::ingest::{Ingest, Server};
 use crate::metrics::{self, Own, Sources};
@@ -50,8 +51,8 @@ pub struct App {
     pub max_body: usize,
     /// How our own pages are served.
     pub web: Arc<ArcSwap<Setup>>,
-    /// Whether the health pages are for users only, as all other pages are.
-    pub protect_health: bool,
+    /// Who may do what.
+    pub guard: Arc<ArcSwap<Guard>>,
     /// What reads configuration files again.
     pub reloader: Arc<Reloader>,
     /// Whether it may be asked to over HTTP.
@@ -127,10 +128,11 @@ async fn read(body: Body, limit: usize) -> Result<Bytes, Refusal> {
     }
 }
 
-const fn refusal_status(refusal: &Refusal) -> StatusCode {
+pub(super) const fn refusal_status(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::Size(_) => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::Servers(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
         Refusal::Empty
         | Refusal::Format
         | Refusal::Syntax { .. }
@@ -268,13 +270,17 @@ async fn only_post() -> Response {
     response
 }
 
+/// Says where things are. The path is repeated only where it cannot hold a secret: a sink may have been given a URL that
+/// is wrong in another place.
 async fn unknown(State(app): State<Arc<App>>, method: Method, uri: Uri) -> Response {
     let hint = if method == Method::POST {
         "events are posted to /events, /events/NAME or /".to_owned()
     } else {
         format!("the metrics are at {}", app.telemetry_path)
     };
-    sentence(StatusCode::NOT_FOUND, &format!("there is nothing at {}: {hint}", uri.path()))
+    let safe = method != Method::POST && !uri.path().starts_with("/events");
+    let place = if safe { uri.path() } else { "this path" };
+    sentence(StatusCode::NOT_FOUND, &format!("there is nothing at {place}: {hint}"))
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ fn everything_can_be_set() {
 #[test]
 fn the_runtime_api_of_a_server_is_read_with_its_password_from_a_file() {
     let mut password = tempfile::NamedTempFile::new().unwrap();
-    writeln!(password, "secret").unwrap();
+    writeln!(password, "hunter2").unwrap();
     let config = load(&format!(
         "servers:\n  - name: west\n    api: {{url: 'http://ems:8888/apiproxy', username: me, password_file: {}, timeout: 2s}}\n  \
          - {{name: east, api: {{url: 'http://127.0.0.1'}}}}\nreconcile: {{interval: 10s}}\n",
@@ -62,8 +62,8 @@ fn the_runtime_api_of_a_server_is_read_with_its_password_from_a_file() {
         (west.server.as_str(), west.address.to_string()),
         ("west", "http://ems:8888/apiproxy".to_owned())
     );
-    assert_eq!(west.login.as_ref().unwrap().password, "secret");
-    assert!(!format!("{config:?}").contains("secret"), "a password is never printed");
+    assert_eq!(west.login.as_ref().unwrap().password, "hunter2");
+    assert!(!format!("{config:?}").contains("hunter2"), "a password is never printed");
     assert_eq!(
         (east.address.to_string(), east.timeout),
         ("http://127.0.0.1:7777".to_owned(), Duration::from_secs(5))
@@ -126,7 +126,7 @@ fn all_faults_come_at_once_with_their_places() {
         "ems.yml:9:5: servers[].name is missing: every server needs a name",
         "ems.yml:10:11: servers[].name is not 1 to 64 letters, digits, dots, dashes and underscores",
         "ems.yml:12:5: servers[].name is used twice: names must differ",
-        "ems.yml:7:1: server is not a known key: known here are web, series, stall, limits, servers, reconcile, events, storage, actions, rules",
+        "ems.yml:7:1: server is not a known key: known here are web, ingest, series, stall, limits, servers, reconcile, events, storage, actions, rules",
     ];
     let lines: Vec<&str> = faults.lines().map(str::trim).collect();
     assert_eq!(lines, expected);

@@ -12,6 +12,7 @@ mod files;
 mod golden;
 #[path = "../dashboards/grafana.rs"]
 mod grafana;
+mod guard;
 mod happenings;
 mod house;
 mod http;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ems_exporter::config::{Config, Faults, web};
+use ems_exporter::config::{Config, Faults, Ingest, web};
+use ems_exporter::guard::Guard;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -187,7 +188,11 @@ async fn pages_are_for_users_and_events_and_health_for_all() {
     for path in ["/-/healthy", "/-/ready"] {
         assert!(exporter.get(path).await.starts_with("HTTP/1.1 200"), "{path}");
     }
-    let closed = Exporter::with(&Config { protect_health: true, ..with_file(file) }).await;
+    let closed = Exporter::with(&Config {
+        ingest: Ingest { guard: Guard { protect_health: true, ..Guard::default() }, ..Ingest::default() },
+        ..with_file(file)
+    })
+    .await;
     assert!(closed.get("/-/healthy").await.starts_with("HTTP/1.1 401"));
     assert!(closed.raw(&get("/-/healthy", &basic("me:secret"))).await.starts_with("HTTP/1.1 200"));
 }
