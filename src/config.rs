@@ -60,6 +60,17 @@ pub struct Config {
     pub lifecycle: bool,
     /// Where events are posted, and who may.
     pub ingest: Ingest,
+    /// Where all this was read.
+    pub origin: Origin,
+}
+
+/// Where a configuration was read, to read it again.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Origin {
+    /// The file, if there is one.
+    pub file: Option<PathBuf>,
+    /// What overrides it.
+    pub overrides: Overrides,
 }
 
 impl Default for Config {
@@ -81,6 +92,7 @@ impl Default for Config {
             web_file: None,
             lifecycle: false,
             ingest: Ingest::default(),
+            origin: Origin::default(),
         }
     }
 }
@@ -126,7 +138,7 @@ impl Remote {
 }
 
 /// What flags and environment say; each overrides the file.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Overrides {
     /// `--web.listen-address`.
     pub listen: Vec<String>,
@@ -144,8 +156,6 @@ pub struct Overrides {
     pub web_file: Option<PathBuf>,
     /// `--web.enable-lifecycle`.
     pub lifecycle: bool,
-    /// The secret of those who post events; in the environment only, since flags can be seen by all.
-    pub secret: Option<String>,
 }
 
 /// Every fault of a configuration.
@@ -160,10 +170,30 @@ fn list(faults: &[String]) -> String {
 }
 
 impl Config {
-    /// Reads the file, if there is one, and lets the flags override it.
+    /// Reads the file, if there is one, lets the flags override it, and looks whether the web configuration has faults
+    /// too.
     pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Self, Faults> {
+        let web_file = overrides.web_file.as_deref();
+        let web = web_file.and_then(|path| web::load(path).1.err()).unwrap_or_default();
+        match Self::load_own(file, overrides) {
+            Ok(config) if web.is_empty() => Ok(config),
+            Ok(_) => Err(Faults(web)),
+            Err(Faults(mut faults)) => {
+                faults.extend(web);
+                Err(Faults(faults))
+            }
+        }
+    }
+
+    /// Reads it again from where it was read, without the web configuration, which is read on its own.
+    pub fn load_again(&self) -> Result<Self, Faults> {
+        Self::load_own(self.origin.file.as_deref(), &self.origin.overrides)
+    }
+
+    fn load_own(file: Option<&Path>, overrides: &Overrides) -> Result<Self, Faults> {
         let mut config = Self::default();
         let mut faults = Vec::new();
+        config.origin = Origin { file: file.map(Path::to_owned), overrides: overrides.clone() };
         if let Some(path) = file {
             match std::fs::read_to_string(path) {
                 Ok(text) => {
@@ -202,11 +232,9 @@ impl Config {
             let source = Source { server: None, patterns: overrides.files.clone(), format: overrides.format };
             config.sources = vec![source];
         }
-        if let Some(path) = &overrides.web_file {
-            faults.extend(web::load(path).1.err().into_iter().flatten());
-        }
-        if let Some(text) = &overrides.secret {
-            match Secret::new(text) {
+        // Not a flag, since those can be seen by all.
+        if let Ok(text) = std::env::var(SECRET_VARIABLE) {
+            match Secret::new(&text) {
                 Ok(secret) => config.ingest.guard.secret = Some(secret),
                 Err(wrong) => faults.push(format!("{SECRET_VARIABLE}: what it holds {wrong}")),
             }
@@ -299,6 +327,47 @@ impl Config {
         self.rules = rules::read_rules(sections, &self.servers, &self.apis, &mut faults);
         root.finish(&mut faults);
         faults
+    }
+
+    /// The keys that `other` sets otherwise and that only a restart puts in force.
+    pub fn frozen_changes(&self, other: &Self) -> Vec<&'static str> {
+        let Self {
+            listen,
+            telemetry_path,
+            servers,
+            sources,
+            apis,
+            reconcile_interval,
+            rules: _,
+            actions,
+            start,
+            storage,
+            settings,
+            max_body,
+            max_servers,
+            web_file: _,
+            lifecycle: _,
+            ingest: Ingest { listen: ingest_listen, guard: _ },
+            origin: _,
+        } = self;
+        let limits = (settings.streams, *max_body, *max_servers);
+        let other_limits = (other.settings.streams, other.max_body, other.max_servers);
+        let stall = (settings.stall_factor, settings.stall_minimum);
+        let other_stall = (other.settings.stall_factor, other.settings.stall_minimum);
+        let same = [
+            ("web.listen_address", *listen == other.listen),
+            ("web.telemetry_path", *telemetry_path == other.telemetry_path),
+            ("ingest.listen_address", *ingest_listen == other.ingest.listen),
+            ("series", settings.retention == other.settings.retention),
+            ("stall", stall == other_stall),
+            ("limits", limits == other_limits),
+            ("servers", *servers == other.servers && *sources == other.sources && *apis == other.apis),
+            ("reconcile", *reconcile_interval == other.reconcile_interval),
+            ("events", *start == other.start),
+            ("storage", *storage == other.storage),
+            ("actions", *actions == other.actions),
+        ];
+        same.iter().filter(|(_, same)| !same).map(|(key, _)| *key).collect()
     }
 
     /// What strangers could do with the exporter as it is configured: each a sentence with what prevents it.

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use crate::event;
@@ -118,7 +119,7 @@ pub type Offer = Box<dyn Fn(Vec<Call>) + Send + Sync>;
 
 /// What is done when something happens.
 struct Reactions {
-    rules: Rules,
+    rules: ArcSwap<Rules>,
     offer: Offer,
 }
 
@@ -132,7 +133,7 @@ impl Reactions {
     /// Offers what rules decide on an occasion. It is called under the server's lock, so that calls
     /// come in the order of their events.
     fn react(&self, occasion: &Occasion, state: &State) {
-        let calls = self.rules.decide(occasion, state);
+        let calls = self.rules.load().decide(occasion, state);
         if !calls.is_empty() {
             (self.offer)(calls);
         }
@@ -173,7 +174,16 @@ impl Ingest {
 
     /// From now on asks these rules, and hands over what they decide.
     pub fn react(&mut self, rules: Rules, offer: Offer) {
-        self.reactions = Some(Reactions { rules, offer });
+        self.reactions = Some(Reactions { rules: ArcSwap::from_pointee(rules), offer });
+    }
+
+    /// From now on asks these rules instead; says whether any were asked before.
+    pub fn change_rules(&self, rules: Rules) -> bool {
+        let Some(reactions) = &self.reactions else {
+            return false;
+        };
+        reactions.rules.store(Arc::new(rules));
+        true
     }
 
     /// Every server, by name.
@@ -355,7 +365,7 @@ fn apply(
         Seen::Never => {}
         Seen::AtAnotherTime => event.sender.again = true,
     }
-    let reactions = reactions.filter(|reactions| reactions.rules.listens(event.kind));
+    let reactions = reactions.filter(|reactions| reactions.rules.load().listens(event.kind));
     let input = reactions.and_then(|_| Occasion::input(&event, &inner.state));
     let applied = inner.state.apply(&event, now);
     if applied.restarted {

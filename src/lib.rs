@@ -43,7 +43,7 @@
 //! | `http.rs`, `http/` | listeners, routes, requests of our own, tolerance for the server's broken header | guard, ingest, files, reconcile, actions, exposition, metrics, moment, reload, web, wire |
 //! | `guard.rs` | who may post events: secret and addresses | wire |
 //! | `web.rs`, `web/` | how our own pages are served: TLS, users, headers | – |
-//! | `reload.rs` | reading configuration files again | config, metrics, moment, web |
+//! | `reload.rs` | reading configuration files again | actions, config, guard, ingest, metrics, moment, rules, web |
 //! | `simulate.rs`, `simulate/` | a simulated media server | – |
 //!
 //! A test reads the `use crate::` lines and fails on any import that is not in the last column.
@@ -87,7 +87,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -138,17 +137,18 @@ pub fn app(config: &Config) -> Result<Arc<App>, Error> {
         actions
     });
     let own = Arc::new(Own::new(Moment::now())?);
-    let reloader = Reloader::new(config.web_file.clone(), &own).map_err(config::Faults)?;
+    let ingest = Arc::new(ingest);
+    let reloader = Reloader::new(config, &ingest, actions.as_ref(), &own)?;
     Ok(Arc::new(App {
         files,
         reconcilers,
-        ingest: Arc::new(ingest),
+        ingest,
         own,
         actions,
         telemetry_path: config.telemetry_path.clone(),
         max_body: config.max_body,
         web: reloader.web(),
-        guard: Arc::new(ArcSwap::from_pointee(config.ingest.guard.clone())),
+        guard: reloader.guard(),
         reloader: Arc::new(reloader),
         lifecycle: config.lifecycle,
     }))

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use ems_exporter::cli::{self, Cli, Command, LogFormat, LogLevel, Serve, sink_config};
-use ems_exporter::config::{Config, Overrides, Remote, SECRET_VARIABLE};
+use ems_exporter::config::{Config, Overrides, Remote};
 use ems_exporter::ems_api::PATIENCE;
 use ems_exporter::http::routes::App;
 use ems_exporter::ingest::DEFAULT_SERVER;
@@ -55,7 +55,6 @@ fn config_of(flags: &Serve) -> anyhow::Result<Config> {
         storage: flags.storage.clone(),
         web_file: flags.web_file.clone(),
         lifecycle: flags.lifecycle,
-        secret: std::env::var(SECRET_VARIABLE).ok(),
     };
     Ok(Config::load(flags.config_file.as_deref(), &overrides)?)
 }

@@ -42,6 +42,7 @@ const OWN_QUERIES: &[(&str, &str)] = &[
         "ems_exporter_config_last_load_success_timestamp_seconds",
         "time() - ems_exporter_config_last_load_success_timestamp_seconds",
     ),
+    ("ems_exporter_config_last_reload_successful", "ems_exporter_config_last_reload_successful == 0"),
     ("ems_exporter_http_accept_failures_total", "increase(ems_exporter_http_accept_failures_total[1h]) > 0"),
     ("ems_exporter_http_connections", "ems_exporter_http_connections"),
     ("ems_exporter_http_handshake_failures_total", "rate(ems_exporter_http_handshake_failures_total[5m])"),
@@ -81,6 +82,10 @@ pub struct Own {
     pub accept_failures: IntCounter,
     /// Connections on which TLS could not be agreed on.
     pub handshake_failures: IntCounter,
+    /// When the configuration in force was read.
+    loaded_at: Gauge,
+    /// Whether the last reading of the configuration found no fault.
+    loaded: IntGauge,
     /// When the web configuration in force was read.
     web_loaded_at: Gauge,
     /// Whether the last reading of the web configuration found no fault.
@@ -104,12 +109,6 @@ impl Own {
             info.set(1);
             registry.register(Box::new(info))
         })?;
-        let loaded = Gauge::new(
-            "ems_exporter_config_last_load_success_timestamp_seconds",
-            "When the configuration in force was read.",
-        )?;
-        loaded.set(config_loaded.seconds());
-        registry.register(Box::new(loaded))?;
         #[cfg(target_os = "linux")]
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         let own = Self {
@@ -125,6 +124,14 @@ impl Own {
             handshake_failures: IntCounter::new(
                 "ems_exporter_http_handshake_failures_total",
                 "Connections on which TLS could not be agreed on.",
+            )?,
+            loaded_at: Gauge::new(
+                "ems_exporter_config_last_load_success_timestamp_seconds",
+                "When the configuration in force was read.",
+            )?,
+            loaded: IntGauge::new(
+                "ems_exporter_config_last_reload_successful",
+                "Whether the last reading of the configuration found no fault: 1 or 0.",
             )?,
             web_loaded_at: Gauge::new(
                 "ems_exporter_web_config_last_load_success_timestamp_seconds",
@@ -148,6 +155,7 @@ impl Own {
             )?,
             registry,
         };
+        own.config_loaded(true, config_loaded);
         own.web_loaded(true, config_loaded);
         for code in ["200", "400", "401", "403", "404", "413", "503"] {
             own.responses.with_label_values(&[code]).inc_by(0);
@@ -156,6 +164,8 @@ impl Own {
         own.register(&own.connections_accepted)?;
         own.register(&own.accept_failures)?;
         own.register(&own.handshake_failures)?;
+        own.register(&own.loaded_at)?;
+        own.register(&own.loaded)?;
         own.register(&own.web_loaded_at)?;
         own.register(&own.web_loaded)?;
         own.register(&own.responses)?;
@@ -167,6 +177,14 @@ impl Own {
     /// Counts an answer.
     pub fn count_response(&self, status: axum::http::StatusCode) {
         self.responses.with_label_values(&[status.as_str()]).inc();
+    }
+
+    /// The configuration was read at `at`, and put in force if it had no fault.
+    pub fn config_loaded(&self, good: bool, at: Moment) {
+        self.loaded.set(i64::from(good));
+        if good {
+            self.loaded_at.set(at.seconds());
+        }
     }
 
     /// The web configuration was read at `at`, and put in force if it had no fault.

@@ -1,6 +1,5 @@
 //! Reading configuration files again while the exporter runs. A file with faults leaves in force what was.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,9 +7,13 @@ use arc_swap::ArcSwap;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::config;
+use crate::actions::Actions;
+use crate::config::{self, Config, Faults};
+use crate::guard::Guard;
+use crate::ingest::Ingest;
 use crate::metrics::Own;
 use crate::moment::Moment;
+use crate::rules::Rules;
 use crate::web::{Files, Setup};
 
 /// From one look at the files of the web configuration to the next.
@@ -20,22 +23,35 @@ const POLL: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Reloader {
     own: Arc<Own>,
+    ingest: Arc<Ingest>,
+    actions: Option<Arc<Actions>>,
+    guard: Arc<ArcSwap<Guard>>,
     web: Arc<ArcSwap<Setup>>,
-    web_file: Option<PathBuf>,
+    /// What is in force.
+    config: Mutex<Config>,
     /// What the files of the web configuration looked like when they were last read.
     seen: Mutex<Files>,
 }
 
 impl Reloader {
-    /// Reads the web configuration for the first time.
-    pub fn new(web_file: Option<PathBuf>, own: &Arc<Own>) -> Result<Self, Vec<String>> {
-        let (seen, setup) =
-            web_file.as_deref().map_or_else(|| (Files::default(), Ok(Setup::default())), config::web::load);
-        own.web_loaded(true, Moment::now());
+    /// Reads the web configuration for the first time; the other has been read.
+    pub fn new(
+        config: &Config,
+        ingest: &Arc<Ingest>,
+        actions: Option<&Arc<Actions>>,
+        own: &Arc<Own>,
+    ) -> Result<Self, Faults> {
+        let (seen, setup) = match &config.web_file {
+            Some(path) => config::web::load(path),
+            None => (Files::default(), Ok(Setup::default())),
+        };
         Ok(Self {
             own: Arc::clone(own),
-            web: Arc::new(ArcSwap::from_pointee(setup?)),
-            web_file,
+            ingest: Arc::clone(ingest),
+            actions: actions.cloned(),
+            guard: Arc::new(ArcSwap::from_pointee(config.ingest.guard.clone())),
+            web: Arc::new(ArcSwap::from_pointee(setup.map_err(Faults)?)),
+            config: Mutex::new(config.clone()),
             seen: Mutex::new(seen),
         })
     }
@@ -45,11 +61,20 @@ impl Reloader {
         Arc::clone(&self.web)
     }
 
+    /// The guard in force.
+    pub fn guard(&self) -> Arc<ArcSwap<Guard>> {
+        Arc::clone(&self.guard)
+    }
+
     /// Reads everything again; says what came of it, or what is wrong.
     pub async fn reload(self: &Arc<Self>) -> Result<String, String> {
         let all = Arc::clone(self);
-        let done = tokio::task::spawn_blocking(move || all.read_web()).await;
-        done.unwrap_or_else(|_| Err("the files could not be read: the reading failed".to_owned()))
+        let done = tokio::task::spawn_blocking(move || (all.read_config(), all.read_web()));
+        match done.await {
+            Ok((Ok(config), Ok(web))) => Ok(format!("{config}\n{web}")),
+            Ok((Ok(one) | Err(one), Ok(other) | Err(other))) => Err(format!("{one}\n{other}")),
+            Err(_) => Err("the files could not be read: the reading failed".to_owned()),
+        }
     }
 
     /// Reads again on SIGHUP, and the web configuration when its files change, until `stop`.
@@ -57,6 +82,7 @@ impl Reloader {
         let mut hangups = signal(SignalKind::hangup())
             .inspect_err(|error| tracing::warn!("cannot listen for SIGHUP: {error}"))
             .ok();
+        let has_web_file = self.config().web_file.is_some();
         let mut polls = tokio::time::interval(POLL);
         loop {
             let hangup = async {
@@ -71,7 +97,7 @@ impl Reloader {
                     // What came of it has been logged.
                     self.reload().await.ok();
                 }
-                _ = polls.tick(), if self.web_file.is_some() => {
+                _ = polls.tick(), if has_web_file => {
                     let all = Arc::clone(&self);
                     tokio::task::spawn_blocking(move || all.read_changed_web()).await.ok();
                 }
@@ -91,13 +117,57 @@ impl Reloader {
         }
     }
 
+    fn config(&self) -> MutexGuard<'_, Config> {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the configuration, and puts in force what can be without a restart.
+    fn read_config(&self) -> Result<String, String> {
+        // Held while reading, so that what was read last is in force.
+        let mut config = self.config();
+        let new = config.load_again().map_err(|faults| {
+            self.own.config_loaded(false, Moment::now());
+            tracing::error!("the configuration stays as it was: {faults}");
+            format!("the configuration stays as it was: {faults}")
+        })?;
+        let mut frozen = config.frozen_changes(&new);
+        if new.ingest.guard != config.ingest.guard {
+            self.guard.store(Arc::new(new.ingest.guard.clone()));
+            config.ingest.guard = new.ingest.guard;
+        }
+        if new.rules != config.rules {
+            // Rules are checked against the servers beside them, which are not those in force.
+            if frozen.contains(&"servers") || !self.ingest.change_rules(Rules::new(&new.rules)) {
+                frozen.push("rules");
+            } else {
+                let servers: Vec<&str> = config.servers.iter().map(|known| known.name.as_str()).collect();
+                if let Some(actions) = &self.actions {
+                    actions.know(&new.rules, &servers);
+                }
+                config.rules = new.rules;
+            }
+        }
+        self.own.config_loaded(true, Moment::now());
+        if frozen.is_empty() {
+            tracing::info!("the configuration was read again");
+            return Ok("the configuration was read again".to_owned());
+        }
+        let keys = frozen.join(", ");
+        tracing::warn!(
+            "the configuration was read again, but these keys take effect after a restart only: {keys}"
+        );
+        Ok(format!(
+            "the configuration was read again, but these keys take effect after a restart only: {keys}"
+        ))
+    }
+
     fn read_web(&self) -> Result<String, String> {
-        let Some(path) = &self.web_file else {
+        let Some(path) = self.config().web_file.clone() else {
             return Ok("there is no web configuration file".to_owned());
         };
         // Held while reading, so that what was read last is in force.
         let mut seen = self.seen();
-        let (files, setup) = config::web::load(path);
+        let (files, setup) = config::web::load(&path);
         *seen = files;
         match setup {
             Ok(setup) => {
@@ -108,7 +178,7 @@ impl Reloader {
             }
             Err(faults) => {
                 self.own.web_loaded(false, Moment::now());
-                let faults = config::Faults(faults);
+                let faults = Faults(faults);
                 tracing::error!("the web configuration stays as it was: {faults}");
                 Err(format!("the web configuration stays as it was: {faults}"))
             }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use ems_exporter::config::{Config, Overrides};
+use ems_exporter::config::{Config, Origin, Overrides};
 use ems_exporter::tail::{Format, Start};
 
 pub fn load(text: &str) -> Result<Config, String> {
@@ -16,8 +16,9 @@ pub fn load(text: &str) -> Result<Config, String> {
 
 #[test]
 fn nothing_at_all_is_a_good_configuration() {
-    assert_eq!(load("").unwrap(), Config::default());
-    assert_eq!(load("# only a comment\n").unwrap(), Config::default());
+    for text in ["", "# only a comment\n"] {
+        assert_eq!(Config { origin: Origin::default(), ..load(text).unwrap() }, Config::default());
+    }
     assert_eq!(Config::load(None, &Overrides::default()).unwrap().listen, ["127.0.0.1:10777"]);
 }
 

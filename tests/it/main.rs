@@ -23,6 +23,7 @@ mod reactions;
 mod reconcile;
 mod recorded;
 mod rehearse;
+mod reload;
 mod restarts;
 mod rules;
 mod streams;
