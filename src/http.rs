@@ -2,6 +2,8 @@
 
 pub mod exchange;
 pub mod gate;
+pub mod intake;
+pub mod patient;
 pub mod routes;
 pub mod serve;
 pub mod socket;

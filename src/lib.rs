@@ -98,6 +98,7 @@ use config::Config;
 use ems_api::Api;
 use files::{Files, Following};
 use http::gate::{self, Side};
+use http::intake::Intake;
 use http::routes::{self, App};
 use http::serve::Served;
 use ingest::Ingest;
@@ -146,7 +147,7 @@ pub fn app(config: &Config) -> Result<Arc<App>, Error> {
         own,
         actions,
         telemetry_path: config.telemetry_path.clone(),
-        max_body: config.max_body,
+        intake: Intake::new(config.max_body),
         web: reloader.web(),
         guard: reloader.guard(),
         reloader: Arc::new(reloader),
@@ -187,6 +188,7 @@ pub async fn run(
 ) -> Result<(), Error> {
     let followings = follow(&app, config)?;
     let mut tasks = JoinSet::new();
+    let room = http::serve::room() / listeners.len().max(1);
     for (place, listener) in listeners.into_iter().enumerate() {
         let side = match () {
             () if place >= config.listen.len() => Side::Ingest,
@@ -196,7 +198,7 @@ pub async fn run(
         let router = gate::gated(&app, side, routes::router(Arc::clone(&app)));
         // Media servers speak no TLS.
         let web = (side != Side::Ingest).then(|| Arc::clone(&app.web));
-        let served = Served { router, web, own: Arc::clone(&app.own) };
+        let served = Served { router, room, web, own: Arc::clone(&app.own) };
         tasks.spawn(http::serve::serve(listener, served, stop.clone()));
     }
     tasks.spawn(Arc::clone(&app.reloader).run(stop.clone()));

@@ -44,6 +44,14 @@ const OWN_QUERIES: &[(&str, &str)] = &[
     ),
     ("ems_exporter_config_last_reload_successful", "ems_exporter_config_last_reload_successful == 0"),
     ("ems_exporter_http_accept_failures_total", "increase(ems_exporter_http_accept_failures_total[1h]) > 0"),
+    (
+        "ems_exporter_http_connection_limit_hits_total",
+        "increase(ems_exporter_http_connection_limit_hits_total[1h]) > 0",
+    ),
+    (
+        "ems_exporter_http_connections_cut_total",
+        "sum by (instance, reason) (rate(ems_exporter_http_connections_cut_total[5m]))",
+    ),
     ("ems_exporter_http_connections", "ems_exporter_http_connections"),
     ("ems_exporter_http_handshake_failures_total", "rate(ems_exporter_http_handshake_failures_total[5m])"),
     (
@@ -70,6 +78,29 @@ const OWN_QUERIES: &[(&str, &str)] = &[
     ("process_virtual_memory_bytes", r#"process_virtual_memory_bytes{job="ems"}"#),
 ];
 
+/// Why we cut a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// The header section was not whole in time.
+    SlowHeader,
+    /// The header section was too large.
+    LargeHeader,
+    /// Nothing of the answer was taken in time.
+    SlowReader,
+}
+
+impl Cut {
+    const ALL: [Self; 3] = [Self::SlowHeader, Self::LargeHeader, Self::SlowReader];
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::SlowHeader => "slow_header",
+            Self::LargeHeader => "large_header",
+            Self::SlowReader => "slow_reader",
+        }
+    }
+}
+
 /// Metrics about ourselves.
 #[derive(Debug)]
 pub struct Own {
@@ -80,6 +111,10 @@ pub struct Own {
     pub connections_accepted: IntCounter,
     /// Times that no connection could be accepted.
     pub accept_failures: IntCounter,
+    /// Times that as many connections were open as may be.
+    pub connection_limit_hits: IntCounter,
+    /// Connections that we cut, by reason.
+    cut: IntCounterVec,
     /// Connections on which TLS could not be agreed on.
     pub handshake_failures: IntCounter,
     /// When the configuration in force was read.
@@ -121,6 +156,17 @@ impl Own {
                 "ems_exporter_http_accept_failures_total",
                 "Times that no HTTP connection could be accepted, such as for want of file descriptors.",
             )?,
+            connection_limit_hits: IntCounter::new(
+                "ems_exporter_http_connection_limit_hits_total",
+                "Times that a connection had to wait since as many were open as may be.",
+            )?,
+            cut: IntCounterVec::new(
+                Opts::new(
+                    "ems_exporter_http_connections_cut_total",
+                    "HTTP connections that were cut: slow_header, no whole header section in time; large_header, one that is too large; slow_reader, an answer of which nothing was taken in time.",
+                ),
+                &["reason"],
+            )?,
             handshake_failures: IntCounter::new(
                 "ems_exporter_http_handshake_failures_total",
                 "Connections on which TLS could not be agreed on.",
@@ -155,6 +201,9 @@ impl Own {
             )?,
             registry,
         };
+        for cut in Cut::ALL {
+            own.cut.with_label_values(&[cut.label()]).inc_by(0);
+        }
         own.config_loaded(true, config_loaded);
         own.web_loaded(true, config_loaded);
         for code in ["200", "400", "401", "403", "404", "413", "503"] {
@@ -163,6 +212,8 @@ impl Own {
         own.register(&own.connections)?;
         own.register(&own.connections_accepted)?;
         own.register(&own.accept_failures)?;
+        own.register(&own.connection_limit_hits)?;
+        own.register(&own.cut)?;
         own.register(&own.handshake_failures)?;
         own.register(&own.loaded_at)?;
         own.register(&own.loaded)?;
@@ -172,6 +223,11 @@ impl Own {
         own.register(&own.page_samples)?;
         own.register(&own.page_seconds)?;
         Ok(own)
+    }
+
+    /// Counts a connection that was cut.
+    pub fn count_cut(&self, why: Cut) {
+        self.cut.with_label_values(&[why.label()]).inc();
     }
 
     /// Counts an answer.

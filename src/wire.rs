@@ -134,6 +134,28 @@ impl Reason {
     }
 }
 
+/// Why something was dropped that may have been good: the closed set behind the label `reason`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shortage {
+    /// There are as many servers as there may be.
+    Servers,
+    /// More came at once than can be taken.
+    Overload,
+}
+
+impl Shortage {
+    /// Every shortage, in the order of the metrics.
+    pub const ALL: [Self; 2] = [Self::Servers, Self::Overload];
+
+    /// The value of the label `reason`.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Servers => "server_limit",
+            Self::Overload => "overload",
+        }
+    }
+}
+
 /// One refused body or event, as a sentence. No value of the event is ever part of it: values may
 /// hold secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -188,6 +210,9 @@ pub enum Refusal {
     /// A good name, but there are as many servers as there may be: dropped, not rejected.
     #[error("events come for more than {0} servers, the limit")]
     Servers(usize),
+    /// See [`Shortage::Overload`]: dropped, not rejected.
+    #[error("more events come at once than can be taken: try again in a moment")]
+    Overload,
     /// See [`Reason::Aborted`].
     #[error("the sender broke off before the body was whole")]
     Aborted,
@@ -203,9 +228,15 @@ impl Refusal {
     }
 
     /// The metric's word for it; `None` for what was dropped for want of room.
-    pub const fn reason(&self) -> Option<Reason> {
-        Some(match self {
-            Self::Servers(_) => return None,
+    pub fn reason(&self) -> Option<Reason> {
+        self.verdict().ok()
+    }
+
+    /// Why it was rejected, or for want of what it was dropped.
+    pub const fn verdict(&self) -> Result<Reason, Shortage> {
+        Ok(match self {
+            Self::Servers(_) => return Err(Shortage::Servers),
+            Self::Overload => return Err(Shortage::Overload),
             Self::Empty => Reason::Empty,
             Self::Format => Reason::Format,
             Self::Syntax { .. } => Reason::Syntax,

@@ -2,11 +2,11 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
@@ -14,8 +14,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post as posted};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 
+use super::intake::Intake;
 use crate::actions::Actions;
 use crate::exposition::Style;
 use crate::files::Files;
@@ -28,9 +28,6 @@ use crate::reconcile::Reconciler;
 use crate::reload::Reloader;
 use crate::web::Setup;
 use crate::wire::Refusal;
-
-/// How long a client may take to send a body.
-const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// What the routes work with.
 #[derive(Debug)]
@@ -47,8 +44,8 @@ pub struct App {
     pub own: Arc<Own>,
     /// The path of the metrics page.
     pub telemetry_path: String,
-    /// The largest body, in bytes.
-    pub max_body: usize,
+    /// The room for bodies of events.
+    pub intake: Intake,
     /// How our own pages are served.
     pub web: Arc<ArcSwap<Setup>>,
     /// Who may do what.
@@ -92,15 +89,19 @@ async fn post_named(State(app): State<Arc<App>>, Path(server): Path<String>, req
 /// The HTTP door: reads a body, sends it down the road, and answers at once.
 async fn post(app: &App, name: Option<&str>, request: Request) -> Response {
     let received = match app.ingest.posting_server(name) {
-        Ok(server) => read(request.into_body(), app.max_body).await.map(|body| (server, body)),
+        Ok(server) => app.intake.read(request.into_body()).await.map(|taken| (server, taken)),
         Err(refusal) => Err(refusal),
     };
     match received {
-        Ok((server, body)) => take(app, &server, &body),
+        Ok((server, taken)) => take(app, &server, &taken.bytes),
         Err(refusal) => {
             // A server that may not be is not named in what is kept: anybody can make names up.
             app.ingest.refuse(Door::Http, name.filter(|_| !refusal.is_of_server()), &refusal, Moment::now());
-            sentence(refusal_status(&refusal), &refusal.to_string())
+            let mut response = sentence(refusal_status(&refusal), &refusal.to_string());
+            if refusal == Refusal::Overload {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            response
         }
     }
 }
@@ -120,18 +121,10 @@ fn take(app: &App, server: &Server, body: &[u8]) -> Response {
     }
 }
 
-async fn read(body: Body, limit: usize) -> Result<Bytes, Refusal> {
-    match tokio::time::timeout(BODY_TIME, Limited::new(body, limit).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::Size(limit)),
-        Ok(Err(_)) | Err(_) => Err(Refusal::Aborted),
-    }
-}
-
 pub(super) const fn refusal_status(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::Size(_) => StatusCode::PAYLOAD_TOO_LARGE,
-        Refusal::Servers(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Servers(_) | Refusal::Overload => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
         Refusal::Empty
         | Refusal::Format

@@ -16,6 +16,7 @@ mod guard;
 mod happenings;
 mod house;
 mod http;
+mod limits;
 mod outputs;
 mod promql;
 mod properties;
