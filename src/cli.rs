@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::simulate;
@@ -89,14 +90,22 @@ pub struct Serve {
     pub web_file: Option<PathBuf>,
 
     /// Let POST /-/reload read configuration files again, as SIGHUP does
-    #[arg(long = "web.enable-lifecycle", env = "EMS_EXPORTER_WEB_ENABLE_LIFECYCLE")]
+    #[arg(
+        long = "web.enable-lifecycle",
+        env = "EMS_EXPORTER_WEB_ENABLE_LIFECYCLE",
+        value_parser = BoolishValueParser::new()
+    )]
     pub lifecycle: bool,
 
     /// Start although strangers could post events or reload the configuration
     ///
     /// Without it the exporter does not start when others than programs on this machine can reach it and nothing is
     /// asked of them.
-    #[arg(long = "web.insecure", env = "EMS_EXPORTER_WEB_INSECURE")]
+    #[arg(
+        long = "web.insecure",
+        env = "EMS_EXPORTER_WEB_INSECURE",
+        value_parser = BoolishValueParser::new()
+    )]
     pub insecure: bool,
 
     /// Event file of the media server to follow, as a shell pattern; may be given more than once

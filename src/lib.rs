@@ -20,7 +20,7 @@
 //!
 //! | file | purpose | imports |
 //! | --- | --- | --- |
-//! | `main.rs` | arguments, configuration, logging, bind, run, exit code | cli, config, http, ingest, moment, rehearse, replay, simulate, run |
+//! | `main.rs` | arguments, configuration, logging, bind, run, exit code | cli, config, http, ingest, moment, rehearse, replay, simulate, web, run |
 //! | `lib.rs` | this map; [`run()`] | all |
 //! | `cli.rs` | flags and subcommands | simulate, tail |
 //! | `config.rs` | YAML and flags to [`config::Config`], every fault at once | actions, ems_api, event, family, guard, ingest, rules, tail, web |
@@ -53,8 +53,8 @@
 //! * Gauges are sizes of tables, never running sums.
 //! * A thing is known by (server, process, id); names are labels only.
 //! * received = applied + duplicate + rejected + dropped, at every instant.
-//! * Time comes in as an argument: only `http`, `files`, `tail`, `reconcile`, `actions`, `simulate`, `main` and [`run()`]
-//!   ask the clock.
+//! * Time comes in as an argument: only `http`, `files`, `tail`, `reconcile`, `actions`, `reload`, `web`, `simulate`, `main` and
+//!   [`run()`] ask the clock.
 //! * decided = outcomes + queued, for every rule, at every instant.
 //! * A server's lock is held for one event or the samples of one metric, never across an await.
 //! * Everything has a limit; each limit that is hit moves a counter.

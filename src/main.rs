@@ -1,7 +1,7 @@
 //! The program: arguments, configuration, logging, bind, run, exit code.
 
 use std::io::{IsTerminal, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +12,13 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use ems_exporter::cli::{self, Cli, Command, LogFormat, LogLevel, Serve, sink_config};
-use ems_exporter::config::{Config, Overrides, Remote};
+use ems_exporter::config::{Config, Overrides, Remote, web};
 use ems_exporter::ems_api::PATIENCE;
 use ems_exporter::http::routes::App;
 use ems_exporter::ingest::DEFAULT_SERVER;
 use ems_exporter::moment::Moment;
 use ems_exporter::simulate::{self, Simulation, Target, Truth};
+use ems_exporter::web::probe;
 use ems_exporter::{rehearse, replay};
 
 /// How long `healthcheck` waits for an answer.
@@ -213,22 +214,33 @@ fn check_config(flags: &Serve) -> anyhow::Result<()> {
 fn healthcheck(flags: &Serve) -> anyhow::Result<()> {
     let config = config_of(flags)?;
     let address = config.own_address().context("the address to ask at cannot be resolved")?;
+    // Addresses for events only, which are asked first, speak plain HTTP.
+    let web_file = config.web_file.as_deref().filter(|_| config.ingest.listen.is_empty());
+    let tls = web_file.is_some_and(|file| web::load(file).1.is_ok_and(|setup| setup.tls.is_some()));
+    let scheme = if tls { "https" } else { "http" };
     let asked = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&address, HEALTH_TIME)?;
+        let stream = TcpStream::connect_timeout(&address, HEALTH_TIME)?;
         stream.set_read_timeout(Some(HEALTH_TIME))?;
         stream.set_write_timeout(Some(HEALTH_TIME))?;
-        write!(stream, "GET /-/healthy HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.take(1024).read_to_string(&mut answer)?;
-        Ok(answer)
+        if tls { ask_health(probe::over_tls(stream)?, address) } else { ask_health(stream, address) }
     };
-    let answer = asked().with_context(|| format!("nothing healthy answers at http://{address}/-/healthy"))?;
+    let url = format!("{scheme}://{address}/-/healthy");
+    let answer = asked().with_context(|| format!("nothing healthy answers at {url}"))?;
     let status = answer.lines().next().unwrap_or_default();
-    if !status.starts_with("HTTP/1.1 200 ") {
-        bail!("http://{address}/-/healthy answers {status:?}");
+    // With web.protect_health only users are told more than that we live.
+    if !status.starts_with("HTTP/1.1 200 ") && !status.starts_with("HTTP/1.1 401 ") {
+        bail!("{url} answers {status:?}");
     }
     say("healthy\n");
     Ok(())
+}
+
+fn ask_health(mut stream: impl Read + Write, address: SocketAddr) -> std::io::Result<String> {
+    write!(stream, "GET /-/healthy HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    stream.flush()?;
+    let mut answer = String::new();
+    stream.take(1024).read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 fn replay(flags: &cli::Replay) -> anyhow::Result<()> {

@@ -1,6 +1,7 @@
 //! How our own pages are served: TLS, users with passwords, and headers, as a file in the format of Prometheus'
 //! exporter-toolkit asks for.
 
+pub mod probe;
 pub mod tls;
 pub mod users;
 
@@ -38,18 +39,19 @@ impl Setup {
 pub struct Files(Vec<(PathBuf, Option<(SystemTime, u64)>)>);
 
 impl Files {
-    /// Files as they are now.
-    pub fn look(paths: impl IntoIterator<Item = PathBuf>) -> Self {
-        let looked = |path: PathBuf| {
-            let metadata = std::fs::metadata(&path).ok();
-            let look = metadata.and_then(|metadata| Some((metadata.modified().ok()?, metadata.len())));
-            (path, look)
-        };
-        Self(paths.into_iter().map(looked).collect())
+    /// Looks at one more file. It must not have been read yet: a change after the look is noticed, one before is read.
+    pub fn look(&mut self, path: PathBuf) {
+        let metadata = std::fs::metadata(&path).ok();
+        let look = metadata.and_then(|metadata| Some((metadata.modified().ok()?, metadata.len())));
+        self.0.push((path, look));
     }
 
     /// The same files as they are by now.
     pub fn look_again(&self) -> Self {
-        Self::look(self.0.iter().map(|(path, _)| path.clone()))
+        let mut now = Self::default();
+        for (path, _) in &self.0 {
+            now.look(path.clone());
+        }
+        now
     }
 }

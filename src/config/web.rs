@@ -3,7 +3,7 @@
 //! What it can ask for and we cannot do is refused with a sentence: nobody is to believe in a lock that is not there.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use axum::http::{HeaderName, HeaderValue};
 
@@ -25,25 +25,26 @@ const HEADERS: [(&str, &[&str]); 5] = [
 pub fn load(path: &Path) -> (Files, Result<Setup, Vec<String>>) {
     let mut reading = Reading {
         folder: path.parent().unwrap_or(Path::new("")),
-        files: vec![path.to_owned()],
+        files: Files::default(),
         faults: Vec::new(),
     };
+    reading.files.look(path.to_owned());
     let setup = match std::fs::read_to_string(path) {
         Ok(text) => reading.document(&text),
         Err(error) => {
             let fault = format!("{}: cannot be read: {error}", path.display());
-            return (Files::look(reading.files), Err(vec![fault]));
+            return (reading.files, Err(vec![fault]));
         }
     };
     let faults: Vec<String> =
         reading.faults.iter().map(|fault| format!("{}:{fault}", path.display())).collect();
-    (Files::look(reading.files), if faults.is_empty() { Ok(setup) } else { Err(faults) })
+    (reading.files, if faults.is_empty() { Ok(setup) } else { Err(faults) })
 }
 
 struct Reading<'p> {
     /// Names of files are relative to it.
     folder: &'p Path,
-    files: Vec<PathBuf>,
+    files: Files,
     faults: Vec<Fault>,
 }
 
@@ -156,6 +157,7 @@ impl Reading<'_> {
         }
         if let Some((name, place)) = named {
             let path = self.folder.join(name);
+            self.files.look(path.clone());
             match std::fs::read(&path) {
                 Ok(read) => *into = read,
                 Err(error) => {
@@ -163,7 +165,6 @@ impl Reading<'_> {
                     self.faults.push(place.fault(&format!("tls_server_config.{file}"), &wrong));
                 }
             }
-            self.files.push(path);
             return Some(place);
         }
         let (text, place) = given?;

@@ -292,3 +292,20 @@ fn all_faults_come_at_once_and_no_secret_is_among_them() {
     }
     assert!(!told.contains("s3cret"), "{told}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_health_check_speaks_tls_too() {
+    let certificates = Certificates::new();
+    let users = format!("basic_auth_users: {{me: {}}}\n", hash("pass"));
+    let file = certificates.file("", &users);
+    let exporter = Exporter::with(&with_file(file.clone())).await;
+    let asked = |with: Option<&Path>| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ems-exporter"));
+        command.args(["healthcheck", "--web.listen-address", &exporter.address.to_string()]);
+        command.args(with.iter().flat_map(|file| ["--web.config.file", file.to_str().unwrap()]));
+        command.output().unwrap()
+    };
+    let healthy = asked(Some(&file));
+    assert!(healthy.status.success(), "{}", String::from_utf8_lossy(&healthy.stderr));
+    assert!(!asked(None).status.success(), "plain HTTP is not answered");
+}
