@@ -188,6 +188,8 @@ pub async fn run(
 ) -> Result<(), Error> {
     let followings = follow(&app, config)?;
     let mut tasks = JoinSet::new();
+    // Before anything is answered: who has seen an answer may send SIGHUP.
+    tasks.spawn(Arc::clone(&app.reloader).run(reload::hangups(), stop.clone()));
     let room = http::serve::room() / listeners.len().max(1);
     for (place, listener) in listeners.into_iter().enumerate() {
         let side = match () {
@@ -201,7 +203,6 @@ pub async fn run(
         let served = Served { router, room, web, own: Arc::clone(&app.own) };
         tasks.spawn(http::serve::serve(listener, served, stop.clone()));
     }
-    tasks.spawn(Arc::clone(&app.reloader).run(stop.clone()));
     for reconciler in &app.reconcilers {
         let (reconciler, ingest, stop) = (Arc::clone(reconciler), Arc::clone(&app.ingest), stop.clone());
         tasks.spawn(async move { reconciler.run(&ingest, stop).await });

@@ -116,6 +116,8 @@ fn stop_signal() -> anyhow::Result<CancellationToken> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    // Until the exporter listens for it, it must not end the process.
+    drop(signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?);
     let stop = CancellationToken::new();
     let stopper = stop.clone();
     tokio::spawn(async move {

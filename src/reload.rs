@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::actions::Actions;
@@ -18,6 +18,12 @@ use crate::web::{Files, Setup};
 
 /// From one look at the files of the web configuration to the next.
 const POLL: Duration = Duration::from_secs(5);
+
+/// SIGHUP from now on, which no longer ends the process.
+pub fn hangups() -> Option<Signal> {
+    let hangups = signal(SignalKind::hangup());
+    hangups.inspect_err(|error| tracing::warn!("cannot listen for SIGHUP: {error}")).ok()
+}
 
 /// What can be read again, and where it is put.
 #[derive(Debug)]
@@ -78,10 +84,7 @@ impl Reloader {
     }
 
     /// Reads again on SIGHUP, and the web configuration when its files change, until `stop`.
-    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let mut hangups = signal(SignalKind::hangup())
-            .inspect_err(|error| tracing::warn!("cannot listen for SIGHUP: {error}"))
-            .ok();
+    pub async fn run(self: Arc<Self>, mut hangups: Option<Signal>, stop: CancellationToken) {
         let has_web_file = self.config().web_file.is_some();
         let mut polls = tokio::time::interval(POLL);
         loop {

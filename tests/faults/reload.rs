@@ -14,6 +14,7 @@ async fn broken_files_change_nothing_and_good_ones_do() {
     fs::write(&web, "http_server_config: {headers: {X-Frame-Options: deny}}\n").unwrap();
     let flags = ["--config.file", file.to_str().unwrap(), "--web.config.file", web.to_str().unwrap()];
     let exporter = Exporter::start(&flags);
+    assert!(exporter.get("/-/healthy").await.ends_with("ok\n"));
     fs::write(&file, "ingest: {allow: nobody}\n").unwrap();
     fs::write(&web, "tls_server_config: {cert_file: none, key_file: none}\n").unwrap();
     exporter.signal(Signal::HUP);
