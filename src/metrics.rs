@@ -163,7 +163,7 @@ impl Own {
             cut: IntCounterVec::new(
                 Opts::new(
                     "ems_exporter_http_connections_cut_total",
-                    "HTTP connections that were cut: slow_header, no whole header section in time; large_header, one that is too large; slow_reader, an answer of which nothing was taken in time.",
+                    "HTTP connections that were cut: slow_header, no whole header section of a first request in time; large_header, one that is too large; slow_reader, an answer of which nothing was taken in time.",
                 ),
                 &["reason"],
             )?,

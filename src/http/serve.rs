@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -171,7 +172,10 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let routes = TowerToHyperService::new(served.router.clone());
+    let asked = Arc::new(AtomicBool::new(false));
+    let asking = Arc::clone(&asked);
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        asking.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(visitor);
         routes.call(request)
     });
@@ -184,7 +188,9 @@ where
     // The media server closes as it likes; a broken connection is no news.
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!("a connection ended: {error}");
-        if let Some(why) = cut(&error) {
+        // One on which a request was answered may rest until it is closed.
+        let rested = error.is_timeout() && asked.load(Ordering::Relaxed);
+        if let Some(why) = cut(&error).filter(|_| !rested) {
             served.own.count_cut(why);
         }
     }
