@@ -58,6 +58,8 @@ pub struct Config {
     pub web_file: Option<PathBuf>,
     /// Whether the exporter may be told to reload over HTTP.
     pub lifecycle: bool,
+    /// Whether strangers may do what [`Config::exposed`] tells of.
+    pub insecure: bool,
     /// Where events are posted, and who may.
     pub ingest: Ingest,
     /// Where all this was read.
@@ -91,6 +93,7 @@ impl Default for Config {
             max_servers: 64,
             web_file: None,
             lifecycle: false,
+            insecure: false,
             ingest: Ingest::default(),
             origin: Origin::default(),
         }
@@ -156,6 +159,8 @@ pub struct Overrides {
     pub web_file: Option<PathBuf>,
     /// `--web.enable-lifecycle`.
     pub lifecycle: bool,
+    /// `--web.insecure`.
+    pub insecure: bool,
 }
 
 /// Every fault of a configuration.
@@ -241,6 +246,7 @@ impl Config {
         }
         config.web_file.clone_from(&overrides.web_file);
         config.lifecycle = overrides.lifecycle;
+        config.insecure = overrides.insecure;
         config.start = overrides.start.unwrap_or(config.start);
         config.storage = overrides.storage.clone().or(config.storage);
         if faults.is_empty() { Ok(config) } else { Err(Faults(faults)) }
@@ -347,6 +353,7 @@ impl Config {
             max_servers,
             web_file: _,
             lifecycle: _,
+            insecure: _,
             ingest: Ingest { listen: ingest_listen, guard: _ },
             origin: _,
         } = self;

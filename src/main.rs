@@ -56,6 +56,7 @@ fn config_of(flags: &Serve) -> anyhow::Result<Config> {
         storage: flags.storage.clone(),
         web_file: flags.web_file.clone(),
         lifecycle: flags.lifecycle,
+        insecure: flags.insecure,
     };
     Ok(Config::load(flags.config_file.as_deref(), &overrides)?)
 }
@@ -92,14 +93,14 @@ async fn bind(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
 }
 
 /// The exporter, unless strangers could do too much with it.
-fn app_of(config: &Config, flags: &Serve) -> anyhow::Result<Arc<App>> {
+fn app_of(config: &Config) -> anyhow::Result<Arc<App>> {
     let app = ems_exporter::app(config)?;
     let setup = app.web.load();
     let exposed = config.exposed(&setup);
     for sentence in &exposed {
         tracing::warn!("INSECURE: {sentence}");
     }
-    if !exposed.is_empty() && !flags.insecure {
+    if !exposed.is_empty() && !config.insecure {
         bail!("{}; --web.insecure starts all the same", exposed.join("; "));
     }
     if setup.tls.is_some() && config.ingest.listen.is_empty() {
@@ -134,7 +135,7 @@ fn serve(flags: &Serve) -> anyhow::Result<()> {
     let config = config_of(flags)?;
     start_logging(flags.log_level, flags.log_format);
     runtime()?.block_on(async {
-        let app = app_of(&config, flags)?;
+        let app = app_of(&config)?;
         let listeners = bind(&config).await?;
         let stop = stop_signal()?;
         for listener in &listeners {
@@ -183,7 +184,7 @@ fn demo(flags: &Serve, streams: usize, speed: f64) -> anyhow::Result<()> {
             config.apis = vec![Remote { server, address, login: None, timeout: PATIENCE }];
         }
         let exporter = CancellationToken::new();
-        let (app, stopping) = (app_of(&config, flags)?, exporter.clone());
+        let (app, stopping) = (app_of(&config)?, exporter.clone());
         let running = tokio::spawn(async move { ems_exporter::run(app, &config, listeners, stopping).await });
         simulation.run(stop.cancelled()).await?;
         exporter.cancel();
@@ -203,7 +204,7 @@ fn simulate(options: simulate::Options) -> anyhow::Result<()> {
 
 fn check_config(flags: &Serve) -> anyhow::Result<()> {
     let config = config_of(flags)?;
-    app_of(&config, flags)?;
+    app_of(&config)?;
     let servers = match config.servers.len() {
         0 => "any server".to_owned(),
         1 => "1 server".to_owned(),

@@ -135,8 +135,14 @@ impl Reloader {
         })?;
         let mut frozen = config.frozen_changes(&new);
         if new.ingest.guard != config.ingest.guard {
-            self.guard.store(Arc::new(new.ingest.guard.clone()));
-            config.ingest.guard = new.ingest.guard;
+            let before = std::mem::replace(&mut config.ingest.guard, new.ingest.guard);
+            if let Some(sentence) = lets_strangers_in(&config, &self.web.load()) {
+                config.ingest.guard = before;
+                self.own.config_loaded(false, Moment::now());
+                tracing::error!("the configuration stays as it was: {sentence}");
+                return Err(format!("the configuration stays as it was: {sentence}"));
+            }
+            self.guard.store(Arc::new(config.ingest.guard.clone()));
         }
         if new.rules != config.rules {
             // Rules are checked against the servers beside them, which are not those in force.
@@ -165,13 +171,18 @@ impl Reloader {
     }
 
     fn read_web(&self) -> Result<String, String> {
-        let Some(path) = self.config().web_file.clone() else {
+        let config = self.config().clone();
+        let Some(path) = &config.web_file else {
             return Ok("there is no web configuration file".to_owned());
         };
         // Held while reading, so that what was read last is in force.
         let mut seen = self.seen();
-        let (files, setup) = config::web::load(&path);
+        let (files, setup) = config::web::load(path);
         *seen = files;
+        let setup = setup.and_then(|setup| match lets_strangers_in(&config, &setup) {
+            Some(sentence) => Err(vec![sentence]),
+            None => Ok(setup),
+        });
         match setup {
             Ok(setup) => {
                 self.web.store(Arc::new(setup));
@@ -187,4 +198,10 @@ impl Reloader {
             }
         }
     }
+}
+
+/// What strangers could do, unless they may: what is refused at the start must not come about later.
+fn lets_strangers_in(config: &Config, setup: &Setup) -> Option<String> {
+    let exposed = config.exposed(setup);
+    (!config.insecure && !exposed.is_empty()).then(|| exposed.join("; "))
 }

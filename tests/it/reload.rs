@@ -94,3 +94,25 @@ async fn rules_change_while_there_are_any() {
     let answer = exporter.post("/-/reload", "").await;
     assert!(answer.contains("after a restart only: rules\n"), "{answer}");
 }
+
+#[tokio::test]
+async fn no_reload_lets_strangers_in() {
+    let open = "web: {listen_address: '0.0.0.0:1'}\n";
+    let file = File::new(&format!("{open}ingest: {{allow: 127.0.0.1}}\n"));
+    let web = file.path.with_file_name("web.yml");
+    let users = format!("basic_auth_users: {{me: {}}}\n", bcrypt::hash("pass", 4).unwrap());
+    fs::write(&web, &users).unwrap();
+    let overrides = Overrides { lifecycle: true, web_file: Some(web.clone()), ..Overrides::default() };
+    let exporter = Exporter::with(&Config::load(Some(&file.path), &overrides).unwrap()).await;
+    file.write(open);
+    let wrong = exporter.app.reloader.reload().await.unwrap_err();
+    assert!(wrong.contains("anybody who reaches 0.0.0.0:1 can post events"), "{wrong}");
+    assert!(!exporter.app.guard.load().is_open());
+    file.write(&format!("{open}ingest: {{allow: 127.0.0.1}}\n"));
+    fs::write(&web, "").unwrap();
+    let wrong = exporter.app.reloader.reload().await.unwrap_err();
+    assert!(wrong.contains("anybody who reaches 0.0.0.0:1 can reload the configuration"), "{wrong}");
+    assert!(exporter.app.web.load().keeps_strangers_out());
+    fs::write(&web, &users).unwrap();
+    exporter.app.reloader.reload().await.unwrap();
+}
