@@ -88,7 +88,7 @@ async fn event(app: &App, mut request: Request, next: Next) -> Response {
     let from = request.extensions().get::<Visitor>().map(|visitor| visitor.address);
     let uri = request.uri();
     let admitted = app.guard.load().admit(from, uri.path(), uri.query());
-    match admitted.map(|path| path.parse()) {
+    match admitted.map(|path| if uri == path { Ok(uri.clone()) } else { path.parse() }) {
         Ok(Ok(path)) => {
             *request.uri_mut() = path;
             next.run(request).await
