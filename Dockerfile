@@ -15,8 +15,11 @@ COPY --from=build /out/ems-exporter /ems-exporter
 # A place for --storage.path: a new volume mounted here belongs to the user below.
 COPY --from=build --chown=65532:65532 /out/state /var/lib/ems-exporter
 USER 65532:65532
-# 127.0.0.1 would be the container's own; what may reach the port is decided where it is published.
-ENV EMS_EXPORTER_WEB_LISTEN_ADDRESS=0.0.0.0:10777
+# 127.0.0.1 would be the container's own; what may reach the port is decided where it is published. So the exporter is
+# told to start although it listens beyond loopback. Publish the port on 127.0.0.1, or give it a secret
+# (EMS_EXPORTER_INGEST_SECRET), without which whoever reaches the port can post events.
+ENV EMS_EXPORTER_WEB_LISTEN_ADDRESS=0.0.0.0:10777 \
+    EMS_EXPORTER_WEB_INSECURE=true
 EXPOSE 10777
 HEALTHCHECK --interval=5s --timeout=5s --retries=3 CMD ["/ems-exporter", "healthcheck"]
 ENTRYPOINT ["/ems-exporter"]

@@ -71,13 +71,20 @@ impl Actions {
         rules: &[Rule],
         servers: &[&str],
     ) -> Arc<Self> {
-        let mut book = Book::new(options);
+        let book = Mutex::new(Book::new(options));
+        let actions = Self { options, apis, book, changed: Notify::new() };
+        actions.know(rules, servers);
+        Arc::new(actions)
+    }
+
+    /// Counts rules from now on for each of the named servers that they match.
+    pub fn know(&self, rules: &[Rule], servers: &[&str]) {
+        let mut book = self.book();
         for server in servers {
             for rule in rules.iter().filter(|rule| rule.matching.server(server)) {
                 book.know(server, &rule.name);
             }
         }
-        Arc::new(Self { options, apis, book: Mutex::new(book), changed: Notify::new() })
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {

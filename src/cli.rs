@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::simulate;
@@ -81,6 +82,31 @@ pub struct Serve {
     /// Path of the metrics page [default: /metrics]
     #[arg(long = "web.telemetry-path", value_name = "PATH", env = "EMS_EXPORTER_WEB_TELEMETRY_PATH")]
     pub telemetry_path: Option<String>,
+
+    /// File with TLS, users and headers for our own pages, in the format of Prometheus' exporter-toolkit
+    ///
+    /// It is read again when it or a file that it names changes.
+    #[arg(long = "web.config.file", value_name = "FILE", env = "EMS_EXPORTER_WEB_CONFIG_FILE")]
+    pub web_file: Option<PathBuf>,
+
+    /// Let POST /-/reload read configuration files again, as SIGHUP does
+    #[arg(
+        long = "web.enable-lifecycle",
+        env = "EMS_EXPORTER_WEB_ENABLE_LIFECYCLE",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub lifecycle: bool,
+
+    /// Start although strangers could post events or reload the configuration
+    ///
+    /// Without it the exporter does not start when others than programs on this machine can reach it and nothing is
+    /// asked of them.
+    #[arg(
+        long = "web.insecure",
+        env = "EMS_EXPORTER_WEB_INSECURE",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub insecure: bool,
 
     /// Event file of the media server to follow, as a shell pattern; may be given more than once
     ///
@@ -214,8 +240,14 @@ pub struct Replay {
 }
 
 /// The block for `config.lua` that makes a media server post its events to `address`.
-pub fn sink_config(address: &str, server: Option<&str>) -> String {
+pub fn sink_config(address: &str, server: Option<&str>, secret: bool) -> String {
     let path = server.map_or_else(|| "/events".to_owned(), |server| format!("/events/{server}"));
+    let query = if secret { "?secret=SECRET" } else { "" };
+    let hint = if secret {
+        "            -- In place of SECRET: what the exporter's ingest.secret_file holds.\n"
+    } else {
+        ""
+    };
     format!(
         r#"-- For the application's section of config.lua; the server must be restarted to read it.
 -- If there is an eventLogger already, add only the sink to its list, before any sink with
@@ -226,7 +258,7 @@ eventLogger =
     {{
         {{
             type = "RPC",
-            url = "http://{address}{path}",
+{hint}            url = "http://{address}{path}{query}",
             serializerType = "JSON",
             -- No enabledEvents: the server then sends all that the exporter needs.
         }},

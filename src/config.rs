@@ -2,7 +2,9 @@
 //! what would be right.
 
 pub mod document;
+mod ingest;
 mod rules;
+pub mod web;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
@@ -11,11 +13,16 @@ use std::time::Duration;
 use crate::actions;
 use crate::ems_api::{self, Address, Api, Login};
 use crate::family::Settings;
+use crate::guard::{Guard, Secret};
 use crate::ingest::{Known, is_server_name};
 use crate::rules::Rule;
 use crate::tail::{Format, Start};
+use crate::web::Setup;
 
 use document::{Fault, Section};
+
+/// The environment variable that may hold the secret of those who post events.
+pub const SECRET_VARIABLE: &str = "EMS_EXPORTER_INGEST_SECRET";
 
 /// All that can be configured. Every value has a default: with no file and no flag the exporter
 /// runs.
@@ -47,6 +54,25 @@ pub struct Config {
     pub max_body: usize,
     /// Most servers that are made for names of unconfigured ones.
     pub max_servers: usize,
+    /// The file with TLS, users and headers, if there is one.
+    pub web_file: Option<PathBuf>,
+    /// Whether the exporter may be told to reload over HTTP.
+    pub lifecycle: bool,
+    /// Whether strangers may do what [`Config::exposed`] tells of.
+    pub insecure: bool,
+    /// Where events are posted, and who may.
+    pub ingest: Ingest,
+    /// Where all this was read.
+    pub origin: Origin,
+}
+
+/// Where a configuration was read, to read it again.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Origin {
+    /// The file, if there is one.
+    pub file: Option<PathBuf>,
+    /// What overrides it.
+    pub overrides: Overrides,
 }
 
 impl Default for Config {
@@ -65,8 +91,22 @@ impl Default for Config {
             settings: Settings::default(),
             max_body: 16 << 20,
             max_servers: 64,
+            web_file: None,
+            lifecycle: false,
+            insecure: false,
+            ingest: Ingest::default(),
+            origin: Origin::default(),
         }
     }
+}
+
+/// Where events are posted, and who may.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ingest {
+    /// Addresses that take events and tell of our health, and nothing else; then no other takes events.
+    pub listen: Vec<String>,
+    /// Who may.
+    pub guard: Guard,
 }
 
 /// Event files of one media server.
@@ -101,7 +141,7 @@ impl Remote {
 }
 
 /// What flags and environment say; each overrides the file.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Overrides {
     /// `--web.listen-address`.
     pub listen: Vec<String>,
@@ -115,6 +155,12 @@ pub struct Overrides {
     pub start: Option<Start>,
     /// `--storage.path`.
     pub storage: Option<PathBuf>,
+    /// `--web.config.file`.
+    pub web_file: Option<PathBuf>,
+    /// `--web.enable-lifecycle`.
+    pub lifecycle: bool,
+    /// `--web.insecure`.
+    pub insecure: bool,
 }
 
 /// Every fault of a configuration.
@@ -129,10 +175,30 @@ fn list(faults: &[String]) -> String {
 }
 
 impl Config {
-    /// Reads the file, if there is one, and lets the flags override it.
+    /// Reads the file, if there is one, lets the flags override it, and looks whether the web configuration has faults
+    /// too.
     pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Self, Faults> {
+        let web_file = overrides.web_file.as_deref();
+        let web = web_file.and_then(|path| web::load(path).1.err()).unwrap_or_default();
+        match Self::load_own(file, overrides) {
+            Ok(config) if web.is_empty() => Ok(config),
+            Ok(_) => Err(Faults(web)),
+            Err(Faults(mut faults)) => {
+                faults.extend(web);
+                Err(Faults(faults))
+            }
+        }
+    }
+
+    /// Reads it again from where it was read, without the web configuration, which is read on its own.
+    pub fn load_again(&self) -> Result<Self, Faults> {
+        Self::load_own(self.origin.file.as_deref(), &self.origin.overrides)
+    }
+
+    fn load_own(file: Option<&Path>, overrides: &Overrides) -> Result<Self, Faults> {
         let mut config = Self::default();
         let mut faults = Vec::new();
+        config.origin = Origin { file: file.map(Path::to_owned), overrides: overrides.clone() };
         if let Some(path) = file {
             match std::fs::read_to_string(path) {
                 Ok(text) => {
@@ -171,6 +237,16 @@ impl Config {
             let source = Source { server: None, patterns: overrides.files.clone(), format: overrides.format };
             config.sources = vec![source];
         }
+        // Not a flag, since those can be seen by all.
+        if let Ok(text) = std::env::var(SECRET_VARIABLE) {
+            match Secret::new(&text) {
+                Ok(secret) => config.ingest.guard.secret = Some(secret),
+                Err(wrong) => faults.push(format!("{SECRET_VARIABLE}: what it holds {wrong}")),
+            }
+        }
+        config.web_file.clone_from(&overrides.web_file);
+        config.lifecycle = overrides.lifecycle;
+        config.insecure = overrides.insecure;
         config.start = overrides.start.unwrap_or(config.start);
         config.storage = overrides.storage.clone().or(config.storage);
         if faults.is_empty() { Ok(config) } else { Err(Faults(faults)) }
@@ -185,7 +261,11 @@ impl Config {
         if let Some(mut web) = root.section("web", &mut faults) {
             web.texts("listen_address", check_address, &mut self.listen, &mut faults);
             web.text("telemetry_path", check_path, &mut self.telemetry_path, &mut faults);
+            web.truth("protect_health", &mut self.ingest.guard.protect_health, &mut faults);
             web.finish(&mut faults);
+        }
+        if let Some(section) = root.section("ingest", &mut faults) {
+            ingest::read(section, &mut self.ingest, &mut faults);
         }
         if let Some(mut series) = root.section("series", &mut faults) {
             series.duration("retention", &mut self.settings.retention, &mut faults);
@@ -255,9 +335,76 @@ impl Config {
         faults
     }
 
-    /// The address at which our own process can be asked how it is.
+    /// The keys that `other` sets otherwise and that only a restart puts in force.
+    pub fn frozen_changes(&self, other: &Self) -> Vec<&'static str> {
+        let Self {
+            listen,
+            telemetry_path,
+            servers,
+            sources,
+            apis,
+            reconcile_interval,
+            rules: _,
+            actions,
+            start,
+            storage,
+            settings,
+            max_body,
+            max_servers,
+            web_file: _,
+            lifecycle: _,
+            insecure: _,
+            ingest: Ingest { listen: ingest_listen, guard: _ },
+            origin: _,
+        } = self;
+        let limits = (settings.streams, *max_body, *max_servers);
+        let other_limits = (other.settings.streams, other.max_body, other.max_servers);
+        let stall = (settings.stall_factor, settings.stall_minimum);
+        let other_stall = (other.settings.stall_factor, other.settings.stall_minimum);
+        let same = [
+            ("web.listen_address", *listen == other.listen),
+            ("web.telemetry_path", *telemetry_path == other.telemetry_path),
+            ("ingest.listen_address", *ingest_listen == other.ingest.listen),
+            ("series", settings.retention == other.settings.retention),
+            ("stall", stall == other_stall),
+            ("limits", limits == other_limits),
+            ("servers", *servers == other.servers && *sources == other.sources && *apis == other.apis),
+            ("reconcile", *reconcile_interval == other.reconcile_interval),
+            ("events", *start == other.start),
+            ("storage", *storage == other.storage),
+            ("actions", *actions == other.actions),
+        ];
+        same.iter().filter(|(_, same)| !same).map(|(key, _)| *key).collect()
+    }
+
+    /// What strangers could do with the exporter as it is configured: each a sentence with what prevents it.
+    pub fn exposed(&self, setup: &Setup) -> Vec<String> {
+        let mut sentences = Vec::new();
+        let doors = if self.ingest.listen.is_empty() { &self.listen } else { &self.ingest.listen };
+        if let (true, Some(door)) =
+            (self.ingest.guard.is_open(), doors.iter().find(|door| is_reachable(door)))
+        {
+            sentences.push(format!(
+                "anybody who reaches {door} can post events: set ingest.secret_file or ingest.allow, or listen on a loopback address"
+            ));
+        }
+        let door = self.listen.iter().find(|door| is_reachable(door));
+        if let (true, false, Some(door)) = (self.lifecycle, setup.keeps_strangers_out(), door) {
+            sentences.push(format!(
+                "anybody who reaches {door} can reload the configuration: set basic_auth_users in --web.config.file, or leave out --web.enable-lifecycle"
+            ));
+        }
+        sentences
+    }
+
+    /// All addresses to listen on: those of our pages first, those for events only behind them.
+    pub fn addresses(&self) -> impl Iterator<Item = &String> {
+        self.listen.iter().chain(&self.ingest.listen)
+    }
+
+    /// The address at which programs on this machine can post events and ask how we are.
     pub fn own_address(&self) -> Option<SocketAddr> {
-        let address = self.listen.first()?.to_socket_addrs().ok()?.next()?;
+        let address = self.ingest.listen.first().or(self.listen.first())?.to_socket_addrs().ok()?.next()?;
         let ip = match address.ip() {
             ip if !ip.is_unspecified() => ip,
             std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
@@ -265,6 +412,12 @@ impl Config {
         };
         Some(SocketAddr::new(ip, address.port()))
     }
+}
+
+/// Whether others than this machine's own programs can reach an address.
+fn is_reachable(address: &str) -> bool {
+    let resolved = address.to_socket_addrs();
+    resolved.is_ok_and(|mut addresses| addresses.any(|address| !address.ip().to_canonical().is_loopback()))
 }
 
 /// Reads `servers[].api`. The password comes from a file, so that the configuration holds no secret.
@@ -312,7 +465,7 @@ fn check_address(address: &str) -> Result<(), &'static str> {
 fn check_path(path: &str) -> Result<(), &'static str> {
     let plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_-.".contains(&byte));
     match path {
-        "/" | "/events" | "/-/healthy" | "/-/ready" => Err("is a path that is taken"),
+        "/" | "/events" | "/-/healthy" | "/-/ready" | "/-/reload" => Err("is a path that is taken"),
         path if path.starts_with("/api/") => Err("is a path that is taken"),
         path if path.starts_with('/') && !path.starts_with("/events/") && plain => Ok(()),
         _ => Err("is not a path of plain characters that starts with /, such as /metrics"),

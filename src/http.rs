@@ -4,7 +4,10 @@
 mod api;
 pub mod exchange;
 mod feed;
+pub mod gate;
+pub mod intake;
 mod page;
+pub mod patient;
 pub mod routes;
 pub mod serve;
 pub mod socket;

@@ -188,6 +188,15 @@ impl Ingest {
         self.reactions = Some(Reactions::new(rules, offer));
     }
 
+    /// From now on asks these rules instead; says whether any were asked before.
+    pub fn change_rules(&self, rules: Rules) -> bool {
+        let Some(reactions) = &self.reactions else {
+            return false;
+        };
+        reactions.change(rules);
+        true
+    }
+
     /// Whether the configuration names the servers, so that there will be no other.
     pub const fn is_closed(&self) -> bool {
         self.closed

@@ -20,10 +20,10 @@
 //!
 //! | file | purpose | imports |
 //! | --- | --- | --- |
-//! | `main.rs` | arguments, configuration, logging, bind, run, exit code | cli, config, ingest, moment, rehearse, replay, simulate, run |
+//! | `main.rs` | arguments, configuration, logging, bind, run, exit code | cli, config, http, ingest, moment, rehearse, replay, simulate, web, run |
 //! | `lib.rs` | this map; [`run()`] | all |
 //! | `cli.rs` | flags and subcommands | simulate, tail |
-//! | `config.rs` | YAML and flags to [`config::Config`], every fault at once | actions, ems_api, event, family, ingest, rules, tail |
+//! | `config.rs` | YAML and flags to [`config::Config`], every fault at once | actions, ems_api, event, family, guard, ingest, rules, tail, web |
 //! | `moment.rs` | a moment of time, in Unix milliseconds | – |
 //! | `wire.rs`, `wire/` | bytes to [`wire::Message`]; reading a field or naming the bad one; limits | moment |
 //! | `event.rs` | message to [`event::Event`]; the list of kinds | wire, family |
@@ -42,8 +42,11 @@
 //! | `ems_api.rs`, `ems_api/` | the server's runtime API: encoding, commands, one function for each that we use | http, wire |
 //! | `reconcile.rs` | compare state with the server's own lists, correct it, count the corrections | ems_api, family, ingest, state, exposition, moment, wire |
 //! | `api.rs`, `api/` | lists as JSON, and the picture of the live page | ingest, state, family, feed, files, reconcile, actions, metrics, moment |
-//! | `http.rs`, `http/` | listeners, routes, the live page, requests of our own, tolerance for the server's broken header | api, cli, feed, ingest, files, reconcile, actions, exposition, metrics, moment, wire |
+//! | `http.rs`, `http/` | listeners, routes, the live page, requests of our own, tolerance for the server's broken header | api, cli, feed, guard, ingest, files, reconcile, actions, exposition, metrics, moment, reload, web, wire |
 //! | `page/` | the live page: one file of HTML, style and script | – |
+//! | `guard.rs` | who may post events: secret and addresses | wire |
+//! | `web.rs`, `web/` | how our own pages are served: TLS, users, headers | – |
+//! | `reload.rs` | reading configuration files again | actions, config, guard, ingest, metrics, moment, rules, web |
 //! | `simulate.rs`, `simulate/` | a simulated media server | – |
 //!
 //! A test reads the `use crate::` lines and fails on any import that is not in the last column.
@@ -53,8 +56,8 @@
 //! * Gauges are sizes of tables, never running sums.
 //! * A thing is known by (server, process, id); names are labels only.
 //! * received = applied + duplicate + rejected + dropped, at every instant.
-//! * Time comes in as an argument: only `http`, `files`, `tail`, `reconcile`, `actions`, `simulate`, `main` and [`run()`]
-//!   ask the clock.
+//! * Time comes in as an argument: only `http`, `files`, `tail`, `reconcile`, `actions`, `reload`, `web`, `simulate`, `main` and
+//!   [`run()`] ask the clock.
 //! * decided = outcomes + queued, for every rule, at every instant.
 //! * A server's lock is held for one event, the samples of one metric or a copy of some rows, never across an await.
 //! * Everything has a limit; each limit that is hit moves a counter.
@@ -69,17 +72,20 @@ pub mod exposition;
 pub mod family;
 pub mod feed;
 pub mod files;
+pub mod guard;
 pub mod http;
 pub mod ingest;
 pub mod metrics;
 pub mod moment;
 pub mod reconcile;
 pub mod rehearse;
+pub mod reload;
 pub mod replay;
 pub mod rules;
 pub mod simulate;
 pub mod state;
 pub mod tail;
+pub mod web;
 pub mod wire;
 
 use std::collections::BTreeMap;
@@ -97,11 +103,15 @@ use api::live::Live;
 use config::Config;
 use ems_api::Api;
 use files::{Files, Following};
+use http::gate::{self, Side};
+use http::intake::Intake;
 use http::routes::{self, App};
+use http::serve::Served;
 use ingest::Ingest;
 use metrics::Own;
 use moment::Moment;
 use reconcile::Reconciler;
+use reload::Reloader;
 use rules::Rules;
 use tail::Storage;
 
@@ -133,16 +143,24 @@ pub fn app(config: &Config) -> Result<Arc<App>, Error> {
         ingest.react(Rules::new(&config.rules), offer);
         actions
     });
+    let own = Arc::new(Own::new(Moment::now())?);
+    let ingest = Arc::new(ingest);
+    let reloader = Reloader::new(config, &ingest, actions.as_ref(), &own)?;
     Ok(Arc::new(App {
         live: Live::new(Arc::clone(&ingest.feed)),
+        events_address: config.ingest.listen.first().cloned(),
         address: config.own_address().map_or_else(String::new, |address| address.to_string()),
         files,
         reconcilers,
-        ingest: Arc::new(ingest),
-        own: Arc::new(Own::new(Moment::now())?),
+        ingest,
+        own,
         actions,
         telemetry_path: config.telemetry_path.clone(),
-        max_body: config.max_body,
+        intake: Intake::new(config.max_body),
+        web: reloader.web(),
+        guard: reloader.guard(),
+        reloader: Arc::new(reloader),
+        lifecycle: config.lifecycle,
     }))
 }
 
@@ -164,9 +182,12 @@ pub enum Error {
     /// Metrics about ourselves cannot be registered.
     #[error("cannot register the exporter's own metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// The web configuration has got faults since it was checked.
+    #[error("{0}")]
+    Web(#[from] config::Faults),
 }
 
-/// Runs the exporter on `listeners` until `stop`, then lets open requests finish and writes down
+/// Runs the exporter on `listeners`, those of [`Config::addresses`] in that order, until `stop`, then lets open requests finish and writes down
 /// how far event files have been read.
 pub async fn run(
     app: Arc<App>,
@@ -176,9 +197,20 @@ pub async fn run(
 ) -> Result<(), Error> {
     let followings = follow(&app, config)?;
     let mut tasks = JoinSet::new();
-    for listener in listeners {
-        let router = routes::router(Arc::clone(&app));
-        tasks.spawn(http::serve::serve(listener, router, Arc::clone(&app.own), stop.clone()));
+    // Before anything is answered: who has seen an answer may send SIGHUP.
+    tasks.spawn(Arc::clone(&app.reloader).run(reload::hangups(), stop.clone()));
+    let room = http::serve::room() / listeners.len().max(1);
+    for (place, listener) in listeners.into_iter().enumerate() {
+        let side = match () {
+            () if place >= config.listen.len() => Side::Ingest,
+            () if config.ingest.listen.is_empty() => Side::Both,
+            () => Side::Web,
+        };
+        let router = gate::gated(&app, side, routes::router(Arc::clone(&app)));
+        // Media servers speak no TLS.
+        let web = (side != Side::Ingest).then(|| Arc::clone(&app.web));
+        let served = Served { router, room, web, own: Arc::clone(&app.own) };
+        tasks.spawn(http::serve::serve(listener, served, stop.clone()));
     }
     for reconciler in &app.reconcilers {
         let (reconciler, ingest, stop) = (Arc::clone(reconciler), Arc::clone(&app.ingest), stop.clone());

@@ -1,8 +1,9 @@
 //! The program: arguments, configuration, logging, bind, run, exit code.
 
 use std::io::{IsTerminal, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -12,11 +13,13 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use ems_exporter::cli::{self, Cli, Command, LogFormat, LogLevel, Serve, sink_config};
-use ems_exporter::config::{Config, Overrides, Remote};
+use ems_exporter::config::{Config, Overrides, Remote, web};
 use ems_exporter::ems_api::PATIENCE;
+use ems_exporter::http::routes::App;
 use ems_exporter::ingest::DEFAULT_SERVER;
 use ems_exporter::moment::Moment;
 use ems_exporter::simulate::{self, Simulation, Target, Truth};
+use ems_exporter::web::probe;
 use ems_exporter::{rehearse, replay};
 
 /// How long `healthcheck` waits for an answer.
@@ -54,6 +57,9 @@ fn config_of(flags: &Serve) -> anyhow::Result<Config> {
         format: flags.format,
         start: flags.start,
         storage: flags.storage.clone(),
+        web_file: flags.web_file.clone(),
+        lifecycle: flags.lifecycle,
+        insecure: flags.insecure,
     };
     Ok(Config::load(flags.config_file.as_deref(), &overrides)?)
 }
@@ -82,11 +88,31 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 async fn bind(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
-    for address in &config.listen {
+    for address in config.addresses() {
         let listener = ems_exporter::listen(address).await;
         listeners.push(listener.with_context(|| format!("cannot listen on {address}"))?);
     }
     Ok(listeners)
+}
+
+/// The exporter, unless strangers could do too much with it.
+fn app_of(config: &Config) -> anyhow::Result<Arc<App>> {
+    let app = ems_exporter::app(config)?;
+    let setup = app.web.load();
+    let exposed = config.exposed(&setup);
+    for sentence in &exposed {
+        tracing::warn!("INSECURE: {sentence}");
+    }
+    if !exposed.is_empty() && !config.insecure {
+        bail!("{}; --web.insecure starts all the same", exposed.join("; "));
+    }
+    if setup.tls.is_some() && config.ingest.listen.is_empty() {
+        tracing::warn!(
+            "media servers cannot post events over TLS: ingest.listen_address gives them plain HTTP"
+        );
+    }
+    drop(setup);
+    Ok(app)
 }
 
 /// Cancelled by the first SIGINT or SIGTERM.
@@ -94,6 +120,8 @@ fn stop_signal() -> anyhow::Result<CancellationToken> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    // Until the exporter listens for it, it must not end the process.
+    drop(signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?);
     let stop = CancellationToken::new();
     let stopper = stop.clone();
     tokio::spawn(async move {
@@ -111,6 +139,7 @@ fn serve(flags: &Serve) -> anyhow::Result<()> {
     let config = config_of(flags)?;
     start_logging(flags.log_level, flags.log_format);
     runtime()?.block_on(async {
+        let app = app_of(&config)?;
         let listeners = bind(&config).await?;
         let stop = stop_signal()?;
         let mut addresses = Vec::new();
@@ -119,7 +148,7 @@ fn serve(flags: &Serve) -> anyhow::Result<()> {
             tracing::info!(%address, path = config.telemetry_path, "listening for events and scrapes");
             addresses.push(address.to_string());
         }
-        let exporter = ems_exporter::run(ems_exporter::app(&config)?, &config, listeners, stop);
+        let exporter = ems_exporter::run(app, &config, listeners, stop);
         let status = format!("listening on {}", addresses.join(", "));
         tell_manager(&[NotifyState::Ready, NotifyState::Status(&status)]);
         // In the exporter's own task, which takes every server's lock each second: if that hangs, so does the watchdog.
@@ -151,6 +180,11 @@ fn tell_manager(news: &[NotifyState]) {
 
 fn demo(flags: &Serve, streams: usize, speed: f64) -> anyhow::Result<()> {
     let config = config_of(flags)?;
+    if config.ingest.guard.secret.is_some() || !config.ingest.listen.is_empty() {
+        bail!(
+            "the demo posts its events as they come: leave out ingest.secret_file and ingest.listen_address"
+        );
+    }
     start_logging(flags.log_level, flags.log_format);
     runtime()?.block_on(async {
         let listeners = bind(&config).await?;
@@ -182,7 +216,7 @@ fn demo(flags: &Serve, streams: usize, speed: f64) -> anyhow::Result<()> {
             config.apis.push(Remote { server, address, login: None, timeout: PATIENCE });
         }
         let exporter = CancellationToken::new();
-        let (app, stopping) = (ems_exporter::app(&config)?, exporter.clone());
+        let (app, stopping) = (app_of(&config)?, exporter.clone());
         let running = tokio::spawn(async move { ems_exporter::run(app, &config, listeners, stopping).await });
         simulation.run(stop.cancelled()).await?;
         exporter.cancel();
@@ -202,6 +236,7 @@ fn simulate(options: simulate::Options) -> anyhow::Result<()> {
 
 fn check_config(flags: &Serve) -> anyhow::Result<()> {
     let config = config_of(flags)?;
+    app_of(&config)?;
     let servers = match config.servers.len() {
         0 => "any server".to_owned(),
         1 => "1 server".to_owned(),
@@ -214,22 +249,33 @@ fn check_config(flags: &Serve) -> anyhow::Result<()> {
 fn healthcheck(flags: &Serve) -> anyhow::Result<()> {
     let config = config_of(flags)?;
     let address = config.own_address().context("the address to ask at cannot be resolved")?;
+    // Addresses for events only, which are asked first, speak plain HTTP.
+    let web_file = config.web_file.as_deref().filter(|_| config.ingest.listen.is_empty());
+    let tls = web_file.is_some_and(|file| web::load(file).1.is_ok_and(|setup| setup.tls.is_some()));
+    let scheme = if tls { "https" } else { "http" };
     let asked = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&address, HEALTH_TIME)?;
+        let stream = TcpStream::connect_timeout(&address, HEALTH_TIME)?;
         stream.set_read_timeout(Some(HEALTH_TIME))?;
         stream.set_write_timeout(Some(HEALTH_TIME))?;
-        write!(stream, "GET /-/healthy HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.take(1024).read_to_string(&mut answer)?;
-        Ok(answer)
+        if tls { ask_health(probe::over_tls(stream)?, address) } else { ask_health(stream, address) }
     };
-    let answer = asked().with_context(|| format!("nothing healthy answers at http://{address}/-/healthy"))?;
+    let url = format!("{scheme}://{address}/-/healthy");
+    let answer = asked().with_context(|| format!("nothing healthy answers at {url}"))?;
     let status = answer.lines().next().unwrap_or_default();
-    if !status.starts_with("HTTP/1.1 200 ") {
-        bail!("http://{address}/-/healthy answers {status:?}");
+    // With web.protect_health only users are told more than that we live.
+    if !status.starts_with("HTTP/1.1 200 ") && !status.starts_with("HTTP/1.1 401 ") {
+        bail!("{url} answers {status:?}");
     }
     say("healthy\n");
     Ok(())
+}
+
+fn ask_health(mut stream: impl Read + Write, address: SocketAddr) -> std::io::Result<String> {
+    write!(stream, "GET /-/healthy HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    stream.flush()?;
+    let mut answer = String::new();
+    stream.take(1024).read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 fn replay(flags: &cli::Replay) -> anyhow::Result<()> {
@@ -274,7 +320,7 @@ fn print_sink_config(flags: &Serve, server: Option<&str>) -> anyhow::Result<()> 
         }
     }
     let address = config.own_address().context("the address to post to cannot be resolved")?;
-    say(&sink_config(&address.to_string(), server));
+    say(&sink_config(&address.to_string(), server, config.ingest.guard.secret.is_some()));
     Ok(())
 }
 

@@ -49,8 +49,23 @@ const OWN_QUERIES: &[(&str, &str)] = &[
     ("ems_exporter_feed_lagged_total", "rate(ems_exporter_feed_lagged_total[5m])"),
     ("ems_exporter_feed_listeners", "ems_exporter_feed_listeners"),
     ("ems_exporter_feed_refused_total", "increase(ems_exporter_feed_refused_total[1h]) > 0"),
+    ("ems_exporter_config_last_reload_successful", "ems_exporter_config_last_reload_successful == 0"),
     ("ems_exporter_http_accept_failures_total", "increase(ems_exporter_http_accept_failures_total[1h]) > 0"),
+    (
+        "ems_exporter_http_connection_limit_hits_total",
+        "increase(ems_exporter_http_connection_limit_hits_total[1h]) > 0",
+    ),
+    (
+        "ems_exporter_http_connections_cut_total",
+        "sum by (instance, reason) (rate(ems_exporter_http_connections_cut_total[5m]))",
+    ),
     ("ems_exporter_http_connections", "ems_exporter_http_connections"),
+    ("ems_exporter_http_handshake_failures_total", "rate(ems_exporter_http_handshake_failures_total[5m])"),
+    (
+        "ems_exporter_web_config_last_load_success_timestamp_seconds",
+        "time() - ems_exporter_web_config_last_load_success_timestamp_seconds",
+    ),
+    ("ems_exporter_web_config_last_reload_successful", "ems_exporter_web_config_last_reload_successful == 0"),
     (
         "ems_exporter_http_connections_accepted_total",
         "rate(ems_exporter_http_connections_accepted_total[5m])",
@@ -70,6 +85,29 @@ const OWN_QUERIES: &[(&str, &str)] = &[
     ("process_virtual_memory_bytes", r#"process_virtual_memory_bytes{job="ems"}"#),
 ];
 
+/// Why we cut a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// The header section was not whole in time.
+    SlowHeader,
+    /// The header section was too large.
+    LargeHeader,
+    /// Nothing of the answer was taken in time.
+    SlowReader,
+}
+
+impl Cut {
+    const ALL: [Self; 3] = [Self::SlowHeader, Self::LargeHeader, Self::SlowReader];
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::SlowHeader => "slow_header",
+            Self::LargeHeader => "large_header",
+            Self::SlowReader => "slow_reader",
+        }
+    }
+}
+
 /// Metrics about ourselves.
 #[derive(Debug)]
 pub struct Own {
@@ -80,6 +118,20 @@ pub struct Own {
     pub connections_accepted: IntCounter,
     /// Times that no connection could be accepted.
     pub accept_failures: IntCounter,
+    /// Times that as many connections were open as may be.
+    pub connection_limit_hits: IntCounter,
+    /// Connections that we cut, by reason.
+    cut: IntCounterVec,
+    /// Connections on which TLS could not be agreed on.
+    pub handshake_failures: IntCounter,
+    /// When the configuration in force was read.
+    loaded_at: Gauge,
+    /// Whether the last reading of the configuration found no fault.
+    loaded: IntGauge,
+    /// When the web configuration in force was read.
+    web_loaded_at: Gauge,
+    /// Whether the last reading of the web configuration found no fault.
+    web_loaded: IntGauge,
     /// Answers by status code.
     pub responses: IntCounterVec,
     /// Clients of the live feed.
@@ -105,12 +157,6 @@ impl Own {
             info.set(1);
             registry.register(Box::new(info))
         })?;
-        let loaded = Gauge::new(
-            "ems_exporter_config_last_load_success_timestamp_seconds",
-            "When the configuration in force was read.",
-        )?;
-        loaded.set(config_loaded.seconds());
-        registry.register(Box::new(loaded))?;
         #[cfg(target_os = "linux")]
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         let own = Self {
@@ -122,6 +168,37 @@ impl Own {
             accept_failures: IntCounter::new(
                 "ems_exporter_http_accept_failures_total",
                 "Times that no HTTP connection could be accepted, such as for want of file descriptors.",
+            )?,
+            connection_limit_hits: IntCounter::new(
+                "ems_exporter_http_connection_limit_hits_total",
+                "Times that a connection had to wait since as many were open as may be.",
+            )?,
+            cut: IntCounterVec::new(
+                Opts::new(
+                    "ems_exporter_http_connections_cut_total",
+                    "HTTP connections that were cut: slow_header, no whole header section of a first request in time; large_header, one that is too large; slow_reader, an answer of which nothing was taken in time.",
+                ),
+                &["reason"],
+            )?,
+            handshake_failures: IntCounter::new(
+                "ems_exporter_http_handshake_failures_total",
+                "Connections on which TLS could not be agreed on.",
+            )?,
+            loaded_at: Gauge::new(
+                "ems_exporter_config_last_load_success_timestamp_seconds",
+                "When the configuration in force was read.",
+            )?,
+            loaded: IntGauge::new(
+                "ems_exporter_config_last_reload_successful",
+                "Whether the last reading of the configuration found no fault: 1 or 0.",
+            )?,
+            web_loaded_at: Gauge::new(
+                "ems_exporter_web_config_last_load_success_timestamp_seconds",
+                "When the web configuration in force was read.",
+            )?,
+            web_loaded: IntGauge::new(
+                "ems_exporter_web_config_last_reload_successful",
+                "Whether the last reading of the web configuration found no fault: 1 or 0.",
             )?,
             responses: IntCounterVec::new(
                 Opts::new("ems_exporter_http_responses_total", "HTTP answers by status code."),
@@ -149,12 +226,24 @@ impl Own {
             )?,
             registry,
         };
-        for code in ["200", "400", "404", "413"] {
+        for cut in Cut::ALL {
+            own.cut.with_label_values(&[cut.label()]).inc_by(0);
+        }
+        own.config_loaded(true, config_loaded);
+        own.web_loaded(true, config_loaded);
+        for code in ["200", "400", "401", "403", "404", "413", "503"] {
             own.responses.with_label_values(&[code]).inc_by(0);
         }
         own.register(&own.connections)?;
         own.register(&own.connections_accepted)?;
         own.register(&own.accept_failures)?;
+        own.register(&own.connection_limit_hits)?;
+        own.register(&own.cut)?;
+        own.register(&own.handshake_failures)?;
+        own.register(&own.loaded_at)?;
+        own.register(&own.loaded)?;
+        own.register(&own.web_loaded_at)?;
+        own.register(&own.web_loaded)?;
         own.register(&own.responses)?;
         own.register(&own.feed_listeners)?;
         own.register(&own.feed_refused)?;
@@ -164,9 +253,30 @@ impl Own {
         Ok(own)
     }
 
+    /// Counts a connection that was cut.
+    pub fn count_cut(&self, why: Cut) {
+        self.cut.with_label_values(&[why.label()]).inc();
+    }
+
     /// Counts an answer.
     pub fn count_response(&self, status: axum::http::StatusCode) {
         self.responses.with_label_values(&[status.as_str()]).inc();
+    }
+
+    /// The configuration was read at `at`, and put in force if it had no fault.
+    pub fn config_loaded(&self, good: bool, at: Moment) {
+        self.loaded.set(i64::from(good));
+        if good {
+            self.loaded_at.set(at.seconds());
+        }
+    }
+
+    /// The web configuration was read at `at`, and put in force if it had no fault.
+    pub fn web_loaded(&self, good: bool, at: Moment) {
+        self.web_loaded.set(i64::from(good));
+        if good {
+            self.web_loaded_at.set(at.seconds());
+        }
     }
 
     fn register(&self, metric: &(impl Collector + Clone + 'static)) -> Result<(), prometheus::Error> {

@@ -96,11 +96,13 @@ pub enum Reason {
     Server,
     /// The sender broke off before the body was whole.
     Aborted,
+    /// Who sent it may not.
+    Forbidden,
 }
 
 impl Reason {
     /// Every reason, in the order of the metrics.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Empty,
         Self::Format,
         Self::Syntax,
@@ -111,6 +113,7 @@ impl Reason {
         Self::BadField,
         Self::Server,
         Self::Aborted,
+        Self::Forbidden,
     ];
 
     /// The value of the label `reason`.
@@ -126,6 +129,29 @@ impl Reason {
             Self::BadField => "bad_field",
             Self::Server => "server",
             Self::Aborted => "aborted",
+            Self::Forbidden => "forbidden",
+        }
+    }
+}
+
+/// Why something was dropped that may have been good: the closed set behind the label `reason`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shortage {
+    /// There are as many servers as there may be.
+    Servers,
+    /// More came at once than can be taken.
+    Overload,
+}
+
+impl Shortage {
+    /// Every shortage, in the order of the metrics.
+    pub const ALL: [Self; 2] = [Self::Servers, Self::Overload];
+
+    /// The value of the label `reason`.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Servers => "server_limit",
+            Self::Overload => "overload",
         }
     }
 }
@@ -184,9 +210,15 @@ pub enum Refusal {
     /// A good name, but there are as many servers as there may be: dropped, not rejected.
     #[error("events come for more than {0} servers, the limit")]
     Servers(usize),
+    /// See [`Shortage::Overload`]: dropped, not rejected.
+    #[error("more events come at once than can be taken: try again in a moment")]
+    Overload,
     /// See [`Reason::Aborted`].
     #[error("the sender broke off before the body was whole")]
     Aborted,
+    /// See [`Reason::Forbidden`].
+    #[error("{0}")]
+    Forbidden(&'static str),
 }
 
 impl Refusal {
@@ -196,9 +228,15 @@ impl Refusal {
     }
 
     /// The metric's word for it; `None` for what was dropped for want of room.
-    pub const fn reason(&self) -> Option<Reason> {
-        Some(match self {
-            Self::Servers(_) => return None,
+    pub fn reason(&self) -> Option<Reason> {
+        self.verdict().ok()
+    }
+
+    /// Why it was rejected, or for want of what it was dropped.
+    pub const fn verdict(&self) -> Result<Reason, Shortage> {
+        Ok(match self {
+            Self::Servers(_) => return Err(Shortage::Servers),
+            Self::Overload => return Err(Shortage::Overload),
             Self::Empty => Reason::Empty,
             Self::Format => Reason::Format,
             Self::Syntax { .. } => Reason::Syntax,
@@ -209,6 +247,7 @@ impl Refusal {
             Self::BadField { .. } => Reason::BadField,
             Self::Server(_) => Reason::Server,
             Self::Aborted => Reason::Aborted,
+            Self::Forbidden(_) => Reason::Forbidden,
         })
     }
 }

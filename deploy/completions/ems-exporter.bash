@@ -92,7 +92,7 @@ _ems__exporter() {
 
     case "${cmd}" in
         ems__exporter)
-            opts="-h -V --config.file --web.listen-address --web.telemetry-path --events.file --events.format --events.start --storage.path --log.level --log.format --help --version serve demo simulate check-config healthcheck rules replay sink-config help"
+            opts="-h -V --config.file --web.listen-address --web.telemetry-path --web.config.file --web.enable-lifecycle --web.insecure --events.file --events.format --events.start --storage.path --log.level --log.format --help --version serve demo simulate check-config healthcheck rules replay sink-config help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -107,6 +107,10 @@ _ems__exporter() {
                     return 0
                     ;;
                 --web.telemetry-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --web.config.file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -142,7 +146,7 @@ _ems__exporter() {
             return 0
             ;;
         ems__subcmd__exporter__subcmd__check__subcmd__config)
-            opts="-h --config.file --web.listen-address --web.telemetry-path --events.file --events.format --events.start --storage.path --log.level --log.format --help"
+            opts="-h --config.file --web.listen-address --web.telemetry-path --web.config.file --web.enable-lifecycle --web.insecure --events.file --events.format --events.start --storage.path --log.level --log.format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -157,6 +161,10 @@ _ems__exporter() {
                     return 0
                     ;;
                 --web.telemetry-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --web.config.file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -192,7 +200,7 @@ _ems__exporter() {
             return 0
             ;;
         ems__subcmd__exporter__subcmd__demo)
-            opts="-h --config.file --web.listen-address --web.telemetry-path --events.file --events.format --events.start --storage.path --log.level --log.format --streams --speed --help"
+            opts="-h --config.file --web.listen-address --web.telemetry-path --web.config.file --web.enable-lifecycle --web.insecure --events.file --events.format --events.start --storage.path --log.level --log.format --streams --speed --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -207,6 +215,10 @@ _ems__exporter() {
                     return 0
                     ;;
                 --web.telemetry-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --web.config.file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -250,7 +262,7 @@ _ems__exporter() {
             return 0
             ;;
         ems__subcmd__exporter__subcmd__healthcheck)
-            opts="-h --config.file --web.listen-address --web.telemetry-path --events.file --events.format --events.start --storage.path --log.level --log.format --help"
+            opts="-h --config.file --web.listen-address --web.telemetry-path --web.config.file --web.enable-lifecycle --web.insecure --events.file --events.format --events.start --storage.path --log.level --log.format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -265,6 +277,10 @@ _ems__exporter() {
                     return 0
                     ;;
                 --web.telemetry-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --web.config.file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -554,7 +570,7 @@ _ems__exporter() {
             return 0
             ;;
         ems__subcmd__exporter__subcmd__serve)
-            opts="-h --config.file --web.listen-address --web.telemetry-path --events.file --events.format --events.start --storage.path --log.level --log.format --help"
+            opts="-h --config.file --web.listen-address --web.telemetry-path --web.config.file --web.enable-lifecycle --web.insecure --events.file --events.format --events.start --storage.path --log.level --log.format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -569,6 +585,10 @@ _ems__exporter() {
                     return 0
                     ;;
                 --web.telemetry-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --web.config.file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -718,7 +738,7 @@ _ems__exporter() {
             return 0
             ;;
         ems__subcmd__exporter__subcmd__sink__subcmd__config)
-            opts="-h --config.file --web.listen-address --web.telemetry-path --events.file --events.format --events.start --storage.path --log.level --log.format --server --help"
+            opts="-h --config.file --web.listen-address --web.telemetry-path --web.config.file --web.enable-lifecycle --web.insecure --events.file --events.format --events.start --storage.path --log.level --log.format --server --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -733,6 +753,10 @@ _ems__exporter() {
                     return 0
                     ;;
                 --web.telemetry-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --web.config.file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

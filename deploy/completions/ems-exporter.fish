@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_ems_exporter_global_optspecs
-    string join \n config.file= web.listen-address= web.telemetry-path= events.file= events.format= events.start= storage.path= log.level= log.format= h/help V/version
+    string join \n config.file= web.listen-address= web.telemetry-path= web.config.file= web.enable-lifecycle web.insecure events.file= events.format= events.start= storage.path= log.level= log.format= h/help V/version
 end
 
 function __fish_ems_exporter_needs_command
@@ -27,6 +27,7 @@ end
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l config.file -d 'YAML configuration file; flags override what it says' -r -F
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l web.listen-address -d 'Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l web.telemetry-path -d 'Path of the metrics page [default: /metrics]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l web.config.file -d 'File with TLS, users and headers for our own pages, in the format of Prometheus\' exporter-toolkit' -r -F
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once' -r
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l events.format -d 'Format of the event files: json, xml, text or w3c [default: found from their content]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l events.start -d 'Where to begin in files that are there already: saved-or-end, saved-or-beginning, beginning or end [default: saved-or-end]' -r
@@ -38,6 +39,8 @@ debug\t'And every refused event'
 trace\t'Everything'"
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l log.format -d 'How to write the log' -r -f -a "text\t'Lines for people'
 json\t'An object on each line'"
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l web.enable-lifecycle -d 'Let POST /-/reload read configuration files again, as SIGHUP does'
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l web.insecure -d 'Start although strangers could post events or reload the configuration'
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -s V -l version -d 'Print version'
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "serve" -d 'Receive events and expose metrics (the default)'
@@ -52,6 +55,7 @@ complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "help" -d 
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l config.file -d 'YAML configuration file; flags override what it says' -r -F
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l web.listen-address -d 'Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l web.telemetry-path -d 'Path of the metrics page [default: /metrics]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l web.config.file -d 'File with TLS, users and headers for our own pages, in the format of Prometheus\' exporter-toolkit' -r -F
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l events.format -d 'Format of the event files: json, xml, text or w3c [default: found from their content]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l events.start -d 'Where to begin in files that are there already: saved-or-end, saved-or-beginning, beginning or end [default: saved-or-end]' -r
@@ -63,10 +67,13 @@ debug\t'And every refused event'
 trace\t'Everything'"
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l log.format -d 'How to write the log' -r -f -a "text\t'Lines for people'
 json\t'An object on each line'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l web.enable-lifecycle -d 'Let POST /-/reload read configuration files again, as SIGHUP does'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l web.insecure -d 'Start although strangers could post events or reload the configuration'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l config.file -d 'YAML configuration file; flags override what it says' -r -F
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l web.listen-address -d 'Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l web.telemetry-path -d 'Path of the metrics page [default: /metrics]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l web.config.file -d 'File with TLS, users and headers for our own pages, in the format of Prometheus\' exporter-toolkit' -r -F
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l events.format -d 'Format of the event files: json, xml, text or w3c [default: found from their content]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l events.start -d 'Where to begin in files that are there already: saved-or-end, saved-or-beginning, beginning or end [default: saved-or-end]' -r
@@ -80,6 +87,8 @@ complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l log.f
 json\t'An object on each line'"
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l streams -d 'How many streams the simulated server has' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l speed -d 'How much faster than the wall clock the simulated server lives' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l web.enable-lifecycle -d 'Let POST /-/reload read configuration files again, as SIGHUP does'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l web.insecure -d 'Start although strangers could post events or reload the configuration'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l url -d 'Where to post the events: http://host:port/path?query' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l streams -d 'How many streams (cam1, cam2, …) are published or pulled' -r
@@ -116,6 +125,7 @@ complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -s h
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l config.file -d 'YAML configuration file; flags override what it says' -r -F
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l web.listen-address -d 'Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l web.telemetry-path -d 'Path of the metrics page [default: /metrics]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l web.config.file -d 'File with TLS, users and headers for our own pages, in the format of Prometheus\' exporter-toolkit' -r -F
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l events.format -d 'Format of the event files: json, xml, text or w3c [default: found from their content]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l events.start -d 'Where to begin in files that are there already: saved-or-end, saved-or-beginning, beginning or end [default: saved-or-end]' -r
@@ -127,10 +137,13 @@ debug\t'And every refused event'
 trace\t'Everything'"
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l log.format -d 'How to write the log' -r -f -a "text\t'Lines for people'
 json\t'An object on each line'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l web.enable-lifecycle -d 'Let POST /-/reload read configuration files again, as SIGHUP does'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l web.insecure -d 'Start although strangers could post events or reload the configuration'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l config.file -d 'YAML configuration file; flags override what it says' -r -F
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l web.listen-address -d 'Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l web.telemetry-path -d 'Path of the metrics page [default: /metrics]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l web.config.file -d 'File with TLS, users and headers for our own pages, in the format of Prometheus\' exporter-toolkit' -r -F
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l events.format -d 'Format of the event files: json, xml, text or w3c [default: found from their content]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l events.start -d 'Where to begin in files that are there already: saved-or-end, saved-or-beginning, beginning or end [default: saved-or-end]' -r
@@ -142,6 +155,8 @@ debug\t'And every refused event'
 trace\t'Everything'"
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l log.format -d 'How to write the log' -r -f -a "text\t'Lines for people'
 json\t'An object on each line'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l web.enable-lifecycle -d 'Let POST /-/reload read configuration files again, as SIGHUP does'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l web.insecure -d 'Start although strangers could post events or reload the configuration'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand rules; and not __fish_seen_subcommand_from test help" -s h -l help -d 'Print help'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand rules; and not __fish_seen_subcommand_from test help" -f -a "test" -d 'Apply the events of a file and tell what each rule would do with each of them'
@@ -158,6 +173,7 @@ complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand replay" -s h -
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l config.file -d 'YAML configuration file; flags override what it says' -r -F
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l web.listen-address -d 'Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l web.telemetry-path -d 'Path of the metrics page [default: /metrics]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l web.config.file -d 'File with TLS, users and headers for our own pages, in the format of Prometheus\' exporter-toolkit' -r -F
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l events.format -d 'Format of the event files: json, xml, text or w3c [default: found from their content]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l events.start -d 'Where to begin in files that are there already: saved-or-end, saved-or-beginning, beginning or end [default: saved-or-end]' -r
@@ -170,6 +186,8 @@ trace\t'Everything'"
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l log.format -d 'How to write the log' -r -f -a "text\t'Lines for people'
 json\t'An object on each line'"
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l server -d 'The name under which the server\'s metrics are to appear' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l web.enable-lifecycle -d 'Let POST /-/reload read configuration files again, as SIGHUP does'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l web.insecure -d 'Start although strangers could post events or reload the configuration'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck rules replay sink-config help" -f -a "serve" -d 'Receive events and expose metrics (the default)'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck rules replay sink-config help" -f -a "demo" -d 'Serve, with a simulated media server that posts to it'

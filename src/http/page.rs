@@ -34,8 +34,9 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
 /// The live status page.
 pub(super) async fn page(State(app): State<Arc<App>>, headers: HeaderMap) -> impl IntoResponse {
     let address = asked_address(&headers).unwrap_or_else(|| app.address.clone());
+    let scheme = if app.web.load().tls.is_some() { "    scheme: https\n" } else { "" };
     let scrape = format!(
-        "scrape_configs:\n  - job_name: ems\n    metrics_path: {}\n    static_configs:\n      - targets: [\"{address}\"]\n",
+        "scrape_configs:\n  - job_name: ems\n{scheme}    metrics_path: {}\n    static_configs:\n      - targets: [\"{address}\"]\n",
         app.telemetry_path
     );
     let sink = sink(&app, &address);
@@ -63,9 +64,12 @@ pub(super) async fn page(State(app): State<Arc<App>>, headers: HeaderMap) -> imp
 fn sink(app: &App, address: &str) -> String {
     let servers = app.ingest.servers();
     let mut names = servers.iter().map(|server| &*server.name).filter(|_| app.ingest.is_closed());
-    let mut sink = sink_config(address, names.next());
+    let address = app.events_address.as_deref().unwrap_or(address);
+    let secret = app.guard.load().secret.is_some();
+    let mut sink = sink_config(address, names.next(), secret);
     for name in names {
-        sink += &format!("-- For {name}: url = \"http://{address}/events/{name}\",\n");
+        let query = if secret { "?secret=SECRET" } else { "" };
+        sink += &format!("-- For {name}: url = \"http://{address}/events/{name}{query}\",\n");
     }
     sink
 }

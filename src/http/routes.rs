@@ -2,33 +2,34 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post as posted};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 
+use super::intake::Intake;
 use super::{api, feed, page as live_page};
 use crate::actions::Actions;
 use crate::api::live::Live;
 use crate::exposition::Style;
 use crate::files::Files;
+use crate::guard::Guard;
 use crate::ingest::tally::Door;
 use crate::ingest::{Ingest, Server};
 use crate::metrics::{self, Own, Selection, Sources};
 use crate::moment::Moment;
 use crate::reconcile::Reconciler;
+use crate::reload::Reloader;
+use crate::web::Setup;
 use crate::wire::Refusal;
-
-/// How long a client may take to send a body.
-const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// What the routes work with.
 #[derive(Debug)]
@@ -47,10 +48,20 @@ pub struct App {
     pub live: Live,
     /// Where we listen, for whoever does not say how it found us.
     pub address: String,
+    /// Where we listen for events, if that is somewhere else.
+    pub events_address: Option<String>,
     /// The path of the metrics page.
     pub telemetry_path: String,
-    /// The largest body, in bytes.
-    pub max_body: usize,
+    /// The room for bodies of events.
+    pub intake: Intake,
+    /// How our own pages are served.
+    pub web: Arc<ArcSwap<Setup>>,
+    /// Who may do what.
+    pub guard: Arc<ArcSwap<Guard>>,
+    /// What reads configuration files again.
+    pub reloader: Arc<Reloader>,
+    /// Whether it may be asked to over HTTP.
+    pub lifecycle: bool,
 }
 
 impl App {
@@ -84,6 +95,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/-/ready", get(ready))
         .merge(api::routes())
         .route("/api/v1/feed", get(feed::feed))
+        .route("/-/reload", posted(reload))
         .fallback(unknown)
         .layer(middleware::from_fn_with_state(counted, count))
         .with_state(app)
@@ -106,15 +118,19 @@ async fn post_named(State(app): State<Arc<App>>, Path(server): Path<String>, req
 /// The HTTP door: reads a body, sends it down the road, and answers at once.
 async fn post(app: &App, name: Option<&str>, request: Request) -> Response {
     let received = match app.ingest.posting_server(name) {
-        Ok(server) => read(request.into_body(), app.max_body).await.map(|body| (server, body)),
+        Ok(server) => app.intake.read(request.into_body()).await.map(|taken| (server, taken)),
         Err(refusal) => Err(refusal),
     };
     match received {
-        Ok((server, body)) => take(app, &server, &body),
+        Ok((server, taken)) => take(app, &server, &taken.bytes),
         Err(refusal) => {
             // A server that may not be is not named in what is kept: anybody can make names up.
             app.ingest.refuse(Door::Http, name.filter(|_| !refusal.is_of_server()), &refusal, Moment::now());
-            sentence(refusal_status(&refusal), &refusal.to_string())
+            let mut response = sentence(refusal_status(&refusal), &refusal.to_string());
+            if refusal == Refusal::Overload {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            response
         }
     }
 }
@@ -134,18 +150,11 @@ fn take(app: &App, server: &Server, body: &[u8]) -> Response {
     }
 }
 
-async fn read(body: Body, limit: usize) -> Result<Bytes, Refusal> {
-    match tokio::time::timeout(BODY_TIME, Limited::new(body, limit).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::Size(limit)),
-        Ok(Err(_)) | Err(_) => Err(Refusal::Aborted),
-    }
-}
-
-const fn refusal_status(refusal: &Refusal) -> StatusCode {
+pub(super) const fn refusal_status(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::Size(_) => StatusCode::PAYLOAD_TOO_LARGE,
-        Refusal::Servers(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Servers(_) | Refusal::Overload => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
         Refusal::Empty
         | Refusal::Format
         | Refusal::Syntax { .. }
@@ -249,19 +258,37 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
+/// Reads configuration files again, for those who may ask for it.
+async fn reload(State(app): State<Arc<App>>) -> Response {
+    if !app.lifecycle {
+        return sentence(
+            StatusCode::FORBIDDEN,
+            "reloading over HTTP is off: --web.enable-lifecycle turns it on",
+        );
+    }
+    match app.reloader.reload().await {
+        Ok(done) => sentence(StatusCode::OK, &done),
+        Err(wrong) => sentence(StatusCode::INTERNAL_SERVER_ERROR, &wrong),
+    }
+}
+
 async fn only_post() -> Response {
     let mut response = sentence(StatusCode::METHOD_NOT_ALLOWED, "events are sent by POST");
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
     response
 }
 
+/// Says where things are. The path is repeated only where it cannot hold a secret: a sink may have been given a URL that
+/// is wrong in another place.
 async fn unknown(State(app): State<Arc<App>>, method: Method, uri: Uri) -> Response {
     let hint = if method == Method::POST {
         "events are posted to /events, /events/NAME or /".to_owned()
     } else {
         format!("the metrics are at {}", app.telemetry_path)
     };
-    sentence(StatusCode::NOT_FOUND, &format!("there is nothing at {}: {hint}", uri.path()))
+    let safe = method != Method::POST && !uri.path().starts_with("/events");
+    let place = if safe { uri.path() } else { "this path" };
+    sentence(StatusCode::NOT_FOUND, &format!("there is nothing at {place}: {hint}"))
 }
 
 #[cfg(test)]

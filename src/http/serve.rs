@@ -1,32 +1,48 @@
 //! Accepting connections and answering on them until told to stop.
 
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::gate::Visitor;
+use super::patient::Patient;
 use super::socket::Socket;
-use crate::metrics::Own;
+use crate::metrics::{Cut, Own};
+use crate::web::Setup;
 
 /// Most connections that wait to be accepted. The media server opens one for each event, many at a
 /// moment; the kernel makes those beyond this wait for a second and more. Its own limit,
 /// `net.core.somaxconn`, may be lower.
 const BACKLOG: u32 = 4096;
-/// Most connections that are open at once; further ones wait in the kernel's backlog.
+/// Most connections that are open at once, if there are file descriptors for them; further ones wait in the kernel's
+/// backlog.
 const CONNECTIONS: usize = 8192;
 /// How long a client may take to send the header section of a request.
 const HEADER_TIME: Duration = Duration::from_secs(10);
+/// The same while more than half of the connections are taken: those who only hold one make room for scrapes and events.
+const HURRIED_TIME: Duration = Duration::from_secs(1);
+/// The largest header section, in bytes.
+const HEADER_BYTES: usize = 64 << 10;
+/// How long a client may take to agree on TLS.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// How long we wait before the next try when no connection could be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long open requests may take after we were told to stop.
@@ -52,22 +68,50 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// How many connections may be open at once: a quarter of our file descriptors is left for everything else.
+pub fn room() -> usize {
+    let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    most.map_or(CONNECTIONS, |most| CONNECTIONS.min(usize::try_from(most / 4 * 3).unwrap_or(CONNECTIONS)))
+}
+
+/// What is served on a listener.
+#[derive(Debug, Clone)]
+pub struct Served {
+    /// All routes.
+    pub router: Router,
+    /// Most connections that may be open at once.
+    pub room: usize,
+    /// Whether TLS is spoken; none for plain HTTP whatever is configured.
+    pub web: Option<Arc<ArcSwap<Setup>>>,
+    /// Metrics about ourselves.
+    pub own: Arc<Own>,
+}
+
 /// Answers on `listener` until `stop`, then lets open requests finish.
-pub async fn serve(listener: TcpListener, router: Router, own: Arc<Own>, stop: CancellationToken) {
+pub async fn serve(listener: TcpListener, served: Served, stop: CancellationToken) {
     let graceful = GracefulShutdown::new();
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let room = Arc::new(Semaphore::new(served.room.max(1)));
+    let own = Arc::clone(&served.own);
     let mut failing = false;
     let mut stopped = pin!(stop.cancelled());
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listener, &room) => accepted,
+            accepted = accept(&listener, &room, &own) => accepted,
             () = &mut stopped => break,
         };
         match accepted {
-            Ok((stream, permit)) => {
+            Ok((stream, from, permit)) => {
                 failing = false;
                 own.connections_accepted.inc();
-                answer(stream, permit, &router, &own, &graceful);
+                let (served, watcher) = (served.clone(), graceful.watcher());
+                let hurried = room.available_permits() < served.room / 2;
+                own.connections.inc();
+                let open = own.connections.clone();
+                tokio::spawn(async move {
+                    answer(stream, from, served, hurried, watcher).await;
+                    open.dec();
+                    drop(permit);
+                });
             }
             Err(error) => {
                 own.accept_failures.inc();
@@ -88,36 +132,78 @@ pub async fn serve(listener: TcpListener, router: Router, own: Arc<Own>, stop: C
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    own: &Own,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    if room.available_permits() == 0 {
+        own.connection_limit_hits.inc();
+    }
     let permit = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, permit))
+    let (stream, from) = listener.accept().await?;
+    Ok((stream, from, permit))
 }
 
-fn answer(
-    stream: TcpStream,
-    permit: OwnedSemaphorePermit,
-    router: &Router,
-    own: &Arc<Own>,
-    graceful: &GracefulShutdown,
-) {
+/// Agrees on TLS, if it is spoken, and answers until the connection ends.
+async fn answer(stream: TcpStream, from: SocketAddr, served: Served, hurried: bool, watcher: Watcher) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("cannot set TCP_NODELAY: {error}");
     }
-    let service = TowerToHyperService::new(router.clone());
+    let stream = Patient::new(stream);
+    let visitor = Visitor { address: from.ip().to_canonical() };
+    let Some(tls) = served.web.as_ref().and_then(|web| web.load().tls.clone()) else {
+        return converse(stream, visitor, &served, hurried, watcher).await;
+    };
+    match timeout(if hurried { HURRIED_TIME } else { HANDSHAKE_TIME }, TlsAcceptor::from(tls).accept(stream))
+        .await
+    {
+        Ok(Ok(stream)) => converse(stream, visitor, &served, hurried, watcher).await,
+        Ok(Err(error)) => {
+            served.own.handshake_failures.inc();
+            tracing::debug!("a client did not agree on TLS: {error}");
+        }
+        Err(_) => {
+            served.own.handshake_failures.inc();
+            tracing::debug!("a client did not agree on TLS in time");
+        }
+    }
+}
+
+async fn converse<S>(stream: S, visitor: Visitor, served: &Served, hurried: bool, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let routes = TowerToHyperService::new(served.router.clone());
+    let asked = Arc::new(AtomicBool::new(false));
+    let asking = Arc::clone(&asked);
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        asking.store(true, Ordering::Relaxed);
+        request.extensions_mut().insert(visitor);
+        routes.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME)
+        .header_read_timeout(if hurried { HURRIED_TIME } else { HEADER_TIME })
+        .keep_alive(!hurried)
+        .max_buf_size(HEADER_BYTES)
         .serve_connection(TokioIo::new(Socket::new(stream)), service);
-    let connection = graceful.watch(connection);
-    let open = own.connections.clone();
-    open.inc();
-    tokio::spawn(async move {
-        // The media server closes as it likes; a broken connection is no news.
-        if let Err(error) = connection.await {
-            tracing::debug!("a connection ended: {error}");
+    // The media server closes as it likes; a broken connection is no news.
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!("a connection ended: {error}");
+        // One on which a request was answered may rest until it is closed.
+        let rested = error.is_timeout() && asked.load(Ordering::Relaxed);
+        if let Some(why) = cut(&error).filter(|_| !rested) {
+            served.own.count_cut(why);
         }
-        open.dec();
-        drop(permit);
-    });
+    }
+}
+
+/// Why we cut a connection, if it was us.
+fn cut(error: &hyper::Error) -> Option<Cut> {
+    if error.is_timeout() {
+        Some(Cut::SlowHeader)
+    } else if error.is_parse_too_large() {
+        Some(Cut::LargeHeader)
+    } else {
+        let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+        source.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut).then_some(Cut::SlowReader)
+    }
 }

@@ -1,6 +1,9 @@
 //! What is done when something happens: rules decide, and what they decide is handed over.
 
 use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 
 use crate::event::Kind;
 use crate::rules::{Call, Occasion, Rules};
@@ -11,7 +14,7 @@ pub type Offer = Box<dyn Fn(Vec<Call>) + Send + Sync>;
 
 /// Rules, and where their calls go.
 pub(super) struct Reactions {
-    rules: Rules,
+    rules: ArcSwap<Rules>,
     offer: Offer,
 }
 
@@ -23,18 +26,23 @@ impl fmt::Debug for Reactions {
 
 impl Reactions {
     pub(super) fn new(rules: Rules, offer: Offer) -> Self {
-        Self { rules, offer }
+        Self { rules: ArcSwap::from_pointee(rules), offer }
+    }
+
+    /// From now on other rules decide.
+    pub(super) fn change(&self, rules: Rules) {
+        self.rules.store(Arc::new(rules));
     }
 
     /// Whether any rule may be triggered by events of this kind.
     pub(super) fn listens(&self, kind: Kind) -> bool {
-        self.rules.listens(kind)
+        self.rules.load().listens(kind)
     }
 
     /// Hands over what rules decide on an occasion. It is called under the server's lock, so that
     /// calls come in the order of their events.
     pub(super) fn react(&self, occasion: &Occasion, state: &State) {
-        let calls = self.rules.decide(occasion, state);
+        let calls = self.rules.load().decide(occasion, state);
         if !calls.is_empty() {
             (self.offer)(calls);
         }

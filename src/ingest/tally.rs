@@ -1,7 +1,7 @@
 //! What became of everything that was received: received = applied + duplicate + rejected + dropped.
 
 use crate::exposition::{Kind, Metric};
-use crate::wire::{Format, Reason, Refusal};
+use crate::wire::{Format, Reason, Refusal, Shortage};
 
 /// How an event came to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ struct Counts {
     applied: u64,
     duplicate: u64,
     rejected: [u64; Reason::ALL.len()],
-    dropped: u64,
+    dropped: [u64; Shortage::ALL.len()],
 }
 
 /// The counts of all doors and formats. They move together, so the identity holds at any instant.
@@ -55,9 +55,9 @@ impl Tally {
         match outcome {
             Ok(Outcome::Applied) => counts.applied += 1,
             Ok(Outcome::Duplicate) => counts.duplicate += 1,
-            Err(refusal) => match refusal.reason() {
-                Some(reason) => counts.rejected[reason as usize] += 1,
-                None => counts.dropped += 1,
+            Err(refusal) => match refusal.verdict() {
+                Ok(reason) => counts.rejected[reason as usize] += 1,
+                Err(shortage) => counts.dropped[shortage as usize] += 1,
             },
         }
     }
@@ -66,7 +66,7 @@ impl Tally {
     pub fn sums(&self) -> (u64, [u64; 4]) {
         self.counts.iter().flatten().fold((0, [0; 4]), |(received, parts), counts| {
             let rejected = counts.rejected.iter().sum();
-            let four = [counts.applied, counts.duplicate, rejected, counts.dropped];
+            let four = [counts.applied, counts.duplicate, rejected, counts.dropped.iter().sum()];
             let sum = std::array::from_fn(|part: usize| parts[part] + four[part]);
             (received + counts.received, sum)
         })
@@ -128,12 +128,15 @@ pub const METRICS: &[Metric<Tally>] = &[
     Metric {
         name: "ems_exporter_events_dropped_total",
         kind: Kind::Counter,
-        help: "Events that may have been good but could not be taken: reason server_limit, more servers than limits.servers.",
+        help: "Events that may have been good but could not be taken: reason server_limit, more servers than limits.servers; overload, more at once than fit.",
         labels: &["door", "format", "reason"],
         query: "sum by (instance, reason) (increase(ems_exporter_events_dropped_total[1h])) > 0",
         samples: |tally, samples| {
             tally.each(|counts, [door, format]| {
-                samples.add(&[door, format, ("reason", "server_limit")], counts.dropped);
+                for shortage in Shortage::ALL {
+                    let labels = [door, format, ("reason", shortage.label())];
+                    samples.add(&labels, counts.dropped[shortage as usize]);
+                }
             });
         },
     },

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use ems_exporter::config::{Config, Overrides};
+use ems_exporter::config::{Config, Origin, Overrides};
 use ems_exporter::tail::{Format, Start};
 
 pub fn load(text: &str) -> Result<Config, String> {
@@ -16,8 +16,9 @@ pub fn load(text: &str) -> Result<Config, String> {
 
 #[test]
 fn nothing_at_all_is_a_good_configuration() {
-    assert_eq!(load("").unwrap(), Config::default());
-    assert_eq!(load("# only a comment\n").unwrap(), Config::default());
+    for text in ["", "# only a comment\n"] {
+        assert_eq!(Config { origin: Origin::default(), ..load(text).unwrap() }, Config::default());
+    }
     assert_eq!(Config::load(None, &Overrides::default()).unwrap().listen, ["127.0.0.1:10777"]);
 }
 
@@ -50,7 +51,7 @@ fn everything_can_be_set() {
 #[test]
 fn the_runtime_api_of_a_server_is_read_with_its_password_from_a_file() {
     let mut password = tempfile::NamedTempFile::new().unwrap();
-    writeln!(password, "secret").unwrap();
+    writeln!(password, "hunter2").unwrap();
     let config = load(&format!(
         "servers:\n  - name: west\n    api: {{url: 'http://ems:8888/apiproxy', username: me, password_file: {}, timeout: 2s}}\n  \
          - {{name: east, api: {{url: 'http://127.0.0.1'}}}}\nreconcile: {{interval: 10s}}\n",
@@ -62,8 +63,8 @@ fn the_runtime_api_of_a_server_is_read_with_its_password_from_a_file() {
         (west.server.as_str(), west.address.to_string()),
         ("west", "http://ems:8888/apiproxy".to_owned())
     );
-    assert_eq!(west.login.as_ref().unwrap().password, "secret");
-    assert!(!format!("{config:?}").contains("secret"), "a password is never printed");
+    assert_eq!(west.login.as_ref().unwrap().password, "hunter2");
+    assert!(!format!("{config:?}").contains("hunter2"), "a password is never printed");
     assert_eq!(
         (east.address.to_string(), east.timeout),
         ("http://127.0.0.1:7777".to_owned(), Duration::from_secs(5))
@@ -118,7 +119,7 @@ fn all_faults_come_at_once_with_their_places() {
         "the configuration has 11 faults:",
         "ems.yml:2:19: web.listen_address is a number, not a text",
         "ems.yml:3:19: web.telemetry_path is not a path of plain characters that starts with /, such as /metrics",
-        "ems.yml:4:3: web.port is not a known key: known here are listen_address, telemetry_path",
+        "ems.yml:4:3: web.port is not a known key: known here are listen_address, telemetry_path, protect_health",
         "ems.yml:5:17: stall.factor is not a number from 1 to 1000",
         "ems.yml:5:31: stall.minimum is not a duration such as 10s or 1h 30m",
         "ems.yml:6:9: limits is a number, not a section with keys",
@@ -126,7 +127,7 @@ fn all_faults_come_at_once_with_their_places() {
         "ems.yml:9:5: servers[].name is missing: every server needs a name",
         "ems.yml:10:11: servers[].name is not 1 to 64 letters, digits, dots, dashes and underscores",
         "ems.yml:12:5: servers[].name is used twice: names must differ",
-        "ems.yml:7:1: server is not a known key: known here are web, series, stall, limits, servers, reconcile, events, storage, actions, rules",
+        "ems.yml:7:1: server is not a known key: known here are web, ingest, series, stall, limits, servers, reconcile, events, storage, actions, rules",
     ];
     let lines: Vec<&str> = faults.lines().map(str::trim).collect();
     assert_eq!(lines, expected);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser};
 use ems_exporter::cli::Cli;
-use ems_exporter::config::{Config, Overrides};
+use ems_exporter::config::{Config, Overrides, SECRET_VARIABLE};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -36,7 +36,8 @@ fn sidecar() -> Vec<Value> {
 fn variables() -> BTreeSet<String> {
     let cli = Cli::command();
     let serve = cli.find_subcommand("serve").unwrap();
-    serve.get_arguments().filter_map(|flag| Some(flag.get_env()?.to_str().unwrap().to_owned())).collect()
+    let flags = serve.get_arguments().filter_map(|flag| Some(flag.get_env()?.to_str().unwrap().to_owned()));
+    flags.chain([SECRET_VARIABLE.to_owned()]).collect()
 }
 
 /// The files of a folder and of those in it, by their path from it.
@@ -103,7 +104,9 @@ fn the_default_configuration_is_the_default() {
     let file = folder.path().join("ems-exporter.yml");
     let load = |text: &str| {
         fs::write(&file, text).unwrap();
-        Config::load(Some(&file), &Overrides::default()).unwrap()
+        // Where it came from is all that differs.
+        let origin = Config::default().origin;
+        Config { origin, ..Config::load(Some(&file), &Overrides::default()).unwrap() }
     };
     assert_eq!(load(&default_configuration(false)), Config::default());
     let examples = load(&default_configuration(true));
@@ -118,6 +121,7 @@ fn the_unit_keeps_its_state_where_systemd_makes_room_for_it() {
     let unit = text(UNIT);
     let has = |line: &str| assert!(unit.lines().any(|ours| ours == line), "{UNIT} lacks {line}");
     has("Type=notify");
+    has("ExecReload=/bin/kill -HUP $MAINPID");
     has("StateDirectory=ems-exporter");
     has("Environment=EMS_EXPORTER_STORAGE_PATH=%S/ems-exporter");
     has("Environment=EMS_EXPORTER_CONFIG_FILE=/etc/ems-exporter/ems-exporter.yml");

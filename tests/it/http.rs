@@ -14,6 +14,8 @@ use crate::support::Samples;
 /// A running exporter that stops with the test.
 pub struct Exporter {
     pub address: SocketAddr,
+    /// The address that takes events.
+    pub events: SocketAddr,
     pub app: Arc<App>,
     stop: CancellationToken,
     running: tokio::task::JoinHandle<()>,
@@ -26,15 +28,19 @@ impl Exporter {
     }
 
     pub async fn with(config: &Config) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let mut listeners = Vec::new();
+        for _ in config.addresses() {
+            listeners.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
+        }
+        let address = listeners[0].local_addr().unwrap();
+        let events = listeners.last().unwrap().local_addr().unwrap();
         let app = ems_exporter::app(config).unwrap();
         let stop = CancellationToken::new();
         let (running, config, stopping) = (Arc::clone(&app), config.clone(), stop.clone());
         let running = tokio::spawn(async move {
-            ems_exporter::run(running, &config, vec![listener], stopping).await.unwrap();
+            ems_exporter::run(running, &config, listeners, stopping).await.unwrap();
         });
-        Self { address, app, stop: stop.clone(), running, _guard: stop.drop_guard() }
+        Self { address, events, app, stop: stop.clone(), running, _guard: stop.drop_guard() }
     }
 
     /// Stops the exporter and waits until it has.
@@ -45,7 +51,11 @@ impl Exporter {
 
     /// Sends bytes on a new connection and reads until one answer is whole.
     pub async fn raw(&self, request: &[u8]) -> String {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        Self::raw_to(self.address, request).await
+    }
+
+    pub async fn raw_to(address: SocketAddr, request: &[u8]) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(request).await.unwrap();
         answer(&mut stream).await
     }
@@ -87,7 +97,7 @@ async fn answer(stream: &mut TcpStream) -> String {
     }
 }
 
-const TIMER: &str = r#"{"id":5,"payload":{"PID":1,"timerId":9,"triggerCount":1,"value":3},"processId":1,"timestamp":1795364096,"type":"timerTriggered"}"#;
+pub const TIMER: &str = r#"{"id":5,"payload":{"PID":1,"timerId":9,"triggerCount":1,"value":3},"processId":1,"timestamp":1795364096,"type":"timerTriggered"}"#;
 
 #[tokio::test]
 async fn answers_at_once_with_a_reason_phrase_and_a_length_and_closes_only_when_asked() {

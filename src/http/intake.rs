@@ -1,0 +1,91 @@
+//! Reading the bodies of events, as many at once as there is room for.
+//!
+//! Media servers open a connection for each event, many at a moment, and try once. So an event waits for its turn a
+//! while before it is turned away; that it was is counted.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use http_body_util::BodyExt;
+use hyper::body::Body as _;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+
+use crate::wire::Refusal;
+
+/// Most bodies that are read or applied at once.
+const SLOTS: usize = 512;
+/// How long an event may wait for its turn.
+const WAIT: Duration = Duration::from_secs(2);
+/// What each body may take of memory without asking, in bytes; hardly any is larger.
+const SMALL: usize = 64 << 10;
+/// What all bodies may take of memory beyond that, in units of [`UNIT`] bytes.
+const LARGE: usize = (256 << 20) / UNIT;
+/// The unit in which that is counted.
+const UNIT: usize = 1024;
+/// How long a client may take to send a body.
+const BODY_TIME: Duration = Duration::from_secs(30);
+/// The same while more than half of the slots are taken.
+const HURRIED_TIME: Duration = Duration::from_secs(5);
+
+/// The room that there is.
+#[derive(Debug)]
+pub struct Intake {
+    slots: Semaphore,
+    large: Semaphore,
+    limit: usize,
+}
+
+/// A body, which takes up room as long as it is there.
+#[derive(Debug)]
+pub struct Taken<'i> {
+    /// The whole of it.
+    pub bytes: Vec<u8>,
+    _slot: SemaphorePermit<'i>,
+    _large: Option<SemaphorePermit<'i>>,
+}
+
+impl Intake {
+    /// Room for bodies of up to `limit` bytes.
+    pub fn new(limit: usize) -> Self {
+        let large = LARGE.max(limit.div_ceil(UNIT) * 2);
+        Self { slots: Semaphore::new(SLOTS), large: Semaphore::new(large), limit }
+    }
+
+    /// Reads a body once it is its turn.
+    pub async fn read(&self, body: Body) -> Result<Taken<'_>, Refusal> {
+        if body.size_hint().lower() > self.limit as u64 {
+            return Err(Refusal::Size(self.limit));
+        }
+        let Ok(Ok(slot)) = timeout(WAIT, self.slots.acquire()).await else {
+            return Err(Refusal::Overload);
+        };
+        let time = if self.slots.available_permits() < SLOTS / 2 { HURRIED_TIME } else { BODY_TIME };
+        let (bytes, large) = timeout(time, self.collect(body)).await.map_err(|_| Refusal::Aborted)??;
+        Ok(Taken { bytes, _slot: slot, _large: large })
+    }
+
+    async fn collect(&self, mut body: Body) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Refusal> {
+        let (mut bytes, mut large): (Vec<u8>, Option<SemaphorePermit<'_>>) = (Vec::new(), None);
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|_| Refusal::Aborted)?.into_data() else {
+                continue;
+            };
+            if bytes.len() + data.len() > self.limit {
+                return Err(Refusal::Size(self.limit));
+            }
+            let wanted = (bytes.len() + data.len()).saturating_sub(SMALL).div_ceil(UNIT);
+            let held = large.as_ref().map_or(0, SemaphorePermit::num_permits);
+            if wanted > held {
+                let more = u32::try_from(wanted - held).unwrap_or(u32::MAX);
+                let more = self.large.try_acquire_many(more).map_err(|_| Refusal::Overload)?;
+                match &mut large {
+                    Some(large) => large.merge(more),
+                    None => large = Some(more),
+                }
+            }
+            bytes.extend_from_slice(&data);
+        }
+        Ok((bytes, large))
+    }
+}

@@ -1,0 +1,207 @@
+//! Reading configuration files again while the exporter runs. A file with faults leaves in force what was.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::actions::Actions;
+use crate::config::{self, Config, Faults};
+use crate::guard::Guard;
+use crate::ingest::Ingest;
+use crate::metrics::Own;
+use crate::moment::Moment;
+use crate::rules::Rules;
+use crate::web::{Files, Setup};
+
+/// From one look at the files of the web configuration to the next.
+const POLL: Duration = Duration::from_secs(5);
+
+/// SIGHUP from now on, which no longer ends the process.
+pub fn hangups() -> Option<Signal> {
+    let hangups = signal(SignalKind::hangup());
+    hangups.inspect_err(|error| tracing::warn!("cannot listen for SIGHUP: {error}")).ok()
+}
+
+/// What can be read again, and where it is put.
+#[derive(Debug)]
+pub struct Reloader {
+    own: Arc<Own>,
+    ingest: Arc<Ingest>,
+    actions: Option<Arc<Actions>>,
+    guard: Arc<ArcSwap<Guard>>,
+    web: Arc<ArcSwap<Setup>>,
+    /// What is in force.
+    config: Mutex<Config>,
+    /// What the files of the web configuration looked like when they were last read.
+    seen: Mutex<Files>,
+}
+
+impl Reloader {
+    /// Reads the web configuration for the first time; the other has been read.
+    pub fn new(
+        config: &Config,
+        ingest: &Arc<Ingest>,
+        actions: Option<&Arc<Actions>>,
+        own: &Arc<Own>,
+    ) -> Result<Self, Faults> {
+        let (seen, setup) = match &config.web_file {
+            Some(path) => config::web::load(path),
+            None => (Files::default(), Ok(Setup::default())),
+        };
+        Ok(Self {
+            own: Arc::clone(own),
+            ingest: Arc::clone(ingest),
+            actions: actions.cloned(),
+            guard: Arc::new(ArcSwap::from_pointee(config.ingest.guard.clone())),
+            web: Arc::new(ArcSwap::from_pointee(setup.map_err(Faults)?)),
+            config: Mutex::new(config.clone()),
+            seen: Mutex::new(seen),
+        })
+    }
+
+    /// The web configuration in force.
+    pub fn web(&self) -> Arc<ArcSwap<Setup>> {
+        Arc::clone(&self.web)
+    }
+
+    /// The guard in force.
+    pub fn guard(&self) -> Arc<ArcSwap<Guard>> {
+        Arc::clone(&self.guard)
+    }
+
+    /// Reads everything again; says what came of it, or what is wrong.
+    pub async fn reload(self: &Arc<Self>) -> Result<String, String> {
+        let all = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || (all.read_config(), all.read_web()));
+        match done.await {
+            Ok((Ok(config), Ok(web))) => Ok(format!("{config}\n{web}")),
+            Ok((Ok(one) | Err(one), Ok(other) | Err(other))) => Err(format!("{one}\n{other}")),
+            Err(_) => Err("the files could not be read: the reading failed".to_owned()),
+        }
+    }
+
+    /// Reads again on SIGHUP, and the web configuration when its files change, until `stop`.
+    pub async fn run(self: Arc<Self>, mut hangups: Option<Signal>, stop: CancellationToken) {
+        let has_web_file = self.config().web_file.is_some();
+        let mut polls = tokio::time::interval(POLL);
+        loop {
+            let hangup = async {
+                match &mut hangups {
+                    Some(hangups) => hangups.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = hangup => {
+                    // What came of it has been logged.
+                    self.reload().await.ok();
+                }
+                _ = polls.tick(), if has_web_file => {
+                    let all = Arc::clone(&self);
+                    tokio::task::spawn_blocking(move || all.read_changed_web()).await.ok();
+                }
+            }
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Files> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read_changed_web(&self) {
+        let seen = self.seen().clone();
+        if seen.look_again() != seen {
+            // What came of it has been logged.
+            self.read_web().ok();
+        }
+    }
+
+    fn config(&self) -> MutexGuard<'_, Config> {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the configuration, and puts in force what can be without a restart.
+    fn read_config(&self) -> Result<String, String> {
+        // Held while reading, so that what was read last is in force.
+        let mut config = self.config();
+        let new = config.load_again().map_err(|faults| {
+            self.own.config_loaded(false, Moment::now());
+            tracing::error!("the configuration stays as it was: {faults}");
+            format!("the configuration stays as it was: {faults}")
+        })?;
+        let mut frozen = config.frozen_changes(&new);
+        if new.ingest.guard != config.ingest.guard {
+            let before = std::mem::replace(&mut config.ingest.guard, new.ingest.guard);
+            if let Some(sentence) = lets_strangers_in(&config, &self.web.load()) {
+                config.ingest.guard = before;
+                self.own.config_loaded(false, Moment::now());
+                tracing::error!("the configuration stays as it was: {sentence}");
+                return Err(format!("the configuration stays as it was: {sentence}"));
+            }
+            self.guard.store(Arc::new(config.ingest.guard.clone()));
+        }
+        if new.rules != config.rules {
+            // Rules are checked against the servers beside them, which are not those in force.
+            if frozen.contains(&"servers") || !self.ingest.change_rules(Rules::new(&new.rules)) {
+                frozen.push("rules");
+            } else {
+                let servers: Vec<&str> = config.servers.iter().map(|known| known.name.as_str()).collect();
+                if let Some(actions) = &self.actions {
+                    actions.know(&new.rules, &servers);
+                }
+                config.rules = new.rules;
+            }
+        }
+        self.own.config_loaded(true, Moment::now());
+        if frozen.is_empty() {
+            tracing::info!("the configuration was read again");
+            return Ok("the configuration was read again".to_owned());
+        }
+        let keys = frozen.join(", ");
+        tracing::warn!(
+            "the configuration was read again, but these keys take effect after a restart only: {keys}"
+        );
+        Ok(format!(
+            "the configuration was read again, but these keys take effect after a restart only: {keys}"
+        ))
+    }
+
+    fn read_web(&self) -> Result<String, String> {
+        let config = self.config().clone();
+        let Some(path) = &config.web_file else {
+            return Ok("there is no web configuration file".to_owned());
+        };
+        // Held while reading, so that what was read last is in force.
+        let mut seen = self.seen();
+        let (files, setup) = config::web::load(path);
+        *seen = files;
+        let setup = setup.and_then(|setup| match lets_strangers_in(&config, &setup) {
+            Some(sentence) => Err(vec![sentence]),
+            None => Ok(setup),
+        });
+        match setup {
+            Ok(setup) => {
+                self.web.store(Arc::new(setup));
+                self.own.web_loaded(true, Moment::now());
+                tracing::info!("the web configuration was read again");
+                Ok("the web configuration was read again".to_owned())
+            }
+            Err(faults) => {
+                self.own.web_loaded(false, Moment::now());
+                let faults = Faults(faults);
+                tracing::error!("the web configuration stays as it was: {faults}");
+                Err(format!("the web configuration stays as it was: {faults}"))
+            }
+        }
+    }
+}
+
+/// What strangers could do, unless they may: what is refused at the start must not come about later.
+fn lets_strangers_in(config: &Config, setup: &Setup) -> Option<String> {
+    let exposed = config.exposed(setup);
+    (!config.insecure && !exposed.is_empty()).then(|| exposed.join("; "))
+}

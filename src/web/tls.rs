@@ -1,0 +1,128 @@
+//! TLS as the file asks for it, done by rustls.
+
+use std::sync::Arc;
+
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tokio_rustls::rustls::{Error, RootCertStore, ServerConfig, SupportedProtocolVersion};
+
+/// What clients must show. The toolkit knows two more, which take any certificate unverified.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Clients {
+    /// Nothing.
+    #[default]
+    Anonymous,
+    /// A certificate of the client CA, or none.
+    VerifiedIfGiven,
+    /// A certificate of the client CA.
+    Verified,
+}
+
+/// What the file asks for.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// Our certificate and those between it and its root, as PEM.
+    pub certificate: Vec<u8>,
+    /// Its key, as PEM.
+    pub key: Vec<u8>,
+    /// What clients must show.
+    pub clients: Clients,
+    /// Who signs their certificates, as PEM.
+    pub client_authority: Vec<u8>,
+    /// Whether TLS 1.2 is spoken.
+    pub tls12: bool,
+    /// Whether TLS 1.3 is spoken.
+    pub tls13: bool,
+    /// The cipher suites for TLS 1.2, by name; all when empty.
+    pub suites: Vec<String>,
+    /// The curves, by the toolkit's names, the best first; all when empty.
+    pub curves: Vec<String>,
+    /// Whether the client's order of cipher suites decides.
+    pub clients_order: bool,
+}
+
+/// Which of its members a sentence is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Member {
+    /// The certificate, or it together with the key.
+    Certificate,
+    /// The key.
+    Key,
+    /// Who signs the certificates of clients.
+    ClientAuthority,
+}
+
+/// The names of the cipher suites for TLS 1.2 that there are.
+pub fn suites() -> Vec<&'static str> {
+    let all = ring::default_provider().cipher_suites;
+    all.iter().filter(|suite| suite.tls13().is_none()).filter_map(|suite| suite.suite().as_str()).collect()
+}
+
+/// The toolkit's names of the curves that there are, and ours.
+pub const CURVES: [(&str, &str); 3] =
+    [("X25519", "X25519"), ("CurveP256", "secp256r1"), ("CurveP384", "secp384r1")];
+
+/// Makes of it what a listener needs, or says which member is wrong.
+pub fn configure(wanted: &Wanted) -> Result<Arc<ServerConfig>, (Member, String)> {
+    let mut provider = ring::default_provider();
+    if !wanted.suites.is_empty() {
+        let chosen =
+            |name: Option<&str>| name.is_some_and(|name| wanted.suites.iter().any(|suite| suite == name));
+        provider.cipher_suites.retain(|suite| suite.tls13().is_some() || chosen(suite.suite().as_str()));
+    }
+    if !wanted.curves.is_empty() {
+        let groups = wanted.curves.iter().filter_map(|wanted| {
+            let (_, name) = CURVES.iter().find(|(name, _)| name == wanted)?;
+            provider.kx_groups.iter().find(|group| group.name().as_str() == Some(name)).copied()
+        });
+        provider.kx_groups = groups.collect();
+    }
+    let provider = Arc::new(provider);
+    let versions: Vec<&SupportedProtocolVersion> = [(wanted.tls13, &TLS13), (wanted.tls12, &TLS12)]
+        .into_iter()
+        .filter_map(|(on, version)| on.then_some(version))
+        .collect();
+    let of_certificate = |error: Error| (Member::Certificate, error.to_string());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&versions)
+        .map_err(of_certificate)?;
+    let builder = match wanted.clients {
+        Clients::Anonymous => builder.with_no_client_auth(),
+        clients @ (Clients::VerifiedIfGiven | Clients::Verified) => {
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(Arc::new(authority(wanted)?), provider);
+            let verifier =
+                if clients == Clients::Verified { verifier } else { verifier.allow_unauthenticated() };
+            let verifier = verifier.build().map_err(|error| (Member::ClientAuthority, error.to_string()))?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let chain = certificates(&wanted.certificate).map_err(|wrong| (Member::Certificate, wrong))?;
+    let key = PrivateKeyDer::from_pem_slice(&wanted.key)
+        .map_err(|_| (Member::Key, "holds no private key in PEM".to_owned()))?;
+    let mut config = builder.with_single_cert(chain, key).map_err(of_certificate)?;
+    config.ignore_client_order = !wanted.clients_order;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn authority(wanted: &Wanted) -> Result<RootCertStore, (Member, String)> {
+    let mut roots = RootCertStore::empty();
+    for certificate in
+        certificates(&wanted.client_authority).map_err(|wrong| (Member::ClientAuthority, wrong))?
+    {
+        roots.add(certificate).map_err(|error| (Member::ClientAuthority, error.to_string()))?;
+    }
+    Ok(roots)
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        Ok(_) | Err(_) => Err("holds no certificate in PEM".to_owned()),
+    }
+}

@@ -1,0 +1,64 @@
+//! Limits on what comes over HTTP. Those that take time to hit are tried by `tests/faults`.
+
+use crate::http::{Exporter, TIMER};
+
+#[tokio::test]
+async fn a_large_header_section_gets_431_and_is_counted() {
+    let exporter = Exporter::start().await;
+    let large = format!("GET /metrics HTTP/1.1\r\nHost: x\r\nCookie: {}\r\n\r\n", "x".repeat(300_000));
+    let answer = exporter.raw(large.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 431 Request Header Fields Too Large\r\n"), "{answer}");
+    let many = format!("GET /metrics HTTP/1.1\r\nHost: x\r\n{}\r\n", "A: b\r\n".repeat(200));
+    assert!(exporter.raw(many.as_bytes()).await.starts_with("HTTP/1.1 431"));
+    let fits = format!("GET /-/healthy HTTP/1.1\r\nHost: x\r\nCookie: {}\r\n\r\n", "x".repeat(60_000));
+    assert!(exporter.raw(fits.as_bytes()).await.starts_with("HTTP/1.1 200"));
+    let cut = "ems_exporter_http_connections_cut_total{reason=\"large_header\"}";
+    assert_eq!(exporter.read().await.get(cut), Some(2.0));
+}
+
+#[tokio::test]
+async fn a_length_beyond_the_limit_is_refused_before_the_body_comes() {
+    let exporter = Exporter::start().await;
+    let answer =
+        exporter.raw(b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999999\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_in_pieces_is_whole_and_one_that_grows_beyond_the_limit_is_refused() {
+    let exporter = Exporter::start().await;
+    let head = "POST /events HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let piece = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
+    let (first, second) = TIMER.split_at(20);
+    let good = format!("{head}{}{}0\r\n\r\n", piece(first), piece(second));
+    assert!(exporter.raw(good.as_bytes()).await.starts_with("HTTP/1.1 200"));
+    let padded = format!("{}{TIMER}", " ".repeat(300_000)).replace("\"id\":5", "\"id\":6");
+    assert!(exporter.post("/events", &padded).await.starts_with("HTTP/1.1 200"));
+    let small = Exporter::with(&ems_exporter::config::Config {
+        max_body: 1024,
+        ..ems_exporter::config::Config::default()
+    })
+    .await;
+    let endless = format!("{head}{}", piece(&" ".repeat(1000)).repeat(3));
+    assert!(small.raw(endless.as_bytes()).await.starts_with("HTTP/1.1 413"));
+}
+
+#[tokio::test]
+async fn nesting_is_limited_and_entities_are_never_expanded() {
+    let exporter = Exporter::start().await;
+    let deep = format!("{{\"type\":\"x\",\"payload\":{}", "{\"a\":".repeat(10_000));
+    let answer = exporter.post("/events", &deep).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 400") && answer.contains("nested deeper than 64 levels"),
+        "{answer}"
+    );
+    let entities: String =
+        (1..30).map(|n| format!("<!ENTITY e{n} \"{}\">", format!("&e{};", n - 1).repeat(10))).collect();
+    let bomb = format!(
+        "<?xml version=\"1.0\"?><!DOCTYPE x [<!ENTITY e0 \"laugh\">{entities}]><MAP name=\"\"><STR name=\"type\">&e29;</STR></MAP>"
+    );
+    let answer = exporter.post("/events", &bomb).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "an event of an unknown name: {answer}");
+    let page = exporter.metrics().await;
+    assert!(page.contains("ems_events_total{server=\"ems\",event=\"other\"} 1\n") && !page.contains("laugh"));
+}
