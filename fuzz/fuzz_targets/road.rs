@@ -6,7 +6,7 @@ use ems_exporter::exposition::Style;
 use ems_exporter::family::Settings;
 use ems_exporter::ingest::tally::Door;
 use ems_exporter::ingest::{Ingest, Known};
-use ems_exporter::metrics::{self, Own};
+use ems_exporter::metrics::{self, Own, Sources};
 use ems_exporter::moment::Moment;
 use libfuzzer_sys::fuzz_target;
 
@@ -21,7 +21,8 @@ fuzz_target!(|bytes: &[u8]| {
     ingest.tick(now);
     let own = Own::new(now).expect("the metrics are good");
     let mut page = Vec::new();
-    metrics::render(&ingest, &[], &own, Style::OpenMetrics, now, &mut |part| page.extend_from_slice(part));
+    let sources = Sources::of_events(&ingest, &own);
+    metrics::render(sources, Style::OpenMetrics, now, &mut |part| page.extend_from_slice(part));
     // A name that is not escaped would break its line, one that is no UTF-8 the page.
     let page = String::from_utf8(page).expect("the page is UTF-8");
     for line in page.lines().filter(|line| !line.starts_with('#')) {
