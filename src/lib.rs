@@ -103,7 +103,7 @@ use api::live::Live;
 use config::Config;
 use ems_api::Api;
 use files::{Files, Following};
-use http::gate::{self, Side};
+use http::gate::{Gate, Side};
 use http::intake::Intake;
 use http::routes::{self, App};
 use http::serve::Served;
@@ -206,10 +206,10 @@ pub async fn run(
             () if config.ingest.listen.is_empty() => Side::Both,
             () => Side::Web,
         };
-        let router = gate::gated(&app, side, routes::router(Arc::clone(&app)));
+        let gate = Gate::new(Arc::clone(&app), side, routes::router(Arc::clone(&app)));
         // Media servers speak no TLS.
         let web = (side != Side::Ingest).then(|| Arc::clone(&app.web));
-        let served = Served { router, room, web, own: Arc::clone(&app.own) };
+        let served = Served { gate, room, web, own: Arc::clone(&app.own) };
         tasks.spawn(http::serve::serve(listener, served, stop.clone()));
     }
     for reconciler in &app.reconcilers {

@@ -4,22 +4,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
 
 use super::routes::{App, refusal_status};
 use crate::ingest::tally::Door;
 use crate::moment::Moment;
 use crate::web::users::Verdict;
-
-/// Who sent a request, as the listener knows it.
-#[derive(Debug, Clone, Copy)]
-pub struct Visitor {
-    /// The address that the connection came from.
-    pub address: IpAddr,
-}
 
 /// What is served at an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,74 +48,96 @@ impl Purpose {
     }
 }
 
-/// All routes, behind the gate. It stands before routing, not among the layers of the routes.
-pub fn gated(app: &Arc<App>, side: Side, routes: Router) -> Router {
-    let state = (Arc::clone(app), side);
-    Router::new().fallback_service(routes).layer(middleware::from_fn_with_state(state, gate))
+/// The routes of an address, and who may pass to them. It stands before routing, not among the
+/// layers of the routes: each of those would cost every event a box or two.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    app: Arc<App>,
+    side: Side,
+    routes: TowerToHyperService<Router>,
 }
 
-async fn gate(State((app, side)): State<(Arc<App>, Side)>, request: Request, next: Next) -> Response {
-    let mut response = match (Purpose::of(request.method(), request.uri().path()), side) {
-        (Purpose::Event, Side::Both | Side::Ingest) => event(&app, request, next).await,
-        (Purpose::Event, Side::Web) => {
-            refuse(&app, StatusCode::NOT_FOUND, "events are not taken here but at ingest.listen_address")
-        }
-        (Purpose::Health, Side::Ingest) => next.run(request).await,
-        (Purpose::Health, Side::Both | Side::Web) if !app.guard.load().protect_health => {
-            next.run(request).await
-        }
-        (Purpose::Health | Purpose::Page, Side::Both | Side::Web) => page(&app, request, next).await,
-        (Purpose::Page, Side::Ingest) => refuse(
-            &app,
-            StatusCode::NOT_FOUND,
-            "only events are taken here, by POST to /events or /events/NAME",
-        ),
-    };
-    for (name, value) in &app.web.load().headers {
-        response.headers_mut().insert(name.clone(), value.clone());
+impl Gate {
+    /// The gate before `routes`.
+    pub fn new(app: Arc<App>, side: Side, routes: Router) -> Self {
+        Self { app, side, routes: TowerToHyperService::new(routes) }
     }
-    response
-}
 
-/// Lets an event pass that may be posted, and takes the secret out of its URL: nothing behind this sees it.
-async fn event(app: &App, mut request: Request, next: Next) -> Response {
-    let from = request.extensions().get::<Visitor>().map(|visitor| visitor.address);
-    let uri = request.uri();
-    let admitted = app.guard.load().admit(from, uri.path(), uri.query());
-    match admitted.map(|path| if uri == path { Ok(uri.clone()) } else { path.parse() }) {
-        Ok(Ok(path)) => {
-            *request.uri_mut() = path;
-            next.run(request).await
+    /// Answers a request that came from this address.
+    pub async fn answer(&self, request: Request, from: IpAddr) -> Response {
+        let app = &*self.app;
+        let mut response = match (Purpose::of(request.method(), request.uri().path()), self.side) {
+            (Purpose::Event, Side::Both | Side::Ingest) => self.event(request, from).await,
+            (Purpose::Event, Side::Web) => {
+                refuse(app, StatusCode::NOT_FOUND, "events are not taken here but at ingest.listen_address")
+            }
+            (Purpose::Health, Side::Ingest) => self.pass(request).await,
+            (Purpose::Health, Side::Both | Side::Web) if !app.guard.load().protect_health => {
+                self.pass(request).await
+            }
+            (Purpose::Health | Purpose::Page, Side::Both | Side::Web) => self.page(request).await,
+            (Purpose::Page, Side::Ingest) => refuse(
+                app,
+                StatusCode::NOT_FOUND,
+                "only events are taken here, by POST to /events or /events/NAME",
+            ),
+        };
+        for (name, value) in &app.web.load().headers {
+            response.headers_mut().insert(name.clone(), value.clone());
         }
-        Ok(Err(_)) => refuse(app, StatusCode::NOT_FOUND, "events are posted to /events, /events/NAME or /"),
-        Err(refusal) => {
-            app.ingest.refuse(Door::Http, None, &refusal, Moment::now());
-            refuse(app, refusal_status(&refusal), &refusal.to_string())
+        response
+    }
+
+    async fn pass(&self, request: Request) -> Response {
+        match self.routes.call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
         }
     }
-}
 
-/// Lets a request for a page pass if it comes from a user, where there are any.
-async fn page(app: &App, request: Request, next: Next) -> Response {
-    let users = app.web.load().users.clone();
-    let verdict = match users {
-        Some(users) => users.judge(request.headers().get(header::AUTHORIZATION)).await,
-        None => Verdict::Welcome,
-    };
-    match verdict {
-        Verdict::Welcome => next.run(request).await,
-        Verdict::Stranger => {
-            let mut response =
-                refuse(app, StatusCode::UNAUTHORIZED, "this wants the name and password of a user");
-            let basic = HeaderValue::from_static("Basic realm=\"ems-exporter\", charset=\"UTF-8\"");
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, basic);
-            response
+    /// Lets an event pass that may be posted, and takes the secret out of its URL: nothing behind this sees it.
+    async fn event(&self, mut request: Request, from: IpAddr) -> Response {
+        let app = &*self.app;
+        let uri = request.uri();
+        let admitted = app.guard.load().admit(Some(from), uri.path(), uri.query());
+        match admitted.map(|path| if uri == path { Ok(uri.clone()) } else { path.parse() }) {
+            Ok(Ok(path)) => {
+                *request.uri_mut() = path;
+                self.pass(request).await
+            }
+            Ok(Err(_)) => {
+                refuse(app, StatusCode::NOT_FOUND, "events are posted to /events, /events/NAME or /")
+            }
+            Err(refusal) => {
+                app.ingest.refuse(Door::Http, None, &refusal, Moment::now());
+                refuse(app, refusal_status(&refusal), &refusal.to_string())
+            }
         }
-        Verdict::Busy => {
-            let text = "too many passwords are being compared: try again in a moment";
-            let mut response = refuse(app, StatusCode::SERVICE_UNAVAILABLE, text);
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            response
+    }
+
+    /// Lets a request for a page pass if it comes from a user, where there are any.
+    async fn page(&self, request: Request) -> Response {
+        let app = &*self.app;
+        let users = app.web.load().users.clone();
+        let verdict = match users {
+            Some(users) => users.judge(request.headers().get(header::AUTHORIZATION)).await,
+            None => Verdict::Welcome,
+        };
+        match verdict {
+            Verdict::Welcome => self.pass(request).await,
+            Verdict::Stranger => {
+                let mut response =
+                    refuse(app, StatusCode::UNAUTHORIZED, "this wants the name and password of a user");
+                let basic = HeaderValue::from_static("Basic realm=\"ems-exporter\", charset=\"UTF-8\"");
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, basic);
+                response
+            }
+            Verdict::Busy => {
+                let text = "too many passwords are being compared: try again in a moment";
+                let mut response = refuse(app, StatusCode::SERVICE_UNAVAILABLE, text);
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                response
+            }
         }
     }
 }

@@ -57,8 +57,13 @@ impl Intake {
         if body.size_hint().lower() > self.limit as u64 {
             return Err(Refusal::Size(self.limit));
         }
-        let Ok(Ok(slot)) = timeout(WAIT, self.slots.acquire()).await else {
-            return Err(Refusal::Overload);
+        // There is room nearly always, and then no clock need be asked.
+        let slot = match self.slots.try_acquire() {
+            Ok(slot) => slot,
+            Err(_) => match timeout(WAIT, self.slots.acquire()).await {
+                Ok(Ok(slot)) => slot,
+                Ok(Err(_)) | Err(_) => return Err(Refusal::Overload),
+            },
         };
         let time = if self.slots.available_permits() < SLOTS / 2 { HURRIED_TIME } else { BODY_TIME };
         let (bytes, large) = timeout(time, self.collect(body)).await.map_err(|_| Refusal::Aborted)??;

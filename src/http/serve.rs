@@ -1,20 +1,20 @@
 //! Accepting connections and answering on them until told to stop.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use axum::Router;
+use axum::body::Body;
 use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -22,7 +22,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::gate::Visitor;
+use super::gate::Gate;
 use super::patient::Patient;
 use super::socket::Socket;
 use crate::metrics::{Cut, Own};
@@ -77,8 +77,8 @@ pub fn room() -> usize {
 /// What is served on a listener.
 #[derive(Debug, Clone)]
 pub struct Served {
-    /// All routes.
-    pub router: Router,
+    /// What answers.
+    pub gate: Gate,
     /// Most connections that may be open at once.
     pub room: usize,
     /// Whether TLS is spoken; none for plain HTTP whatever is configured.
@@ -148,14 +148,14 @@ async fn answer(stream: TcpStream, from: SocketAddr, served: Served, hurried: bo
         tracing::debug!("cannot set TCP_NODELAY: {error}");
     }
     let stream = Patient::new(stream);
-    let visitor = Visitor { address: from.ip().to_canonical() };
+    let from = from.ip().to_canonical();
     let Some(tls) = served.web.as_ref().and_then(|web| web.load().tls.clone()) else {
-        return converse(stream, visitor, &served, hurried, watcher).await;
+        return converse(stream, from, &served, hurried, watcher).await;
     };
     match timeout(if hurried { HURRIED_TIME } else { HANDSHAKE_TIME }, TlsAcceptor::from(tls).accept(stream))
         .await
     {
-        Ok(Ok(stream)) => converse(stream, visitor, &served, hurried, watcher).await,
+        Ok(Ok(stream)) => converse(stream, from, &served, hurried, watcher).await,
         Ok(Err(error)) => {
             served.own.handshake_failures.inc();
             tracing::debug!("a client did not agree on TLS: {error}");
@@ -167,17 +167,17 @@ async fn answer(stream: TcpStream, from: SocketAddr, served: Served, hurried: bo
     }
 }
 
-async fn converse<S>(stream: S, visitor: Visitor, served: &Served, hurried: bool, watcher: Watcher)
+async fn converse<S>(stream: S, from: IpAddr, served: &Served, hurried: bool, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let routes = TowerToHyperService::new(served.router.clone());
+    let gate = served.gate.clone();
     let asked = Arc::new(AtomicBool::new(false));
     let asking = Arc::clone(&asked);
-    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         asking.store(true, Ordering::Relaxed);
-        request.extensions_mut().insert(visitor);
-        routes.call(request)
+        let gate = gate.clone();
+        async move { Ok::<_, Infallible>(gate.answer(request.map(Body::new), from).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
