@@ -121,7 +121,7 @@ fn the_unit_keeps_its_state_where_systemd_makes_room_for_it() {
     let unit = text(UNIT);
     let has = |line: &str| assert!(unit.lines().any(|ours| ours == line), "{UNIT} lacks {line}");
     has("Type=notify");
-    has("ExecReload=/bin/kill -HUP $MAINPID");
+    has("ExecReload=/bin/sh -c 'kill -HUP $MAINPID'");
     has("StateDirectory=ems-exporter");
     has("Environment=EMS_EXPORTER_STORAGE_PATH=%S/ems-exporter");
     has("Environment=EMS_EXPORTER_CONFIG_FILE=/etc/ems-exporter/ems-exporter.yml");
