@@ -57,7 +57,8 @@ impl std::fmt::Debug for Login {
 /// What the server answered to a command that it accepted.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    body: Bytes,
+    /// `data`, where the answer has it.
+    data: Option<Bytes>,
 }
 
 /// Why a call came to nothing. No parameter is part of it: they may hold secrets.
@@ -214,24 +215,23 @@ pub async fn post_json(address: &Address, body: Bytes, patience: Duration) -> Re
 
 impl Answer {
     fn read(body: Bytes) -> Result<Self, Error> {
-        let part = Part::of(&body);
-        let (status, description) = (|| {
-            let text = |name| -> Result<Option<String>, Refusal> {
-                Ok(part.member(name)?.and_then(Part::text).map(|text| text.into_owned()))
-            };
-            Ok((text("status")?, text("description")?.unwrap_or_default()))
-        })()
-        .map_err(Error::Garbage)?;
-        match status.as_deref() {
-            Some("SUCCESS") => Ok(Self { body }),
-            Some("FAIL") => Err(Error::Failed(description)),
+        // Once: a list of many streams has megabytes.
+        let members = Part::of(&body).members().map_err(Error::Garbage)?;
+        let member =
+            |name: &str| members.iter().find(|(key, _)| *key == name.as_bytes()).map(|(_, part)| *part);
+        match member("status").and_then(Part::text).as_deref() {
+            Some("SUCCESS") => Ok(Self { data: member("data").map(|data| body.slice_ref(data.bytes())) }),
+            Some("FAIL") => {
+                let description = member("description").and_then(Part::text);
+                Err(Error::Failed(description.unwrap_or_default().into_owned()))
+            }
             Some(_) | None => Err(Error::Garbage(Refusal::MissingField("status"))),
         }
     }
 
     /// What the command is about: `data`.
     pub fn data(&self) -> Result<Part<'_>, Error> {
-        let data = Part::of(&self.body).member("data").map_err(Error::Garbage)?;
+        let data = self.data.as_deref().map(Part::of);
         data.ok_or(Error::Garbage(Refusal::MissingField("data")))
     }
 }
