@@ -436,12 +436,9 @@ fn read_api(mut api: Section, server: &str, faults: &mut Vec<Fault>) -> Option<R
     }
     let mut password = String::new();
     if !file.is_empty() {
-        match std::fs::read_to_string(&file) {
-            Ok(text) => password = text.trim_end_matches(['\r', '\n']).to_owned(),
-            Err(error) => {
-                let wrong = format!("{file} cannot be read: {error}");
-                faults.push(place.fault("servers[].api.password_file", &wrong));
-            }
+        match secret_in(&file) {
+            Ok(text) => password = text,
+            Err(wrong) => faults.push(place.fault("servers[].api.password_file", &wrong)),
         }
     }
     if user.is_empty() != file.is_empty() {
@@ -452,6 +449,14 @@ fn read_api(mut api: Section, server: &str, faults: &mut Vec<Fault>) -> Option<R
     }
     let login = (!user.is_empty()).then_some(Login { user, password });
     Some(Remote { server: server.to_owned(), address: url.parse().ok()?, login, timeout })
+}
+
+/// The secret that a file holds: all of it but the end of its line.
+fn secret_in(file: &str) -> Result<String, String> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
+        Err(error) => Err(format!("{file} cannot be read: {error}")),
+    }
 }
 
 fn check_address(address: &str) -> Result<(), &'static str> {

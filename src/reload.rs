@@ -128,19 +128,13 @@ impl Reloader {
     fn read_config(&self) -> Result<String, String> {
         // Held while reading, so that what was read last is in force.
         let mut config = self.config();
-        let new = config.load_again().map_err(|faults| {
-            self.own.config_loaded(false, Moment::now());
-            tracing::error!("the configuration stays as it was: {faults}");
-            format!("the configuration stays as it was: {faults}")
-        })?;
+        let new = config.load_again().map_err(|faults| self.keep_config(&faults))?;
         let mut frozen = config.frozen_changes(&new);
         if new.ingest.guard != config.ingest.guard {
             let before = std::mem::replace(&mut config.ingest.guard, new.ingest.guard);
             if let Some(sentence) = lets_strangers_in(&config, &self.web.load()) {
                 config.ingest.guard = before;
-                self.own.config_loaded(false, Moment::now());
-                tracing::error!("the configuration stays as it was: {sentence}");
-                return Err(format!("the configuration stays as it was: {sentence}"));
+                return Err(self.keep_config(&sentence));
             }
             self.guard.store(Arc::new(config.ingest.guard.clone()));
         }
@@ -157,17 +151,23 @@ impl Reloader {
             }
         }
         self.own.config_loaded(true, Moment::now());
+        let mut done = "the configuration was read again".to_owned();
         if frozen.is_empty() {
-            tracing::info!("the configuration was read again");
-            return Ok("the configuration was read again".to_owned());
+            tracing::info!("{done}");
+        } else {
+            done += ", but these keys take effect after a restart only: ";
+            done += &frozen.join(", ");
+            tracing::warn!("{done}");
         }
-        let keys = frozen.join(", ");
-        tracing::warn!(
-            "the configuration was read again, but these keys take effect after a restart only: {keys}"
-        );
-        Ok(format!(
-            "the configuration was read again, but these keys take effect after a restart only: {keys}"
-        ))
+        Ok(done)
+    }
+
+    /// Says everywhere why the configuration in force stays.
+    fn keep_config(&self, why: &dyn std::fmt::Display) -> String {
+        let sentence = format!("the configuration stays as it was: {why}");
+        self.own.config_loaded(false, Moment::now());
+        tracing::error!("{sentence}");
+        sentence
     }
 
     fn read_web(&self) -> Result<String, String> {

@@ -1,7 +1,7 @@
 //! `ingest` of the configuration: where events are posted, and who may.
 
 use super::document::{Fault, Place, Section};
-use super::{Ingest, check_address};
+use super::{Ingest, check_address, secret_in};
 use crate::guard::{Secret, network};
 
 /// Reads the section `ingest`.
@@ -22,13 +22,7 @@ pub(super) fn read(mut section: Section, into: &mut Ingest, faults: &mut Vec<Fau
 }
 
 fn secret(file: &str, place: Place, faults: &mut Vec<Fault>) -> Option<Secret> {
-    let wrong = match std::fs::read_to_string(file) {
-        Ok(text) => match Secret::new(text.trim_end_matches(['\r', '\n'])) {
-            Ok(secret) => return Some(secret),
-            Err(wrong) => format!("{file}: what it holds {wrong}"),
-        },
-        Err(error) => format!("{file} cannot be read: {error}"),
-    };
-    faults.push(place.fault("ingest.secret_file", &wrong));
-    None
+    let secret = secret_in(file)
+        .and_then(|text| Secret::new(&text).map_err(|wrong| format!("{file}: what it holds {wrong}")));
+    secret.map_err(|wrong| faults.push(place.fault("ingest.secret_file", &wrong))).ok()
 }
