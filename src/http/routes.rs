@@ -205,15 +205,20 @@ pub fn page(app: &App, style: Style, gzip: bool, now: Moment) -> Vec<u8> {
 fn metrics_page(app: &App, selection: &Selection, style: Style, gzip: bool, now: Moment) -> Vec<u8> {
     let start = Instant::now();
     let mut plain = Vec::new();
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    let samples = metrics::render_selected(app.sources(), selection, style, now, &mut |bytes| {
-        if !gzip {
-            plain.extend_from_slice(bytes);
-        } else if let Err(error) = encoder.write_all(bytes) {
-            tracing::error!("cannot compress the metrics page: {error}");
-        }
-    });
-    let body = if gzip { encoder.finish().unwrap_or_default() } else { plain };
+    let mut encoder = gzip.then(|| GzEncoder::new(Vec::new(), Compression::fast()));
+    let samples =
+        metrics::render_selected(app.sources(), selection, style, now, &mut |bytes| match &mut encoder {
+            None => plain.extend_from_slice(bytes),
+            Some(encoder) => {
+                if let Err(error) = encoder.write_all(bytes) {
+                    tracing::error!("cannot compress the metrics page: {error}");
+                }
+            }
+        });
+    let body = match encoder {
+        None => plain,
+        Some(encoder) => encoder.finish().unwrap_or_default(),
+    };
     app.own.page_samples.set(i64::try_from(samples).unwrap_or(i64::MAX));
     app.own.page_seconds.set(start.elapsed().as_secs_f64());
     body
