@@ -10,21 +10,26 @@ fn ingests(table: &Table) -> impl Iterator<Item = (&str, &Named)> {
     table.names.iter().filter(|(_, named)| named.ingests > 0).map(|(name, named)| (name.as_ref(), named))
 }
 
-/// What has flowed of each medium of each name in each direction.
-fn traffic(table: &Table, samples: &mut Samples<'_>, read: fn(&Traffic) -> u64) {
+/// Each medium of each name in each direction, with its labels.
+fn each_medium(table: &Table, mut each: impl FnMut(&Named, Direction, Media, &[(&str, &str)])) {
     for (name, named) in &table.names {
         for direction in [Direction::In, Direction::Out] {
-            if !named.shown[direction as usize] {
-                continue;
-            }
             for media in Media::ALL {
-                let value = read(&named.traffic[direction as usize][media as usize]);
                 let labels =
                     [("direction", direction.label()), ("stream", name.as_ref()), ("media", media.label())];
-                samples.add(&labels, value);
+                each(named, direction, media, &labels);
             }
         }
     }
+}
+
+/// What has flowed of each medium of each name in each direction.
+fn traffic(table: &Table, samples: &mut Samples<'_>, read: fn(&Traffic) -> u64) {
+    each_medium(table, |named, direction, media, labels| {
+        if named.shown[direction as usize] {
+            samples.add(labels, read(&named.traffic[direction as usize][media as usize]));
+        }
+    });
 }
 
 /// What is shown of streams.
@@ -145,20 +150,11 @@ pub const METRICS: &[Metric<Table>] = &[
         labels: &["direction", "stream", "media"],
         query: r#"sum by (server, stream) (ems_stream_bits_per_second{direction="in"})"#,
         samples: |table, samples| {
-            for (name, named) in &table.names {
-                for direction in [Direction::In, Direction::Out] {
-                    for media in Media::ALL {
-                        if let Some(rate) = named.rates[direction as usize][media as usize] {
-                            let labels = [
-                                ("direction", direction.label()),
-                                ("stream", name.as_ref()),
-                                ("media", media.label()),
-                            ];
-                            samples.add(&labels, rate);
-                        }
-                    }
+            each_medium(table, |named, direction, media, labels| {
+                if let Some(rate) = named.rates[direction as usize][media as usize] {
+                    samples.add(labels, rate);
                 }
-            }
+            });
         },
     },
     Metric {
