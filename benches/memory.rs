@@ -10,20 +10,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use common::load::{self, Connections};
-use common::{Recorded, print_table};
+use common::{Recorded, START, print_table};
 
 /// How many inbound streams are open, each with one HLS output: as many as have series of their own.
 const STREAMS: u64 = 10_000;
-/// What such a stream sends until its first chunk is complete.
-const START: [&str; 7] = [
-    "inStreamCreated.INR",
-    "inStreamCodecsUpdated.INR",
-    "outStreamCreated.OFHLS",
-    "outStreamCodecsUpdated.OFHLS",
-    "hlsChunkCreated",
-    "hlsChunkClosed",
-    "hlsChildPlaylistUpdated",
-];
 const SCRAPES: usize = 3;
 
 /// The program, running; it ends with this.

@@ -22,24 +22,13 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use common::load::{self, Connections};
-use common::{Recorded, median, millis, print_table};
+use common::{Recorded, START, median, millis, print_table};
 
 /// How many series the page has at least.
 const SERIES: u64 = 100_000;
 const ROUNDS: usize = 15;
 /// How many events are sent while the page is scraped again and again.
 const EVENTS: u64 = 60_000;
-/// What a stream with one HLS output sends until its first chunk is complete.
-const START: [&str; 7] = [
-    "inStreamCreated.INR",
-    "inStreamCodecsUpdated.INR",
-    "outStreamCreated.OFHLS",
-    "outStreamCodecsUpdated.OFHLS",
-    "hlsChunkCreated",
-    "hlsChunkClosed",
-    "hlsChildPlaylistUpdated",
-];
-
 /// The labels and the value of a sample.
 type Series<'p> = (Vec<(&'p str, &'p str)>, f64);
 

@@ -12,6 +12,17 @@ const NAMES: [&str; 7] = ["stream1", "pulled1", "ed2", "ts_2639_9qCO", "127.0.0.
 /// The recorded recordings are named after nothing; their paths end in this folder.
 const RECORDINGS: &str = "media\\/g_";
 
+/// What a stream with one HLS output sends until its first chunk is complete.
+pub(crate) const START: [&str; 7] = [
+    "inStreamCreated.INR",
+    "inStreamCodecsUpdated.INR",
+    "outStreamCreated.OFHLS",
+    "outStreamCodecsUpdated.OFHLS",
+    "hlsChunkCreated",
+    "hlsChunkClosed",
+    "hlsChildPlaylistUpdated",
+];
+
 /// A recorded event, of which any number can be made that differ in their numbers and names.
 pub(crate) struct Recorded {
     /// The name of its file: the event, and for streams the type.
