@@ -107,7 +107,7 @@ impl Actions {
 
     /// The last calls and what became of them, the oldest first.
     pub fn recent(&self) -> Vec<Done> {
-        self.book().recent()
+        self.recent_since(0).1
     }
 
     /// How many calls have come to an outcome, and those of the kept ones that came after `number`.
@@ -162,7 +162,7 @@ impl Actions {
     async fn pursue(&self, ingest: &Ingest, job: &Job) -> (Outcome, Option<String>) {
         let (mut attempts, mut trouble) = (0, None);
         loop {
-            let Some(_permit) = permit(&job.permits, job.deadline).await else {
+            let Some(turn) = permit(&job.permits, job.deadline).await else {
                 let outcome = if attempts > 0 { Outcome::Failed } else { Outcome::TooOld };
                 return (outcome, trouble);
             };
@@ -170,7 +170,7 @@ impl Actions {
                 return (outcome, None);
             }
             if let Permission::Wait(until) = self.permission(job) {
-                drop(_permit);
+                drop(turn);
                 sleep_until(until.min(job.deadline)).await;
                 continue;
             }
@@ -182,7 +182,7 @@ impl Actions {
                 Ok(outcome) => return (outcome, None),
                 Err(error) => error,
             };
-            drop(_permit);
+            drop(turn);
             let why = describe(&error);
             if error.is_gone() {
                 return (Outcome::Gone, Some(why));

@@ -187,8 +187,8 @@ pub enum Error {
     Web(#[from] config::Faults),
 }
 
-/// Runs the exporter on `listeners`, those of [`Config::addresses`] in that order, until `stop`, then lets open requests finish and writes down
-/// how far event files have been read.
+/// Runs the exporter on `listeners`, those of [`Config::addresses`] in that order, until `stop`, then
+/// lets open requests finish and writes down how far event files have been read.
 pub async fn run(
     app: Arc<App>,
     config: &Config,

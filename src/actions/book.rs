@@ -346,10 +346,6 @@ impl Book {
         }
     }
 
-    pub(super) fn recent(&self) -> Vec<Done> {
-        self.recent.iter().cloned().collect()
-    }
-
     /// How many calls have come to an outcome, and those of the kept ones that came after `number`.
     pub(super) fn recent_since(&self, number: u64) -> (u64, Vec<Done>) {
         let new = usize::try_from(self.done.saturating_sub(number)).unwrap_or(usize::MAX);
