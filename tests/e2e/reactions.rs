@@ -191,15 +191,16 @@ fn a_stalled_output_is_made_anew_and_a_stuck_input_is_cut() {
 
 #[test]
 fn there_is_one_output_for_each_camera_whatever_gets_lost_comes_twice_or_fails() {
+    let faults = ApiFaults { fail: 0.15, reset: 0.1, garbage: 0.1, slow: 0.05, ..ApiFaults::default() };
     let options = Options {
         streams: 6,
         lose: 0.15,
         duplicates: 0.2,
         reorder: 0.2,
-        api_fail: 0.15,
-        api_reset: 0.1,
-        api_garbage: 0.1,
-        api_slow: 0.05,
+        api_fail: faults.fail,
+        api_reset: faults.reset,
+        api_garbage: faults.garbage,
+        api_slow: faults.slow,
         crash_after: Some(Duration::from_secs(12)),
         crash_pause: Duration::from_secs(2),
         stall: vec!["cam2:hls:after=24s,for=recreated".parse().unwrap()],
@@ -228,6 +229,31 @@ fn there_is_one_output_for_each_camera_whatever_gets_lost_comes_twice_or_fails()
     assert!((12..80).contains(&calls), "six cameras twice, and further attempts: {calls}");
     stage.assert_accounted_for();
     assert!(stage.calls("shutdownStream").is_empty(), "no push was lost");
+
+    // Events go on getting lost, and the API fails again once the push is there.
+    let push = [("localStreamName", "cam1"), ("uri", "rtmp://192.0.2.9/live"), ("keepAlive", "0")];
+    stage.call("pushStream", &push);
+    let push = wait_for("the push", SOON, || stage.truth().pushed.pop());
+    wait_for("the exporter to know of it", SOON, || {
+        (stage.exporter.sum("ems_streams{server=\"ems\",direction=\"out\",type=\"ONR\",purpose=\"push\"}")
+            == 1.0)
+            .then_some(())
+    });
+    let before = stage.truth().streams;
+    stage.call("shutdownStream", &[("id", &push.unique_id.to_string()), ("permanently", "1")]);
+    stage.server.server().set_api_faults(faults);
+    let input = before["cam1"];
+    wait_for("its input to be closed", SOON, || {
+        (stage.truth().streams.get("cam1") != Some(&input)).then_some(())
+    });
+    let after = stage.truth().streams;
+    for (name, id) in before.iter().filter(|(name, _)| *name != "cam1") {
+        assert_eq!(after.get(name), Some(id), "{name} is left alone");
+    }
+    let ours = stage.calls("shutdownStream").into_iter().skip(1);
+    for call in ours {
+        assert!(call.parameters.contains(&("id".to_owned(), input.to_string())), "{call:?}");
+    }
 }
 
 #[test]
