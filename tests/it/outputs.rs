@@ -131,6 +131,42 @@ fn a_stall_between_two_scrapes_is_seen_when_it_ends() {
 }
 
 #[test]
+fn a_chunk_that_is_opened_tells_that_the_one_before_is_complete() {
+    let mut road = Road::new();
+    road.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
+    for second in [0, 4, 8, 12] {
+        road.tell("hlsChunkCreated", f64::from(second), chunk("/srv/hls/cam/1.ts"));
+    }
+    let samples = road.read(24.0);
+    assert_eq!(last(&samples, "hls", "cam", ""), Some(at(12.0).seconds()), "no close arrived");
+    assert_eq!(
+        (closed(&samples, "hls", "cam", ""), stalls(&samples, "hls", "cam", "")),
+        (Some(0.0), Some(0.0))
+    );
+    assert_eq!(samples.get("ems_chunk_interval_seconds_count{format=\"hls\"}"), Some(0.0));
+    assert_eq!(stalls(&road.read(24.001), "hls", "cam", ""), Some(1.0), "the open one is not complete");
+    road.tell("hlsChunkCreated", 30.0, chunk("/srv/hls/cam/1.ts"));
+    assert_eq!(last(&road.read(30.0), "hls", "cam", ""), Some(at(30.0).seconds()));
+}
+
+#[test]
+fn a_chunk_that_is_opened_alone_completes_nothing() {
+    let mut road = Road::new();
+    road.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
+    road.tell("hlsChunkCreated", 0.0, chunk("/srv/hls/cam/1.ts"));
+    road.tell("hlsChunkClosed", 4.0, chunk("/srv/hls/cam/1.ts"));
+    road.tell("hlsChunkCreated", 10.0, chunk("/srv/hls/cam/2.ts"));
+    let samples = road.read(16.001);
+    assert_eq!(last(&samples, "hls", "cam", ""), Some(at(4.0).seconds()));
+    assert_eq!(stalls(&samples, "hls", "cam", ""), Some(1.0));
+    // Nor does the first of the next run, although this one was never closed.
+    road.tell("outStreamClosed", 20.0, output(1, "hls", "cam", 4));
+    road.tell("outStreamCreated", 21.0, output(2, "hls", "cam", 4));
+    road.tell("hlsChunkCreated", 22.0, chunk("/srv/hls/cam/1.ts"));
+    assert_eq!(last(&road.read(22.0), "hls", "cam", ""), Some(at(21.0).seconds()));
+}
+
+#[test]
 fn an_output_that_never_writes_stalls_too() {
     let mut road = Road::new();
     road.tell("outStreamCreated", 0.0, output(1, "hds", "cam", 6));

@@ -114,7 +114,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_chunk_last_closed_timestamp_seconds",
         kind: Kind::Gauge,
-        help: "When the last chunk of an open output was complete, from hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed and recordChunkClosed; before the first one, when the output was opened, from outStreamCreated.",
+        help: "When the last chunk of an open output was complete, from hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed and recordChunkClosed, or, where that got lost, from the creation of the next one; before the first one, when the output was opened, from outStreamCreated.",
         labels: PART_LABELS,
         query: "time() - ems_chunk_last_closed_timestamp_seconds > ems_chunk_stall_threshold_seconds",
         samples: |table, samples| each_live(table, |_, part, labels| samples.add(labels, part.last)),
@@ -150,7 +150,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_chunk_stalls_total",
         kind: Kind::Counter,
-        help: "Times that the last chunk of an open output grew older than its stall threshold: no hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed or recordChunkClosed in time.",
+        help: "Times that the last chunk of an open output grew older than its stall threshold: no hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed or recordChunkClosed in time, and no creation of a chunk after that of another.",
         labels: PART_LABELS,
         query: "topk(10, increase(ems_chunk_stalls_total[1d]) > 0)",
         samples: |table, samples| {

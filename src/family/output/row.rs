@@ -143,7 +143,7 @@ impl Row {
         // The playlist of the run before says nothing of this one.
         self.playlist.last = self.playlist.last.filter(|last| since.since(*last) <= GRACE);
         for part in self.parts.iter_mut().flatten() {
-            (part.live, part.wrote, part.stalled, part.recovered) = (false, false, false, false);
+            part.rest();
         }
     }
 
@@ -191,7 +191,7 @@ impl Row {
         let part = self.part(track, now);
         match step {
             Step::Opened => {
-                part.opened += 1;
+                part.open(chunk_length, patience, now);
                 None
             }
             Step::Closed(duration) => part.close(duration, chunk_length, patience, now),
@@ -204,6 +204,7 @@ impl Row {
             let ours = self.part(part.track, part.last);
             ours.opened += part.opened;
             ours.closed += part.closed;
+            ours.writing |= part.writing;
         }
         self.playlist.count += guess.playlist.count;
         self.playlist.last = self.playlist.last.max(guess.playlist.last);
@@ -246,10 +247,15 @@ pub(super) struct Part {
     pub(super) opened: u64,
     pub(super) closed: u64,
     pub(super) stalls: u64,
-    /// When its last chunk was closed; before the first one, when the output was opened.
+    /// When its last chunk is known to have been complete; before the first one, when the output
+    /// was opened.
     pub(super) last: Moment,
-    /// Whether the present run of the output has closed a chunk of it.
+    /// Whether the present run of the output has completed a chunk of it.
     pub(super) wrote: bool,
+    /// When the present run last told of a closed chunk.
+    told: Option<Moment>,
+    /// Whether a chunk has been opened and not closed.
+    writing: bool,
     stalled: bool,
     /// Whether it has ceased to stall since the last look.
     recovered: bool,
@@ -267,6 +273,8 @@ impl Part {
             stalls: 0,
             last: Moment::from_millis(0),
             wrote: false,
+            told: None,
+            writing: false,
             stalled: false,
             recovered: false,
             intervals: [0.0; LEARNED],
@@ -274,6 +282,22 @@ impl Part {
         }
     }
 
+    /// Nothing is known of the next run of the output.
+    fn rest(&mut self) {
+        (self.live, self.wrote, self.told, self.writing) = (false, false, None, false);
+        (self.stalled, self.recovered) = (false, false);
+    }
+
+    /// A chunk was opened. If one is open already, that is complete by now, and the event that it
+    /// was closed is late or lost.
+    fn open(&mut self, chunk_length: Option<Duration>, patience: Patience, now: Moment) {
+        self.opened += 1;
+        if std::mem::replace(&mut self.writing, true) {
+            self.complete(chunk_length, patience, now);
+        }
+    }
+
+    /// A chunk was closed. Returns the time since the one before was.
     fn close(
         &mut self,
         duration: Option<Duration>,
@@ -282,20 +306,26 @@ impl Part {
         now: Moment,
     ) -> Option<Duration> {
         self.closed += 1;
-        let interval = self.wrote.then(|| now.since(self.last));
-        if let Some(interval) = interval {
-            let threshold = self.threshold(chunk_length, patience);
-            let unseen =
-                !self.stalled && threshold.is_some_and(|threshold| interval.as_secs_f64() > threshold);
-            self.stalls += u64::from(unseen);
+        self.writing = false;
+        self.complete(chunk_length, patience, now);
+        let interval = self.told.map(|before| now.since(before));
+        self.told = self.told.max(Some(now));
+        if let Some(interval) = interval.or(duration.filter(|_| self.learned == 0)) {
             self.learn(interval);
-        } else if let Some(duration) = duration.filter(|_| self.learned == 0) {
-            self.learn(duration);
+        }
+        interval
+    }
+
+    /// A chunk is complete. A stall that nobody has looked at is counted by its end.
+    fn complete(&mut self, chunk_length: Option<Duration>, patience: Patience, now: Moment) {
+        if self.wrote && !self.stalled {
+            let silent = now.since(self.last).as_secs_f64();
+            let threshold = self.threshold(chunk_length, patience);
+            self.stalls += u64::from(threshold.is_some_and(|threshold| silent > threshold));
         }
         self.recovered |= self.stalled;
         (self.wrote, self.stalled) = (true, false);
         self.last = self.last.max(now);
-        interval
     }
 
     fn learn(&mut self, interval: Duration) {

@@ -67,7 +67,7 @@ pub struct View {
     pub target_seconds: Option<f64>,
     /// From which age of the last chunk it stalls; none while that cannot be known.
     pub stall_threshold_seconds: Option<f64>,
-    /// Whether its present run has closed a chunk.
+    /// Whether its present run has completed a chunk.
     pub started: bool,
     chunks_opened_total: u64,
     chunks_closed_total: u64,
