@@ -10,6 +10,8 @@
 #[allow(dead_code, reason = "it is shared with the tests that need no Prometheus")]
 mod grafana;
 mod parts;
+#[path = "../e2e/ports.rs"]
+mod ports;
 
 use std::collections::BTreeSet;
 use std::thread;

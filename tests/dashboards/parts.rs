@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -10,6 +10,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::ports::free_port;
 
 /// A long time for anything that should take a moment, even on a busy machine.
 const SOON: Duration = Duration::from_secs(20);
@@ -101,9 +103,9 @@ impl Stage {
     pub fn set(speed: &str, second: &str, simulate: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         let cargo = "cargo builds it";
-        let api = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let api = format!("127.0.0.1:{}", free_port());
         let rules = folder.path().join("rules.yml");
-        fs::write(&rules, RULES.replace("SECOND", second).replace("API", &api.to_string())).unwrap();
+        fs::write(&rules, RULES.replace("SECOND", second).replace("API", &api)).unwrap();
         let mut demo = program(&["demo", "--speed", speed, "--web.listen-address", "127.0.0.1:0"]);
         demo.arg("--config.file").arg(&rules);
         let mut demo = Process::start("demo", &mut demo, cargo, folder.path());
@@ -125,7 +127,7 @@ impl Stage {
         let mut stage = Self { prometheus: address, processes: vec![demo, prometheus], folder };
         stage.wait_for_the_first_scrape();
         let url = format!("http://{exporter}/events/{second}");
-        let mut server = program(&["simulate", "--url", &url, "--api", &api.to_string()]);
+        let mut server = program(&["simulate", "--url", &url, "--api", &api]);
         let server = Process::start("simulate", server.args(simulate), cargo, stage.folder.path());
         stage.processes.push(server);
         stage

@@ -75,10 +75,14 @@ impl Exporter {
 
     /// The sum of all samples of the metrics page whose line begins with `start`.
     pub(crate) fn sum(&self, start: &str) -> f64 {
-        let page = self.get("/metrics", "");
-        let lines = page.text().lines().filter(|line| line.starts_with(start));
-        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+        sum(self.get("/metrics", "").text(), start)
     }
+}
+
+/// The sum of all samples of a metrics page whose line begins with `start`.
+pub(crate) fn sum(page: &str, start: &str) -> f64 {
+    let lines = page.lines().filter(|line| line.starts_with(start));
+    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
 }
 
 /// The address that stands behind a text.

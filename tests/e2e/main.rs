@@ -15,6 +15,7 @@
 //! | `webhook.rs` | a receiver of what Alertmanager sends |
 //! | `simulated.rs` | a simulated media server whose truth is written down all the time |
 //! | `facts.rs` | what is compared: the same facts out of a truth and out of a scrape |
+//! | `ports.rs` | ports for programs that must be told of each other |
 //! | `process.rs` | a process that ends with its test |
 //! | `http.rs` | a small HTTP client |
 //! | `waiting.rs` | waiting for a condition, with a deadline |
@@ -35,6 +36,7 @@ mod exporter;
 mod facts;
 mod http;
 mod pages;
+mod ports;
 mod process;
 mod prometheus;
 mod reactions;

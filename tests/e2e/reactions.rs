@@ -10,13 +10,16 @@ use std::time::{Duration, Instant};
 use ems_exporter::ems_api::{Api, parameter::Parameter};
 use ems_exporter::simulate::{ApiFaults, Call, Options, OutputFormat, Target, Truth};
 
-use crate::exporter::Exporter;
+use crate::exporter::{self, Exporter};
+use crate::ports::free_port;
 use crate::simulated::Simulated;
 use crate::waiting::{SOON, wait_for};
 use crate::webhook::Webhook;
 
-/// A chunk every two seconds, and a stall after five: the examples as they are, with less patience.
-const HASTE: &str = "stall: {factor: 1, minimum: 5s}\nreconcile: {interval: 2s}\n";
+/// A stall is when two chunks are late, of those that the examples have made every two seconds here.
+const HASTE: Duration = Duration::from_secs(5);
+/// A stall is when four are: of so many, events that get lost hide not all.
+const PATIENCE: Duration = Duration::from_secs(9);
 
 /// A simulated server without an operator, and an exporter that follows these examples.
 struct Stage {
@@ -25,10 +28,10 @@ struct Stage {
 }
 
 impl Stage {
-    /// `adapt` may change the rules of the examples.
-    fn new(examples: &[&str], adapt: impl Fn(String) -> String, options: Options) -> Self {
+    /// `adapt` may change the rules of the examples; a chunk is late for `stall` before it is a stall.
+    fn new(examples: &[&str], adapt: impl Fn(String) -> String, stall: Duration, options: Options) -> Self {
         // Each has to know the other's address: the exporter's is chosen here.
-        let port = crate::reconcile::free_port();
+        let port = free_port();
         let url = Target { port, path: "/events".to_owned(), ..Target::default() };
         let chunk_length = Duration::from_secs(2);
         let api = Some("127.0.0.1:0".to_owned());
@@ -36,8 +39,10 @@ impl Stage {
         let api = server.server().api_address().unwrap();
         let rules: String = examples.iter().map(|name| rules(name)).collect();
         let rules = adapt(rules);
+        let stall = humantime::format_duration(stall);
         let config = format!(
-            "servers:\n  - {{name: ems, api: {{url: 'http://{api}', timeout: 1s}}}}\n{HASTE}rules:\n{rules}"
+            "servers:\n  - {{name: ems, api: {{url: 'http://{api}', timeout: 1s}}}}\n\
+             stall: {{factor: 1, minimum: {stall}}}\nreconcile: {{interval: 2s}}\nrules:\n{rules}"
         );
         Self { exporter: Exporter::serving_at(&config, port), server }
     }
@@ -72,10 +77,9 @@ impl Stage {
 
     /// Whether all that rules decided has an outcome or waits.
     fn assert_accounted_for(&self) {
-        let decided = self.exporter.sum("ems_exporter_actions_decided_total{");
-        let outcomes = self.exporter.sum("ems_exporter_actions_total{");
-        let queued = self.exporter.sum("ems_exporter_actions_queued{");
-        // Read one after the other, so only where nothing is going on.
+        let page = self.exporter.get("/metrics", "");
+        let sum = |metric: &str| exporter::sum(page.text(), &format!("ems_exporter_actions{metric}{{"));
+        let (decided, outcomes, queued) = (sum("_decided_total"), sum("_total"), sum("_queued"));
         assert_eq!(decided, outcomes + queued);
         assert!(decided > 0.0);
     }
@@ -109,7 +113,7 @@ fn rules(example: &str) -> String {
 #[test]
 fn each_camera_is_packaged_once_and_a_lost_push_closes_its_input_alone() {
     let options = Options { streams: 5, ..Options::default() };
-    let stage = Stage::new(&["package-every-camera", "close-unpushed-inputs"], |rules| rules, options);
+    let stage = Stage::new(&["package-every-camera", "close-unpushed-inputs"], |rules| rules, HASTE, options);
     stage.wait_until_packaged(5);
     for target in ["rtmp://192.0.2.8/live", "rtmp://192.0.2.9/live"] {
         stage.call("pushStream", &[("localStreamName", "cam1"), ("uri", target), ("keepAlive", "0")]);
@@ -157,7 +161,7 @@ fn a_stalled_output_is_made_anew_and_a_stuck_input_is_cut() {
     let options = Options { streams: 3, stall: stalls, freeze, ..Options::default() };
     let rules = ["package-every-camera", "cut-stuck-input", "recreate-stalled-output", "tell-somebody"];
     let told = |rules: String| rules.replace("127.0.0.1:9000", &hook.address.to_string());
-    let stage = Stage::new(&rules, told, options);
+    let stage = Stage::new(&rules, told, HASTE, options);
     stage.wait_until_packaged(3);
     let before = stage.truth();
     wait_for("the stalled output to be made anew", SOON, || {
@@ -207,7 +211,7 @@ fn there_is_one_output_for_each_camera_whatever_gets_lost_comes_twice_or_fails()
         ..Options::default()
     };
     let rules = ["package-every-camera", "close-unpushed-inputs", "recreate-stalled-output"];
-    let stage = Stage::new(&rules, |rules| rules, options);
+    let stage = Stage::new(&rules, |rules| rules, PATIENCE, options);
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(32) {
         let packaged = stage.packaged();
@@ -260,7 +264,7 @@ fn there_is_one_output_for_each_camera_whatever_gets_lost_comes_twice_or_fails()
 fn hostile_names_reach_the_server_as_they_are_or_not_at_all() {
     let options = Options { hostile_names: true, ..Options::default() };
     let every = |rules: String| rules.replace("\"cam*\"", "\"*\"");
-    let stage = Stage::new(&["package-every-camera"], every, options);
+    let stage = Stage::new(&["package-every-camera"], every, HASTE, options);
     let rule = "package every camera";
     let mut streams = BTreeMap::new();
     wait_for("all streams to have come", SOON, || {

@@ -1,6 +1,5 @@
 //! What was open before the exporter came, and what got lost on the way, is put right by the runtime API.
 
-use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,16 +7,11 @@ use ems_exporter::simulate::{Options, Target};
 
 use crate::exporter::Exporter;
 use crate::facts;
+use crate::ports::free_port;
 use crate::simulated::Simulated;
 
 /// From one look at the server's lists to the next.
 const INTERVAL: Duration = Duration::from_secs(5);
-
-/// A port that nobody listens on.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
 
 /// A simulated server with a runtime API, that posts to an exporter that may not be there yet.
 fn server(port: u16, options: Options) -> Simulated {
