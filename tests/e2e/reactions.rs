@@ -1,7 +1,7 @@
 //! The shipped rules, on a simulated media server that nobody else attends to: each camera is packaged once, a lost push
 //! closes its input and no other, a stall is mended; and all of that whatever gets lost, comes twice or fails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::thread;
@@ -72,6 +72,16 @@ impl Stage {
         wait_for("one output for each camera", SOON, || {
             let packaged = self.packaged();
             (packaged.len() == cameras && packaged.values().all(|outputs| *outputs == 1)).then_some(())
+        });
+    }
+
+    /// Waits until each camera has exactly one output and that writes: one that is being made anew is missing for a moment.
+    fn wait_until_writing(&self, cameras: usize) {
+        wait_for("one output for each camera, that writes", SOON, || {
+            let outputs = self.truth().outputs;
+            let streams: BTreeSet<&str> = outputs.iter().map(|output| output.stream.as_str()).collect();
+            let writing = outputs.iter().all(|output| !output.stalled);
+            (writing && outputs.len() == cameras && streams.len() == cameras).then_some(())
         });
     }
 
@@ -170,11 +180,7 @@ fn a_stalled_output_is_made_anew_and_a_stuck_input_is_cut() {
     wait_for("the stuck input to be cut", SOON, || {
         (stage.outcomes("cut the stuck input", "done") == 1.0).then_some(())
     });
-    wait_for("both to write again", SOON, || {
-        let truth = stage.truth();
-        let writing = truth.outputs.iter().filter(|output| !output.stalled).count();
-        (writing == 3 && truth.outputs.len() == 3).then_some(())
-    });
+    stage.wait_until_writing(3);
     assert_ne!(stage.truth().streams["cam3"], before.streams["cam3"], "its pull was connected anew");
     assert_eq!(stage.truth().streams["cam1"], before.streams["cam1"]);
     // The stall is over for the exporter as well.
@@ -223,10 +229,7 @@ fn there_is_one_output_for_each_camera_whatever_gets_lost_comes_twice_or_fails()
     }
     assert_eq!(stage.truth().starts, 2, "the server has restarted");
     stage.server.server().set_api_faults(ApiFaults::default());
-    stage.wait_until_packaged(6);
-    wait_for("every output to write", SOON, || {
-        stage.truth().outputs.iter().all(|output| !output.stalled).then_some(())
-    });
+    stage.wait_until_writing(6);
     let calls = stage.calls("createHLSStream").len();
     thread::sleep(Duration::from_secs(3));
     assert_eq!(stage.calls("createHLSStream").len(), calls, "nothing is called for what is done");
