@@ -2,6 +2,7 @@
 //! server's broken header.
 
 mod api;
+mod events;
 pub mod exchange;
 mod feed;
 pub mod gate;

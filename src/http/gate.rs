@@ -4,15 +4,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::body::Body;
 use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
-use super::routes::{App, refusal_status};
-use crate::ingest::tally::Door;
-use crate::moment::Moment;
+use super::events;
+use super::routes::{App, sentence};
 use crate::web::users::Verdict;
 
 /// What is served at an address.
@@ -41,15 +42,13 @@ impl Purpose {
     fn of(method: &Method, path: &str) -> Self {
         match path {
             "/-/healthy" | "/-/ready" => Self::Health,
-            "/" | "/events" if method == Method::POST => Self::Event,
-            path if method == Method::POST && path.starts_with("/events/") => Self::Event,
+            path if method == Method::POST && events::is_place(path) => Self::Event,
             _ => Self::Page,
         }
     }
 }
 
-/// The routes of an address, and who may pass to them. It stands before routing, not among the
-/// layers of the routes: each of those would cost every event a box or two.
+/// What an address serves, and to whom. It stands before the routes, which events never see.
 #[derive(Debug, Clone)]
 pub struct Gate {
     app: Arc<App>,
@@ -64,10 +63,14 @@ impl Gate {
     }
 
     /// Answers a request that came from this address.
-    pub async fn answer(&self, request: Request, from: IpAddr) -> Response {
+    pub async fn answer(&self, request: Request<Incoming>, from: IpAddr) -> Response {
         let app = &*self.app;
         let mut response = match (Purpose::of(request.method(), request.uri().path()), self.side) {
-            (Purpose::Event, Side::Both | Side::Ingest) => self.event(request, from).await,
+            (Purpose::Event, Side::Both | Side::Ingest) => {
+                let response = events::post(app, request, from).await;
+                app.own.count_response(response.status());
+                response
+            }
             (Purpose::Event, Side::Web) => {
                 refuse(app, StatusCode::NOT_FOUND, "events are not taken here but at ingest.listen_address")
             }
@@ -88,35 +91,15 @@ impl Gate {
         response
     }
 
-    async fn pass(&self, request: Request) -> Response {
-        match self.routes.call(request).await {
+    async fn pass(&self, request: Request<Incoming>) -> Response {
+        match self.routes.call(request.map(Body::new)).await {
             Ok(response) => response,
             Err(never) => match never {},
         }
     }
 
-    /// Lets an event pass that may be posted, and takes the secret out of its URL: nothing behind this sees it.
-    async fn event(&self, mut request: Request, from: IpAddr) -> Response {
-        let app = &*self.app;
-        let uri = request.uri();
-        let admitted = app.guard.load().admit(Some(from), uri.path(), uri.query());
-        match admitted.map(|path| if uri == path { Ok(uri.clone()) } else { path.parse() }) {
-            Ok(Ok(path)) => {
-                *request.uri_mut() = path;
-                self.pass(request).await
-            }
-            Ok(Err(_)) => {
-                refuse(app, StatusCode::NOT_FOUND, "events are posted to /events, /events/NAME or /")
-            }
-            Err(refusal) => {
-                app.ingest.refuse(Door::Http, None, &refusal, Moment::now());
-                refuse(app, refusal_status(&refusal), &refusal.to_string())
-            }
-        }
-    }
-
     /// Lets a request for a page pass if it comes from a user, where there are any.
-    async fn page(&self, request: Request) -> Response {
+    async fn page(&self, request: Request<Incoming>) -> Response {
         let app = &*self.app;
         let users = app.web.load().users.clone();
         let verdict = match users {
@@ -145,5 +128,5 @@ impl Gate {
 /// Turns a request away. The routes, which count what they answer, do not see it.
 fn refuse(app: &App, status: StatusCode, text: &str) -> Response {
     app.own.count_response(status);
-    (status, format!("{text}\n")).into_response()
+    sentence(status, text)
 }

@@ -5,9 +5,8 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
 use http_body_util::BodyExt;
-use hyper::body::Body as _;
+use hyper::body::{Body, Incoming};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
@@ -53,7 +52,7 @@ impl Intake {
     }
 
     /// Reads a body once it is its turn.
-    pub async fn read(&self, body: Body) -> Result<Taken<'_>, Refusal> {
+    pub async fn read(&self, body: Incoming) -> Result<Taken<'_>, Refusal> {
         if body.size_hint().lower() > self.limit as u64 {
             return Err(Refusal::Size(self.limit));
         }
@@ -70,7 +69,7 @@ impl Intake {
         Ok(Taken { bytes, _slot: slot, _large: large })
     }
 
-    async fn collect(&self, mut body: Body) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Refusal> {
+    async fn collect(&self, mut body: Incoming) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Refusal> {
         let (mut bytes, mut large): (Vec<u8>, Option<SemaphorePermit<'_>>) = (Vec::new(), None);
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame.map_err(|_| Refusal::Aborted)?.into_data() else {

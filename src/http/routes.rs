@@ -7,7 +7,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -16,20 +16,18 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::intake::Intake;
-use super::{api, feed, page as live_page};
+use super::{api, events, feed, page as live_page};
 use crate::actions::Actions;
 use crate::api::live::Live;
 use crate::exposition::Style;
 use crate::files::Files;
 use crate::guard::Guard;
-use crate::ingest::tally::Door;
-use crate::ingest::{Ingest, Server};
+use crate::ingest::Ingest;
 use crate::metrics::{self, Own, Selection, Sources};
 use crate::moment::Moment;
 use crate::reconcile::Reconciler;
 use crate::reload::Reloader;
 use crate::web::Setup;
-use crate::wire::Refusal;
 
 /// What the routes work with.
 #[derive(Debug)]
@@ -83,13 +81,13 @@ impl App {
     }
 }
 
-/// All routes.
+/// All routes but those of events, which [`super::events`] answers.
 pub fn router(app: Arc<App>) -> Router {
     let counted = Arc::clone(&app.own);
     Router::new()
-        .route("/", get(live_page::page).post(post_unnamed))
-        .route("/events", any(only_post).post(post_unnamed))
-        .route("/events/{server}", any(only_post).post(post_named))
+        .route("/", get(live_page::page))
+        .route("/events", any(only_post))
+        .route("/events/{server}", any(only_post))
         .route(&app.telemetry_path.clone(), get(telemetry))
         .route("/-/healthy", get(|| async { "ok\n" }))
         .route("/-/ready", get(ready))
@@ -105,68 +103,6 @@ async fn count(State(own): State<Arc<Own>>, request: Request, next: Next) -> Res
     let response = next.run(request).await;
     own.count_response(response.status());
     response
-}
-
-async fn post_unnamed(State(app): State<Arc<App>>, request: Request) -> Response {
-    post(&app, None, request).await
-}
-
-async fn post_named(State(app): State<Arc<App>>, Path(server): Path<String>, request: Request) -> Response {
-    post(&app, Some(&server), request).await
-}
-
-/// The HTTP door: reads a body, sends it down the road, and answers at once.
-async fn post(app: &App, name: Option<&str>, request: Request) -> Response {
-    let received = match app.ingest.posting_server(name) {
-        Ok(server) => app.intake.read(request.into_body()).await.map(|taken| (server, taken)),
-        Err(refusal) => Err(refusal),
-    };
-    match received {
-        Ok((server, taken)) => take(app, &server, &taken.bytes),
-        Err(refusal) => {
-            // A server that may not be is not named in what is kept: anybody can make names up.
-            app.ingest.refuse(Door::Http, name.filter(|_| !refusal.is_of_server()), &refusal, Moment::now());
-            let mut response = sentence(refusal_status(&refusal), &refusal.to_string());
-            if refusal == Refusal::Overload {
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            }
-            response
-        }
-    }
-}
-
-fn take(app: &App, server: &Server, body: &[u8]) -> Response {
-    let accepted = app.ingest.accept(Door::Http, server, body, Moment::now());
-    match accepted.first {
-        None => StatusCode::OK.into_response(),
-        Some(refusal) if accepted.events == 1 => sentence(refusal_status(&refusal), &refusal.to_string()),
-        Some(refusal) => sentence(
-            StatusCode::BAD_REQUEST,
-            &format!(
-                "{} of {} events were refused, the first because {refusal}",
-                accepted.refused, accepted.events
-            ),
-        ),
-    }
-}
-
-pub(super) const fn refusal_status(refusal: &Refusal) -> StatusCode {
-    match refusal {
-        Refusal::Size(_) => StatusCode::PAYLOAD_TOO_LARGE,
-        Refusal::Servers(_) | Refusal::Overload => StatusCode::SERVICE_UNAVAILABLE,
-        Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
-        Refusal::Empty
-        | Refusal::Format
-        | Refusal::Syntax { .. }
-        | Refusal::Depth
-        | Refusal::Fields
-        | Refusal::MixedSinks
-        | Refusal::NotAnEvent(_)
-        | Refusal::MissingField(_)
-        | Refusal::BadField { .. }
-        | Refusal::Server(_)
-        | Refusal::Aborted => StatusCode::BAD_REQUEST,
-    }
 }
 
 pub(super) fn sentence(status: StatusCode, text: &str) -> Response {
@@ -287,7 +223,7 @@ async fn only_post() -> Response {
 /// is wrong in another place.
 async fn unknown(State(app): State<Arc<App>>, method: Method, uri: Uri) -> Response {
     let hint = if method == Method::POST {
-        "events are posted to /events, /events/NAME or /".to_owned()
+        events::PLACES.to_owned()
     } else {
         format!("the metrics are at {}", app.telemetry_path)
     };

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use axum::body::Body;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -174,10 +174,10 @@ where
     let gate = served.gate.clone();
     let asked = Arc::new(AtomicBool::new(false));
     let asking = Arc::clone(&asked);
-    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
         asking.store(true, Ordering::Relaxed);
         let gate = gate.clone();
-        async move { Ok::<_, Infallible>(gate.answer(request.map(Body::new), from).await) }
+        async move { Ok::<_, Infallible>(gate.answer(request, from).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
