@@ -185,12 +185,14 @@ fn an_output_that_is_made_again_every_second_and_never_writes_stalls_too() {
         let made = round as f64;
         road.tell("outStreamCreated", made, output(round, "hls", "cam", 4));
         road.tell("hlsChunkError", made, json!({"error": "Unable to open /srv/hls/cam/1.ts"}));
+        road.read(made + 0.25);
         road.tell("outStreamClosed", made + 0.5, output(round, "hls", "cam", 4));
     }
     road.tell("outStreamCreated", 20.0, output(20, "hls", "cam", 4));
     let samples = road.read(20.0);
     assert_eq!(last(&samples, "hls", "cam", ""), Some(at(0.0).seconds()));
     assert_eq!(samples.get("ems_chunk_errors_total{format=\"hls\"}"), Some(20.0));
+    assert_eq!(stalls(&samples, "hls", "cam", ""), Some(1.0), "it is one stall all along");
 }
 
 #[test]

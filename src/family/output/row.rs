@@ -114,7 +114,12 @@ impl Row {
             let remade = self.ended.is_some_and(|ended| now.since(ended) <= REMADE);
             let known = self.parts().next().is_some();
             let silent = known && !self.parts().any(|part| part.wrote);
-            self.run_from(if remade && silent { self.since } else { now });
+            if remade && silent {
+                // The same silence goes on, and with it its stall.
+                self.parts.iter_mut().flatten().for_each(|part| part.writing = false);
+            } else {
+                self.run_from(now);
+            }
         }
         self.adopted = false;
         self.writers += 1;
