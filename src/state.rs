@@ -76,6 +76,15 @@ impl Happening {
             Self::StreamMissing(_) => "streamMissing",
         }
     }
+
+    /// The name of the more general happening that it is as well, if there is one: an output that
+    /// has never written stalls.
+    pub const fn kind_of(&self) -> Option<&'static str> {
+        match self {
+            Self::Output(output::Stall { turn: output::Turn::NeverStarted, .. }) => Some("chunkStalled"),
+            Self::Output(_) | Self::StreamMissing(_) => None,
+        }
+    }
 }
 
 impl fmt::Debug for State {

@@ -22,7 +22,8 @@ const ID: u64 = 0xffff_ffff;
 /// One occasion.
 #[derive(Debug, Clone)]
 pub struct Occasion {
-    /// The names that it triggers: an event that makes a stream known stands for its creation too.
+    /// The names that it triggers: an event that makes a stream known stands for its creation too,
+    /// and an output that has never written is a stall.
     names: [Option<&'static str>; 2],
     pub(super) change: Option<Change>,
     pub(super) server: Arc<str>,
@@ -171,7 +172,7 @@ impl Occasion {
     /// Something that the passing of time brought. An output is told with the type and the purpose
     /// of the inbound stream that feeds it.
     pub fn of_happening(server: &str, happening: &Happening, state: &State, at: Moment) -> Self {
-        let mut occasion = Self::new(server, [Some(happening.name()), None], at);
+        let mut occasion = Self::new(server, [Some(happening.name()), happening.kind_of()], at);
         match happening {
             Happening::StreamMissing(stream) => occasion.stream = Some((**stream).to_owned()),
             Happening::Output(stall) => occasion.take_stall(stall, state),

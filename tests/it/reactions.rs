@@ -266,7 +266,8 @@ fn happenings_trigger_for_outputs_that_we_made_and_tell_of_what_feeds_them() {
     let rules = "  - {name: a, on: outputNeverStarted, match: {purpose: pull, format: hls}, when: still_stalled, \
                  call: removeConfig, with: {id: '{{ config_id }}'}}\n  \
                  - {name: b, on: streamMissing, post: 'http://127.0.0.1:9/x'}\n  \
-                 - {name: c, on: chunkRecovered, match: {stream: cam}, post: 'http://127.0.0.1:9/x'}\n";
+                 - {name: c, on: chunkRecovered, match: {stream: cam}, post: 'http://127.0.0.1:9/x'}\n  \
+                 - {name: d, on: chunkStalled, match: {stream: cam}, post: 'http://127.0.0.1:9/x'}\n";
     let mut stage = Stage::new(rules);
     stage.tell(
         "inStreamCreated",
@@ -282,7 +283,9 @@ fn happenings_trigger_for_outputs_that_we_made_and_tell_of_what_feeds_them() {
     let shown_calls = shown(&calls);
     assert_eq!(shown_calls[0], "removeConfig id=77");
     assert_eq!(calls[0].subject.needs, Some(Key { pid: 100, id: 1 }));
-    let missing: Value = serde_json::from_str(shown_calls[1].strip_prefix("post ").unwrap()).unwrap();
+    let posted = |call: &str| serde_json::from_str::<Value>(call.strip_prefix("post ").unwrap()).unwrap();
+    assert_eq!(posted(&shown_calls[1])["event"], json!("chunkStalled"), "it stalls, having never started");
+    let missing = posted(&shown_calls[2]);
     assert_eq!((&missing["event"], &missing["stream"]), (&json!("streamMissing"), &json!("studio")));
     assert_eq!(missing["time"], json!("2026-11-22T16:13:32Z"));
     stage.tell("hlsChunkClosed", 13.0, json!({"file": "/srv/hls/cam/1.ts", "segmentDuration": 2000.0}));
