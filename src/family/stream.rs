@@ -314,7 +314,9 @@ pub struct Stream<'a> {
     pub up_time: Duration,
     /// `queryTimestamp`, by the server's clock; read of listed streams only.
     queried: Moment,
-    /// `inStreamUniqueId`: the stream that an outbound one is fed from, of the same process.
+    /// The stream that an outbound one is fed from, of the same process: `inStreamUniqueId`, which
+    /// is null in a creation and once that stream is gone, or the `localUniqueStreamId` of a push's
+    /// settings, which is always there.
     pub input: Option<Key>,
     /// Whether it was made by one of our own calls.
     pub ours: bool,
@@ -410,9 +412,12 @@ fn stream<'a>(direction: Direction, message: &Message<'a>) -> Result<Stream<'a>,
     };
     let key = Key::of(message, "uniqueId")?;
     let settings = payload.ending_in("Settings");
+    let told = |map: Map<'_, '_>, field| map.u64(field).ok().flatten();
+    let input = told(payload, "inStreamUniqueId");
+    let input = input.or_else(|| told(settings?.1, "localUniqueStreamId"));
     Ok(Stream {
         key,
-        input: payload.u64("inStreamUniqueId").ok().flatten().map(|id| Key { pid: key.pid, id }),
+        input: input.map(|id| Key { pid: key.pid, id }),
         direction,
         kind,
         purpose: Purpose::of(direction, kind, &name, payload, settings.map(|(key, _)| key))?,

@@ -224,6 +224,27 @@ fn the_last_output_is_told_although_its_close_has_forgotten_its_input() {
 }
 
 #[test]
+fn a_push_tells_its_input_by_its_settings_where_nothing_else_does() {
+    let rule = "  - {name: a, on: outStreamClosed, match: {purpose: push}, when: last_output, call: shutdownStream, \
+                with: {id: '{{ in_stream_id }}'}}\n";
+    let mut stage = Stage::new(rule);
+    let push = |id, input| {
+        let settings = json!({"configId": id, "localUniqueStreamId": input});
+        with(stream(id, "ONR", "cam"), json!({"inStreamUniqueId": null, "pushSettings": settings}))
+    };
+    stage.tell("inStreamCreated", 0.0, stream(1, "INR", "cam"));
+    for id in [2, 3] {
+        stage.tell("outStreamCreated", 0.0, push(id, 1));
+    }
+    let first = stage.tell("outStreamClosed", 1.0, push(2, 1));
+    assert_eq!(shown(&first), ["last_output does not hold"], "the other one is of the same input");
+    let second = stage.tell("outStreamClosed", 1.0, push(3, 1));
+    assert_eq!(shown(&second), ["shutdownStream id=1"]);
+    let other = stage.tell("outStreamClosed", 2.0, push(4, 9));
+    assert_eq!(shown(&other), ["last_output does not hold"], "its input is not open");
+}
+
+#[test]
 fn templates_name_fields_and_refuse_what_is_missing_or_hostile() {
     let rule = "  - {name: a, on: inStreamCreated, call: pushStream, with: {uri: 'rtmp://x/{{ stream }}', \
                 localStreamName: '{{ stream }}', keepAlive: true, ttl: 5, \
