@@ -81,7 +81,7 @@ impl App {
     }
 }
 
-/// All routes but those of events, which [`super::events`] answers.
+/// All routes but those of events, which never come as far: see `events.rs`.
 pub fn router(app: Arc<App>) -> Router {
     let counted = Arc::clone(&app.own);
     Router::new()
