@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::routes::{App, sentence};
-use crate::api::{self, List, Query};
+use crate::api::{self, List, Query, Wrong};
 use crate::moment::Moment;
 
 /// The description of the API, as it is served.
@@ -43,7 +43,16 @@ async fn answer(app: Arc<App>, list: List, query: String) -> Response {
             ];
             (headers, json).into_response()
         }
-        Ok(Err(wrong)) => sentence(StatusCode::BAD_REQUEST, &wrong.to_string()),
+        Ok(Err(wrong)) => sentence(status(&wrong), &wrong.to_string()),
         Err(_) => sentence(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be written"),
+    }
+}
+
+const fn status(wrong: &Wrong) -> StatusCode {
+    match wrong {
+        Wrong::Server(_) => StatusCode::NOT_FOUND,
+        Wrong::Unknown(_) | Wrong::Twice(_) | Wrong::Limit | Wrong::Offset | Wrong::Name => {
+            StatusCode::BAD_REQUEST
+        }
     }
 }
