@@ -166,7 +166,9 @@ fn each_camera_is_packaged_once_and_a_lost_push_closes_its_input_alone() {
 #[test]
 fn a_stalled_output_is_made_anew_and_a_stuck_input_is_cut() {
     let hook = Webhook::start();
-    let stalls = vec!["cam2:hls:after=12s,for=recreated".parse().unwrap()];
+    // One that has written, and one that writes nothing from its creation on.
+    let stalls = ["cam2:hls:after=12s,for=recreated", "cam1:hls:after=0s,for=11s"];
+    let stalls = stalls.map(|stall| stall.parse().unwrap()).to_vec();
     let freeze = vec!["cam3:after=14s".parse().unwrap()];
     let options = Options { streams: 3, stall: stalls, freeze, ..Options::default() };
     let rules = ["package-every-camera", "cut-stuck-input", "recreate-stalled-output", "tell-somebody"];
@@ -174,8 +176,13 @@ fn a_stalled_output_is_made_anew_and_a_stuck_input_is_cut() {
     let stage = Stage::new(&rules, told, HASTE, options);
     stage.wait_until_packaged(3);
     let before = stage.truth();
-    wait_for("the stalled output to be made anew", SOON, || {
-        (stage.outcomes("make it again", "done") >= 1.0).then_some(())
+    wait_for("both stalled outputs to be made anew", SOON, || {
+        let made = stage.calls("createHLSStream");
+        let made = |name: &str| {
+            let name = ("localStreamNames".to_owned(), name.to_owned());
+            made.iter().filter(|call| call.parameters.contains(&name)).count()
+        };
+        (made("cam1") == 2 && made("cam2") == 2).then_some(())
     });
     wait_for("the stuck input to be cut", SOON, || {
         (stage.outcomes("cut the stuck input", "done") == 1.0).then_some(())
