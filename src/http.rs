@@ -1,4 +1,4 @@
-//! The HTTP side: listeners, routes, the live page, requests of our own, and tolerance for the
+//! The HTTP side: listeners, the door for events, routes, the live page, requests of our own, and tolerance for the
 //! server's broken header.
 
 mod api;

@@ -42,7 +42,7 @@
 //! | `ems_api.rs`, `ems_api/` | the server's runtime API: encoding, commands, one function for each that we use | http, wire |
 //! | `reconcile.rs` | compare state with the server's own lists, correct it, count the corrections | ems_api, family, ingest, state, exposition, moment, wire |
 //! | `api.rs`, `api/` | lists as JSON, and the picture of the live page | ingest, state, family, feed, files, reconcile, actions, metrics, moment |
-//! | `http.rs`, `http/` | listeners, routes, the live page, requests of our own, tolerance for the server's broken header | api, cli, feed, guard, ingest, files, reconcile, actions, exposition, metrics, moment, reload, web, wire |
+//! | `http.rs`, `http/` | listeners, the door for events, routes, the live page, requests of our own, tolerance for the server's broken header | api, cli, feed, guard, ingest, files, reconcile, actions, exposition, metrics, moment, reload, web, wire |
 //! | `page/` | the live page: one file of HTML, style and script | – |
 //! | `guard.rs` | who may post events: secret and addresses | wire |
 //! | `web.rs`, `web/` | how our own pages are served: TLS, users, headers | – |
