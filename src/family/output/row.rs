@@ -257,15 +257,15 @@ pub(super) struct Part {
     pub(super) last: Moment,
     /// Whether the present run of the output has completed a chunk of it.
     pub(super) wrote: bool,
-    /// When the present run last told of a closed chunk.
-    told: Option<Moment>,
+    /// When the present run last told of a closed chunk; the epoch before the first one.
+    told: Moment,
     /// Whether a chunk has been opened and not closed.
     writing: bool,
     stalled: bool,
     /// Whether it has ceased to stall since the last look.
     recovered: bool,
     intervals: [f32; LEARNED],
-    learned: usize,
+    learned: u32,
 }
 
 impl Part {
@@ -278,7 +278,7 @@ impl Part {
             stalls: 0,
             last: Moment::from_millis(0),
             wrote: false,
-            told: None,
+            told: Moment::from_millis(0),
             writing: false,
             stalled: false,
             recovered: false,
@@ -289,7 +289,8 @@ impl Part {
 
     /// Nothing is known of the next run of the output.
     fn rest(&mut self) {
-        (self.live, self.wrote, self.told, self.writing) = (false, false, None, false);
+        (self.live, self.wrote, self.writing) = (false, false, false);
+        self.told = Moment::default();
         (self.stalled, self.recovered) = (false, false);
     }
 
@@ -313,8 +314,8 @@ impl Part {
         self.closed += 1;
         self.writing = false;
         self.complete(chunk_length, patience, now);
-        let interval = self.told.map(|before| now.since(before));
-        self.told = self.told.max(Some(now));
+        let interval = (self.told > Moment::default()).then(|| now.since(self.told));
+        self.told = self.told.max(now);
         if let Some(interval) = interval.or(duration.filter(|_| self.learned == 0)) {
             self.learn(interval);
         }
@@ -334,13 +335,13 @@ impl Part {
     }
 
     fn learn(&mut self, interval: Duration) {
-        self.intervals[self.learned % LEARNED] = interval.as_secs_f32();
+        self.intervals[self.learned as usize % LEARNED] = interval.as_secs_f32();
         self.learned += 1;
     }
 
     /// The usual time between its chunks, in seconds.
     fn usual(&self) -> Option<f64> {
-        let known = self.learned.min(LEARNED);
+        let known = LEARNED.min(self.learned as usize);
         let mut intervals = self.intervals;
         intervals[..known].sort_unstable_by(f32::total_cmp);
         known.checked_sub(1).map(|last| f64::from(intervals[last / 2]))
