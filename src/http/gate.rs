@@ -66,21 +66,16 @@ impl Gate {
     pub async fn answer(&self, request: Request<Incoming>, from: IpAddr) -> Response {
         let app = &*self.app;
         let mut response = match (Purpose::of(request.method(), request.uri().path()), self.side) {
-            (Purpose::Event, Side::Both | Side::Ingest) => {
-                let response = events::post(app, request, from).await;
-                app.own.count_response(response.status());
-                response
-            }
+            (Purpose::Event, Side::Both | Side::Ingest) => events::post(app, request, from).await,
             (Purpose::Event, Side::Web) => {
-                refuse(app, StatusCode::NOT_FOUND, "events are not taken here but at ingest.listen_address")
+                sentence(StatusCode::NOT_FOUND, "events are not taken here but at ingest.listen_address")
             }
             (Purpose::Health, Side::Ingest) => self.pass(request).await,
             (Purpose::Health, Side::Both | Side::Web) if !app.guard.load().protect_health => {
                 self.pass(request).await
             }
             (Purpose::Health | Purpose::Page, Side::Both | Side::Web) => self.page(request).await,
-            (Purpose::Page, Side::Ingest) => refuse(
-                app,
+            (Purpose::Page, Side::Ingest) => sentence(
                 StatusCode::NOT_FOUND,
                 "only events are taken here, by POST to /events or /events/NAME",
             ),
@@ -88,6 +83,7 @@ impl Gate {
         for (name, value) in &app.web.load().headers {
             response.headers_mut().insert(name.clone(), value.clone());
         }
+        app.own.count_response(response.status());
         response
     }
 
@@ -110,23 +106,17 @@ impl Gate {
             Verdict::Welcome => self.pass(request).await,
             Verdict::Stranger => {
                 let mut response =
-                    refuse(app, StatusCode::UNAUTHORIZED, "this wants the name and password of a user");
+                    sentence(StatusCode::UNAUTHORIZED, "this wants the name and password of a user");
                 let basic = HeaderValue::from_static("Basic realm=\"ems-exporter\", charset=\"UTF-8\"");
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, basic);
                 response
             }
             Verdict::Busy => {
                 let text = "too many passwords are being compared: try again in a moment";
-                let mut response = refuse(app, StatusCode::SERVICE_UNAVAILABLE, text);
+                let mut response = sentence(StatusCode::SERVICE_UNAVAILABLE, text);
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
                 response
             }
         }
     }
-}
-
-/// Turns a request away. The routes, which count what they answer, do not see it.
-fn refuse(app: &App, status: StatusCode, text: &str) -> Response {
-    app.own.count_response(status);
-    sentence(status, text)
 }

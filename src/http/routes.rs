@@ -7,9 +7,8 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{RawQuery, Request, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
-use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post as posted};
 use flate2::Compression;
@@ -83,7 +82,6 @@ impl App {
 
 /// All routes but those of events, which never come as far: see `events.rs`.
 pub fn router(app: Arc<App>) -> Router {
-    let counted = Arc::clone(&app.own);
     Router::new()
         .route("/", get(live_page::page))
         .route("/events", any(only_post))
@@ -95,14 +93,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/feed", get(feed::feed))
         .route("/-/reload", posted(reload))
         .fallback(unknown)
-        .layer(middleware::from_fn_with_state(counted, count))
         .with_state(app)
-}
-
-async fn count(State(own): State<Arc<Own>>, request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
-    own.count_response(response.status());
-    response
 }
 
 pub(super) fn sentence(status: StatusCode, text: &str) -> Response {
