@@ -1,4 +1,4 @@
-//! The log door's rate: event files down the road, against what others make of the same lines.
+//! The log transport's rate: event files down the road, against what others make of the same lines.
 //!
 //! One core, warm cache. The files are a recorded session, repeated as if the server had been
 //! started again and again. `cargo bench --bench files` prints one table; nothing fails.
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ems_exporter::replay::replay;
+use ems_exporter::commands::replay::replay;
 use memchr::memmem;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::Deserialize;

@@ -39,7 +39,7 @@ fn requests(round: u64) -> Vec<Vec<u8>> {
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let app = ems_exporter::app(&Config::default()).unwrap();
+    let app = ems_exporter::app::build(&Config::default()).unwrap();
     let listen = || {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
@@ -48,7 +48,7 @@ fn main() {
     let (listener, ours) = listen();
     let exporter = Arc::clone(&app);
     runtime.spawn(async move {
-        ems_exporter::run(exporter, &Config::default(), vec![listener], CancellationToken::new()).await
+        ems_exporter::app::run(exporter, &Config::default(), vec![listener], CancellationToken::new()).await
     });
     let (listener, bare) = listen();
     let drops = Router::new().route("/events", post(|body: Bytes| async { drop(body) }));

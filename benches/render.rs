@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 
 use ems_exporter::config::Config;
 use ems_exporter::exposition::Style;
-use ems_exporter::http::routes::{self, App};
-use ems_exporter::ingest::tally::Door;
+use ems_exporter::http::state::App;
+use ems_exporter::http::telemetry;
 use ems_exporter::metrics::{self, Sources};
-use ems_exporter::moment::Moment;
+use ems_exporter::pipeline::tally::Transport;
+use ems_protocol::Timestamp;
 use prometheus::{Encoder, GaugeVec, IntCounterVec, Opts, Registry, TextEncoder};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -38,7 +39,7 @@ fn page(app: &App) -> (u64, Vec<u8>) {
     let series = metrics::render(
         Sources::of_events(&app.ingest, &app.own),
         Style::Prometheus,
-        Moment::now(),
+        Timestamp::now(),
         &mut take,
     );
     (series, page)
@@ -56,7 +57,7 @@ fn fill(app: &App) -> (u64, u64) {
                 // The inbound stream and the output are two things.
                 let unique = 1 + stream * 2 + u64::from(at >= 2);
                 let body = event.body(id, unique, &format!("cam{stream:05}"));
-                app.ingest.accept(Door::Http, &server, body.as_bytes(), Moment::now());
+                app.ingest.accept(Transport::Http, &server, body.as_bytes(), Timestamp::now());
                 id += 1;
             }
             stream += 1;
@@ -139,7 +140,7 @@ fn timed<T>(work: impl FnOnce() -> T) -> f64 {
 }
 
 fn main() {
-    let app = ems_exporter::app(&Config::default()).unwrap();
+    let app = ems_exporter::app::build(&Config::default()).unwrap();
     let (streams, next) = fill(&app);
     let (series, text) = page(&app);
     let registry = rival(std::str::from_utf8(&text).unwrap());
@@ -157,10 +158,10 @@ fn main() {
         ratios.push(crates / own);
         ours.push(own);
         theirs.push(crates);
-        gzip.push(timed(|| routes::page(&app, Style::Prometheus, true, Moment::now())));
+        gzip.push(timed(|| telemetry::page(&app, Style::Prometheus, true, Timestamp::now())));
         waits.push(longest_wait(&app));
     }
-    let compressed = routes::page(&app, Style::Prometheus, true, Moment::now()).len();
+    let compressed = telemetry::page(&app, Style::Prometheus, true, Timestamp::now()).len();
     let (ours, theirs, gzip) = (median(&mut ours), median(&mut theirs), median(&mut gzip));
     let (wait, ratio) = (median(&mut waits), median(&mut ratios));
     let row = |what: &str, figure: String, target: &str| vec![what.to_owned(), figure, target.to_owned()];
@@ -190,7 +191,7 @@ fn scrape_under_load(app: &Arc<App>, streams: u64, next: u64) {
     let target = listener.local_addr().unwrap();
     let exporter = Arc::clone(app);
     runtime.spawn(async move {
-        ems_exporter::run(exporter, &Config::default(), vec![listener], CancellationToken::new()).await
+        ems_exporter::app::run(exporter, &Config::default(), vec![listener], CancellationToken::new()).await
     });
     let chunk = Recorded::read("hlsChunkClosed");
     let requests = (0..EVENTS)

@@ -3,10 +3,10 @@
 //! decisions = outcomes + what is queued, at every instant.
 
 mod attempt;
-mod book;
 mod circuit;
 mod metrics;
 mod outcome;
+mod queue;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,17 +17,17 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::ems_api::{Api, Error};
-use crate::ingest::Ingest;
-use crate::moment::Moment;
-use crate::rules::{Action, Call, Rule, Withheld};
+use crate::pipeline::Pipeline;
+use crate::rules::{Action, Call, Rule, Skipped};
+use ems_protocol::Timestamp;
+use ems_protocol::runtime_api::{Api, Error};
 
-use book::{Book, Job};
 use circuit::Permission;
+use queue::{ActionQueue, PendingCall};
 
-pub use book::{Done, Summary};
 pub use metrics::METRICS;
 pub use outcome::Outcome;
+pub use queue::{Done, Summary};
 
 /// The first pause before a call is tried again; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -58,7 +58,7 @@ impl Default for Options {
 pub struct Actions {
     options: Options,
     apis: BTreeMap<String, Arc<Api>>,
-    book: Mutex<Book>,
+    book: Mutex<ActionQueue>,
     changed: Notify,
 }
 
@@ -71,7 +71,7 @@ impl Actions {
         rules: &[Rule],
         servers: &[&str],
     ) -> Arc<Self> {
-        let book = Mutex::new(Book::new(options));
+        let book = Mutex::new(ActionQueue::new(options));
         let actions = Self { options, apis, book, changed: Notify::new() };
         actions.know(rules, servers);
         Arc::new(actions)
@@ -87,12 +87,12 @@ impl Actions {
         }
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
+    fn book(&self) -> MutexGuard<'_, ActionQueue> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes what rules have decided by `now`. It never waits.
-    pub fn offer(&self, calls: Vec<Call>, now: Moment) {
+    pub fn offer(&self, calls: Vec<Call>, now: Timestamp) {
         if calls.is_empty() {
             return;
         }
@@ -121,7 +121,7 @@ impl Actions {
     }
 
     /// Makes the calls until `stop`, and for a few seconds more those that are due by then.
-    pub async fn run(self: Arc<Self>, ingest: Arc<Ingest>, stop: CancellationToken) {
+    pub async fn run(self: Arc<Self>, ingest: Arc<Pipeline>, stop: CancellationToken) {
         let mut tasks = JoinSet::new();
         let mut until: Option<Instant> = None;
         loop {
@@ -152,14 +152,14 @@ impl Actions {
         self.book().close(Instant::now());
     }
 
-    async fn perform(&self, ingest: &Ingest, job: Job) {
+    async fn perform(&self, ingest: &Pipeline, job: PendingCall) {
         let (outcome, why) = self.pursue(ingest, &job).await;
         self.book().finish(job.number, outcome, why, Instant::now());
         self.changed.notify_one();
     }
 
     /// Tries until something comes of it.
-    async fn pursue(&self, ingest: &Ingest, job: &Job) -> (Outcome, Option<String>) {
+    async fn pursue(&self, ingest: &Pipeline, job: &PendingCall) -> (Outcome, Option<String>) {
         let (mut attempts, mut trouble) = (0, None);
         loop {
             let Some(turn) = permit(&job.permits, job.deadline).await else {
@@ -200,7 +200,7 @@ impl Actions {
     }
 
     /// Why the call is not made now, as far as the state and other calls tell.
-    fn pointless(&self, ingest: &Ingest, job: &Job, attempts: u32) -> Option<Outcome> {
+    fn pointless(&self, ingest: &Pipeline, job: &PendingCall, attempts: u32) -> Option<Outcome> {
         let Call { rule, server, subject, .. } = &job.call;
         let server = ingest.server(Some(server)).ok();
         let (gone, holds) = server.map_or((false, true), |server| {
@@ -224,7 +224,7 @@ impl Actions {
         }
     }
 
-    fn permission(&self, job: &Job) -> Permission {
+    fn permission(&self, job: &PendingCall) -> Permission {
         match job.action {
             Action::Command(..) => self.book().circuit(&job.call.server).ask(Instant::now()),
             Action::Post(..) => Permission::Go,
@@ -293,9 +293,9 @@ fn describe(error: &Error) -> String {
 }
 
 /// What becomes of a call that a rule withheld.
-const fn withheld(why: &Withheld) -> Outcome {
+const fn withheld(why: &Skipped) -> Outcome {
     match why {
-        Withheld::Condition(_) => Outcome::Condition,
-        Withheld::Refused(_) => Outcome::Refused,
+        Skipped::Condition(_) => Outcome::Condition,
+        Skipped::Refused(_) => Outcome::Refused,
     }
 }

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::simulate;
-use crate::tail::{Format, Start};
+use ems_tail::{Format, Start};
 
 /// Prometheus exporter for EvoStream Media Server (EMS) and RMS.
 ///
@@ -42,7 +41,7 @@ pub enum Command {
         speed: f64,
     },
     /// Simulate a media server that posts its events over HTTP
-    Simulate(Box<simulate::Options>),
+    Simulate(Box<ems_simulator::Options>),
     /// Check flags and configuration file, report every fault, and exit with 0 if there is none
     CheckConfig(Serve),
     /// Ask the running exporter whether it is healthy, and exit with 0 if it is
@@ -213,7 +212,7 @@ pub struct RulesTest {
     #[arg(long = "config.file", value_name = "FILE", env = "EMS_EXPORTER_CONFIG_FILE")]
     pub config_file: PathBuf,
 
-    /// File with one or more events as the media server sends them, or happenings such as
+    /// File with one or more events as the media server sends them, or derived events such as
     /// {"type":"chunkStalled","payload":{"format":"hls","group":"g","stream":"cam1"}}
     #[arg(long = "event", value_name = "FILE")]
     pub event: PathBuf,
@@ -237,33 +236,4 @@ pub struct Replay {
     /// Print the metrics page that these events lead to, instead of the summary
     #[arg(long)]
     pub metrics: bool,
-}
-
-/// The block for `config.lua` that makes a media server post its events to `address`.
-pub fn sink_config(address: &str, server: Option<&str>, secret: bool) -> String {
-    let path = server.map_or_else(|| "/events".to_owned(), |server| format!("/events/{server}"));
-    let query = if secret { "?secret=SECRET" } else { "" };
-    let hint = if secret {
-        "            -- In place of SECRET: what the exporter's ingest.secret_file holds.\n"
-    } else {
-        ""
-    };
-    format!(
-        r#"-- For the application's section of config.lua; the server must be restarted to read it.
--- If there is an eventLogger already, add only the sink to its list, before any sink with
--- serializerType "XML" or "XMLRPC": those spoil the JSON of the sinks behind them.
-eventLogger =
-{{
-    sinks =
-    {{
-        {{
-            type = "RPC",
-{hint}            url = "http://{address}{path}{query}",
-            serializerType = "JSON",
-            -- No enabledEvents: the server then sends all that the exporter needs.
-        }},
-    }},
-}},
-"#
-    )
 }

@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::actions;
-use crate::ems_api::{self, Address, Api, Login};
-use crate::family::Settings;
-use crate::guard::{Guard, Secret};
-use crate::ingest::{Known, is_server_name};
+use crate::auth::{Guard, Secret};
+use crate::model::Settings;
+use crate::pipeline::{Known, is_server_name};
 use crate::rules::Rule;
-use crate::tail::{Format, Start};
 use crate::web::Setup;
+use ems_protocol::runtime_api::{self, Address, Api, Login};
+use ems_tail::{Format, Start};
 
 use document::{Fault, Section};
 
@@ -61,7 +61,7 @@ pub struct Config {
     /// Whether strangers may do what [`Config::exposed`] tells of.
     pub insecure: bool,
     /// Where events are posted, and who may.
-    pub ingest: Ingest,
+    pub ingest: Pipeline,
     /// Where all this was read.
     pub origin: Origin,
 }
@@ -94,7 +94,7 @@ impl Default for Config {
             web_file: None,
             lifecycle: false,
             insecure: false,
-            ingest: Ingest::default(),
+            ingest: Pipeline::default(),
             origin: Origin::default(),
         }
     }
@@ -102,7 +102,7 @@ impl Default for Config {
 
 /// Where events are posted, and who may.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Ingest {
+pub struct Pipeline {
     /// Addresses that take events and tell of our health, and nothing else; then no other takes events.
     pub listen: Vec<String>,
     /// Who may.
@@ -354,7 +354,7 @@ impl Config {
             web_file: _,
             lifecycle: _,
             insecure: _,
-            ingest: Ingest { listen: ingest_listen, guard: _ },
+            ingest: Pipeline { listen: ingest_listen, guard: _ },
             origin: _,
         } = self;
         let limits = (settings.streams, *max_body, *max_servers);
@@ -381,17 +381,17 @@ impl Config {
     pub fn exposed(&self, setup: &Setup) -> Vec<String> {
         let mut sentences = Vec::new();
         let doors = if self.ingest.listen.is_empty() { &self.listen } else { &self.ingest.listen };
-        if let (true, Some(door)) =
-            (self.ingest.guard.is_open(), doors.iter().find(|door| is_reachable(door)))
+        if let (true, Some(transport)) =
+            (self.ingest.guard.is_open(), doors.iter().find(|transport| is_reachable(transport)))
         {
             sentences.push(format!(
-                "anybody who reaches {door} can post events: set ingest.secret_file or ingest.allow, or listen on a loopback address"
+                "anybody who reaches {transport} can post events: set ingest.secret_file or ingest.allow, or listen on a loopback address"
             ));
         }
-        let door = self.listen.iter().find(|door| is_reachable(door));
-        if let (true, false, Some(door)) = (self.lifecycle, setup.keeps_strangers_out(), door) {
+        let transport = self.listen.iter().find(|transport| is_reachable(transport));
+        if let (true, false, Some(transport)) = (self.lifecycle, setup.keeps_strangers_out(), transport) {
             sentences.push(format!(
-                "anybody who reaches {door} can reload the configuration: set basic_auth_users in --web.config.file, or leave out --web.enable-lifecycle"
+                "anybody who reaches {transport} can reload the configuration: set basic_auth_users in --web.config.file, or leave out --web.enable-lifecycle"
             ));
         }
         sentences
@@ -424,7 +424,7 @@ fn is_reachable(address: &str) -> bool {
 fn read_api(mut api: Section, server: &str, faults: &mut Vec<Fault>) -> Option<Remote> {
     let (place, before) = (api.place(), faults.len());
     let (mut url, mut user, mut file, mut timeout) =
-        (String::new(), String::new(), String::new(), ems_api::PATIENCE);
+        (String::new(), String::new(), String::new(), runtime_api::DEFAULT_TIMEOUT);
     let given = api.has("url");
     api.text("url", |url| url.parse::<Address>().map(|_| ()), &mut url, faults);
     api.text("username", |_| Ok(()), &mut user, faults);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::moment::Moment;
+use ems_protocol::Timestamp;
 
 /// The two formats of a metrics page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +99,7 @@ impl Page {
     }
 
     /// The samples of one metric that share the label `server`, or none.
-    pub fn samples<'p>(&'p mut self, name: &'p str, server: Option<&str>, now: Moment) -> Samples<'p> {
+    pub fn samples<'p>(&'p mut self, name: &'p str, server: Option<&str>, now: Timestamp) -> Samples<'p> {
         let mut labels = Vec::new();
         if let Some(server) = server {
             labels.extend_from_slice(b"{server=\"");
@@ -172,8 +172,8 @@ impl From<f64> for Value {
     }
 }
 
-impl From<Moment> for Value {
-    fn from(moment: Moment) -> Self {
+impl From<Timestamp> for Value {
+    fn from(moment: Timestamp) -> Self {
         Self::Real(moment.seconds())
     }
 }
@@ -188,12 +188,12 @@ pub struct Samples<'p> {
     name: &'p str,
     /// How the labels of each sample begin: with that of the server, if there is one.
     labels: Vec<u8>,
-    now: Moment,
+    now: Timestamp,
 }
 
 impl Samples<'_> {
     /// The moment of the scrape.
-    pub const fn now(&self) -> Moment {
+    pub const fn now(&self) -> Timestamp {
         self.now
     }
 
@@ -334,7 +334,7 @@ mod tests {
     fn escapes_label_values_and_help() {
         let page = written(Style::Prometheus, |page| {
             page.describe("a", Kind::Gauge, "a \"b\"\\\nc");
-            page.samples("a", Some("s"), Moment::default()).add(&[("stream", "x\"y\\z\n")], 1u64);
+            page.samples("a", Some("s"), Timestamp::default()).add(&[("stream", "x\"y\\z\n")], 1u64);
         });
         assert_eq!(
             page,
@@ -346,7 +346,7 @@ mod tests {
     fn openmetrics_names_counters_without_their_suffix_and_ends_with_eof() {
         let page = written(Style::OpenMetrics, |page| {
             page.describe("a_total", Kind::Counter, "help");
-            page.samples("a_total", None, Moment::default()).add(&[], 2u64);
+            page.samples("a_total", None, Timestamp::default()).add(&[], 2u64);
         });
         assert_eq!(page, "# HELP a help\n# TYPE a counter\na_total 2\n# EOF\n");
     }
@@ -358,7 +358,7 @@ mod tests {
             histogram.observe(value);
         }
         let page = written(Style::OpenMetrics, |page| {
-            page.samples("h", None, Moment::default()).histogram(&[], &histogram);
+            page.samples("h", None, Timestamp::default()).histogram(&[], &histogram);
         });
         assert_eq!(
             page,
@@ -369,7 +369,7 @@ mod tests {
     #[test]
     fn writes_values_in_their_shortest_form() {
         let page = written(Style::Prometheus, |page| {
-            let mut samples = page.samples("a", None, Moment::from_millis(1_795_364_099_250));
+            let mut samples = page.samples("a", None, Timestamp::from_millis(1_795_364_099_250));
             let now = samples.now();
             samples.add(&[], now);
             for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 3.0, 0.1] {

@@ -23,9 +23,9 @@ pub enum Topic {
     /// An event was applied.
     Event,
     /// A body or an event was refused.
-    Refusal,
+    Rejection,
     /// Something that only the passing of time tells, such as a stall.
-    Happening,
+    Derived,
     /// What the page shows, or what of it has changed.
     Snapshot,
     /// The client was too slow and has missed something.
@@ -34,14 +34,14 @@ pub enum Topic {
 
 impl Topic {
     /// What a client can ask for, in the order in which it is documented.
-    pub const ALL: [Self; 4] = [Self::Event, Self::Refusal, Self::Happening, Self::Snapshot];
+    pub const ALL: [Self; 4] = [Self::Event, Self::Rejection, Self::Derived, Self::Snapshot];
 
     /// The name on the wire.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Event => "event",
-            Self::Refusal => "refusal",
-            Self::Happening => "happening",
+            Self::Rejection => "rejection",
+            Self::Derived => "derived",
             Self::Snapshot => "snapshot",
             Self::Lagged => "lagged",
         }
@@ -67,12 +67,12 @@ impl Frame {
 
 /// One of the two ways to the listeners.
 #[derive(Debug)]
-struct Way {
+struct Channel {
     sender: Sender<Frame>,
     listeners: AtomicUsize,
 }
 
-impl Way {
+impl Channel {
     fn new(room: usize) -> Self {
         Self { sender: channel(room).0, listeners: AtomicUsize::new(0) }
     }
@@ -95,14 +95,18 @@ impl Way {
 /// The feed.
 #[derive(Debug)]
 pub struct Feed {
-    changes: Way,
-    snapshots: Way,
+    changes: Channel,
+    snapshots: Channel,
     listeners: AtomicUsize,
 }
 
 impl Default for Feed {
     fn default() -> Self {
-        Self { changes: Way::new(CHANGES), snapshots: Way::new(SNAPSHOTS), listeners: AtomicUsize::new(0) }
+        Self {
+            changes: Channel::new(CHANGES),
+            snapshots: Channel::new(SNAPSHOTS),
+            listeners: AtomicUsize::new(0),
+        }
     }
 }
 
@@ -123,7 +127,7 @@ impl Feed {
     }
 
     /// Tells of a change.
-    pub fn tell(&self, topic: Topic, what: &impl Serialize) {
+    pub fn publish(&self, topic: Topic, what: &impl Serialize) {
         // What we tell is made of texts and numbers, which can always be written.
         if let Ok(json) = serde_json::to_string(what) {
             self.changes.send(Frame::new(topic, &json));
@@ -131,7 +135,7 @@ impl Feed {
     }
 
     /// Sends a snapshot.
-    pub fn show(&self, frame: Frame) {
+    pub fn publish_snapshot(&self, frame: Frame) {
         self.snapshots.send(frame);
     }
 
@@ -156,7 +160,7 @@ pub struct Listener {
 
 /// What a listener hears.
 #[derive(Debug)]
-pub enum Heard {
+pub enum Received {
     /// A message.
     Frame(Frame),
     /// This many changes were lost: the listener was too slow.
@@ -167,15 +171,15 @@ pub enum Heard {
 
 impl Listener {
     /// Waits for the next message.
-    pub async fn hear(&mut self) -> Heard {
+    pub async fn recv(&mut self) -> Received {
         use tokio::sync::broadcast::error::RecvError;
         loop {
-            let (received, lost): (_, fn(u64) -> Heard) = tokio::select! {
-                received = next(&mut self.snapshots) => (received, Heard::SnapshotsLost),
-                received = next(&mut self.changes) => (received, Heard::ChangesLost),
+            let (received, lost): (_, fn(u64) -> Received) = tokio::select! {
+                received = next(&mut self.snapshots) => (received, Received::SnapshotsLost),
+                received = next(&mut self.changes) => (received, Received::ChangesLost),
             };
             match received {
-                Ok(frame) if self.topics.contains(&frame.topic) => return Heard::Frame(frame),
+                Ok(frame) if self.topics.contains(&frame.topic) => return Received::Frame(frame),
                 Ok(_) => {}
                 Err(RecvError::Lagged(missed)) => return lost(missed),
                 // The feed lives as long as its listeners.
@@ -220,12 +224,12 @@ mod tests {
     async fn a_listener_hears_what_it_asked_for_and_nobody_is_waited_for() {
         let feed = Arc::new(Feed::default());
         assert!(!feed.wants_changes() && !feed.wants_snapshots());
-        let mut listener = feed.join(&[Topic::Refusal]).unwrap();
+        let mut listener = feed.join(&[Topic::Rejection]).unwrap();
         assert!(feed.wants_changes() && !feed.wants_snapshots());
-        feed.tell(Topic::Event, &1);
-        feed.tell(Topic::Refusal, &2);
-        let Heard::Frame(frame) = listener.hear().await else { panic!("nothing is lost") };
-        assert_eq!(&frame.bytes[..], b"event: refusal\ndata: 2\n\n");
+        feed.publish(Topic::Event, &1);
+        feed.publish(Topic::Rejection, &2);
+        let Received::Frame(frame) = listener.recv().await else { panic!("nothing is lost") };
+        assert_eq!(&frame.bytes[..], b"event: rejection\ndata: 2\n\n");
         drop(listener);
         assert!(!feed.wants_changes());
         assert_eq!(feed.listeners(), 0);
@@ -236,22 +240,22 @@ mod tests {
         let feed = Arc::new(Feed::default());
         let mut listener = feed.join(&Topic::ALL).unwrap();
         for number in 0..CHANGES + 5 {
-            feed.tell(Topic::Event, &number);
+            feed.publish(Topic::Event, &number);
         }
-        feed.show(Frame::new(Topic::Snapshot, "{}"));
+        feed.publish_snapshot(Frame::new(Topic::Snapshot, "{}"));
         let (mut lost, mut snapshots) = (0, 0);
         while lost == 0 || snapshots == 0 {
-            match listener.hear().await {
-                Heard::Frame(frame) => snapshots += usize::from(frame.topic == Topic::Snapshot),
-                Heard::ChangesLost(missed) => lost = missed,
-                Heard::SnapshotsLost(_) => panic!("the snapshots have their own way"),
+            match listener.recv().await {
+                Received::Frame(frame) => snapshots += usize::from(frame.topic == Topic::Snapshot),
+                Received::ChangesLost(missed) => lost = missed,
+                Received::SnapshotsLost(_) => panic!("the snapshots have their own way"),
             }
         }
         assert_eq!((lost, snapshots), (5, 1));
         for _ in 0..=SNAPSHOTS {
-            feed.show(Frame::new(Topic::Snapshot, "{}"));
+            feed.publish_snapshot(Frame::new(Topic::Snapshot, "{}"));
         }
-        while !matches!(listener.hear().await, Heard::SnapshotsLost(1)) {}
+        while !matches!(listener.recv().await, Received::SnapshotsLost(1)) {}
     }
 
     #[test]

@@ -1,14 +1,15 @@
-//! The HTTP side: listeners, the door for events, routes, the live page, requests of our own, and tolerance for the
+//! The HTTP side: listeners, the transport for events, routes, the live page, requests of our own, and tolerance for the
 //! server's broken header.
 
 mod api;
 mod events;
-pub mod exchange;
 mod feed;
 pub mod gate;
 pub mod intake;
 mod page;
-pub mod patient;
-pub mod routes;
-pub mod serve;
-pub mod socket;
+mod response;
+pub mod router;
+pub mod server;
+pub mod state;
+pub mod telemetry;
+mod write_timeout;

@@ -15,12 +15,12 @@ use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use crate::actions::{self, Actions};
 use crate::exposition::{Kind, Metric, Page, Samples, Style};
-use crate::family::{api, connection, output, process, server, session, stream, timer};
-use crate::files::{self, Files};
-use crate::ingest::{Ingest, tally};
-use crate::moment::Moment;
+use crate::file_input::{self, FileInput};
+use crate::model::state::{self, State};
+use crate::model::{api_call, connection, output, process, server, session, stream, timer};
+use crate::pipeline::{Pipeline, tally};
 use crate::reconcile::{self, Reconciler};
-use crate::state::{self, State};
+use ems_protocol::Timestamp;
 
 pub use selection::{Part, Selection, Unknown};
 
@@ -47,8 +47,11 @@ const OWN_QUERIES: &[(&str, &str)] = &[
         "time() - ems_exporter_config_last_load_success_timestamp_seconds",
     ),
     ("ems_exporter_feed_lagged_total", "rate(ems_exporter_feed_lagged_total[5m])"),
-    ("ems_exporter_feed_listeners", "ems_exporter_feed_listeners"),
-    ("ems_exporter_feed_refused_total", "increase(ems_exporter_feed_refused_total[1h]) > 0"),
+    ("ems_exporter_feed_clients", "ems_exporter_feed_clients"),
+    (
+        "ems_exporter_feed_clients_rejected_total",
+        "increase(ems_exporter_feed_clients_rejected_total[1h]) > 0",
+    ),
     ("ems_exporter_config_last_reload_successful", "ems_exporter_config_last_reload_successful == 0"),
     ("ems_exporter_http_accept_failures_total", "increase(ems_exporter_http_accept_failures_total[1h]) > 0"),
     (
@@ -56,8 +59,8 @@ const OWN_QUERIES: &[(&str, &str)] = &[
         "increase(ems_exporter_http_connection_limit_hits_total[1h]) > 0",
     ),
     (
-        "ems_exporter_http_connections_cut_total",
-        "sum by (instance, reason) (rate(ems_exporter_http_connections_cut_total[5m]))",
+        "ems_exporter_http_connections_closed_total",
+        "sum by (instance, reason) (rate(ems_exporter_http_connections_closed_total[5m]))",
     ),
     ("ems_exporter_http_connections", "ems_exporter_http_connections"),
     ("ems_exporter_http_handshake_failures_total", "rate(ems_exporter_http_handshake_failures_total[5m])"),
@@ -87,7 +90,7 @@ const OWN_QUERIES: &[(&str, &str)] = &[
 
 /// Why we cut a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
+pub enum DisconnectReason {
     /// The header section was not whole in time.
     SlowHeader,
     /// The header section was too large.
@@ -96,7 +99,7 @@ pub enum Cut {
     SlowReader,
 }
 
-impl Cut {
+impl DisconnectReason {
     const ALL: [Self; 3] = [Self::SlowHeader, Self::LargeHeader, Self::SlowReader];
 
     const fn label(self) -> &'static str {
@@ -110,7 +113,7 @@ impl Cut {
 
 /// Metrics about ourselves.
 #[derive(Debug)]
-pub struct Own {
+pub struct ExporterMetrics {
     registry: Registry,
     /// Open HTTP connections.
     pub connections: IntGauge,
@@ -146,9 +149,9 @@ pub struct Own {
     pub page_seconds: Gauge,
 }
 
-impl Own {
+impl ExporterMetrics {
     /// A registry of its own, with `config_loaded` as the moment when the configuration was read.
-    pub fn new(config_loaded: Moment) -> Result<Self, prometheus::Error> {
+    pub fn new(config_loaded: Timestamp) -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let build =
             Opts::new("ems_exporter_build_info", "Always 1; the label tells the version of the exporter.")
@@ -175,7 +178,7 @@ impl Own {
             )?,
             cut: IntCounterVec::new(
                 Opts::new(
-                    "ems_exporter_http_connections_cut_total",
+                    "ems_exporter_http_connections_closed_total",
                     "HTTP connections that were cut: slow_header, no whole header section of a first request in time; large_header, one that is too large; slow_reader, an answer of which nothing was taken in time.",
                 ),
                 &["reason"],
@@ -205,11 +208,11 @@ impl Own {
                 &["code"],
             )?,
             feed_listeners: IntGauge::new(
-                "ems_exporter_feed_listeners",
+                "ems_exporter_feed_clients",
                 "Clients that listen to the live feed, each open status page among them.",
             )?,
             feed_refused: IntCounter::new(
-                "ems_exporter_feed_refused_total",
+                "ems_exporter_feed_clients_rejected_total",
                 "Clients of the live feed that were turned away: as many listened as may at once.",
             )?,
             feed_lagged: IntCounter::new(
@@ -226,7 +229,7 @@ impl Own {
             )?,
             registry,
         };
-        for cut in Cut::ALL {
+        for cut in DisconnectReason::ALL {
             own.cut.with_label_values(&[cut.label()]).inc_by(0);
         }
         own.config_loaded(true, config_loaded);
@@ -254,7 +257,7 @@ impl Own {
     }
 
     /// Counts a connection that was cut.
-    pub fn count_cut(&self, why: Cut) {
+    pub fn count_disconnect(&self, why: DisconnectReason) {
         self.cut.with_label_values(&[why.label()]).inc();
     }
 
@@ -264,7 +267,7 @@ impl Own {
     }
 
     /// The configuration was read at `at`, and put in force if it had no fault.
-    pub fn config_loaded(&self, good: bool, at: Moment) {
+    pub fn config_loaded(&self, good: bool, at: Timestamp) {
         self.loaded.set(i64::from(good));
         if good {
             self.loaded_at.set(at.seconds());
@@ -272,7 +275,7 @@ impl Own {
     }
 
     /// The web configuration was read at `at`, and put in force if it had no fault.
-    pub fn web_loaded(&self, good: bool, at: Moment) {
+    pub fn web_loaded(&self, good: bool, at: Timestamp) {
         self.web_loaded.set(i64::from(good));
         if good {
             self.web_loaded_at.set(at.seconds());
@@ -307,7 +310,7 @@ static SHOWN: LazyLock<Vec<Shown>> = LazyLock::new(|| {
     show(&mut all, Part::Timers, timer::METRICS, |state| &state.timers);
     show(&mut all, Part::Sessions, session::METRICS, |state| &state.sessions);
     show(&mut all, Part::Connections, connection::METRICS, |state| &state.connections);
-    show(&mut all, Part::Api, api::METRICS, |state| &state.api);
+    show(&mut all, Part::Api, api_call::METRICS, |state| &state.api);
     show(&mut all, Part::Processes, process::METRICS, |state| &state.processes);
     all
 });
@@ -328,26 +331,26 @@ fn show<T>(all: &mut Vec<Shown>, part: Part, metrics: &'static [Metric<T>], tabl
 #[derive(Debug, Clone, Copy)]
 pub struct Sources<'s> {
     /// The media servers.
-    pub ingest: &'s Ingest,
+    pub ingest: &'s Pipeline,
     /// Their event files.
-    pub files: &'s [Arc<Files>],
+    pub files: &'s [Arc<FileInput>],
     /// Their reconciliations.
     pub reconcilers: &'s [Arc<Reconciler>],
     /// What rules have done, where there are any.
     pub actions: Option<&'s Actions>,
     /// Ourselves.
-    pub own: &'s Own,
+    pub own: &'s ExporterMetrics,
 }
 
 impl<'s> Sources<'s> {
     /// Media servers of which nothing is known but their events.
-    pub const fn of_events(ingest: &'s Ingest, own: &'s Own) -> Self {
+    pub const fn of_events(ingest: &'s Pipeline, own: &'s ExporterMetrics) -> Self {
         Self { ingest, files: &[], reconcilers: &[], actions: None, own }
     }
 }
 
 /// Writes the whole page; see [`render_selected`].
-pub fn render(sources: Sources<'_>, style: Style, now: Moment, into: &mut impl FnMut(&[u8])) -> u64 {
+pub fn render(sources: Sources<'_>, style: Style, now: Timestamp, into: &mut impl FnMut(&[u8])) -> u64 {
     render_selected(sources, &Selection::default(), style, now, into)
 }
 
@@ -357,7 +360,7 @@ pub fn render_selected(
     sources: Sources<'_>,
     selection: &Selection,
     style: Style,
-    now: Moment,
+    now: Timestamp,
     into: &mut impl FnMut(&[u8]),
 ) -> u64 {
     let Sources { ingest, files, reconcilers, actions, own } = sources;
@@ -376,7 +379,7 @@ pub fn render_selected(
         page.take(into);
     }
     let readings: Vec<_> = files.iter().map(|files| (files.server.name.as_str(), files.reading())).collect();
-    beside(&mut page, Part::Files, files::METRICS, &readings, selection, now);
+    beside(&mut page, Part::Files, file_input::METRICS, &readings, selection, now);
     let statuses: Vec<_> =
         reconcilers.iter().map(|looks| (looks.server.name.as_str(), looks.status())).collect();
     beside(&mut page, Part::Reconcile, reconcile::METRICS, &statuses, selection, now);
@@ -404,7 +407,7 @@ fn beside<T>(
     metrics: &[Metric<T>],
     readings: &[(&str, impl Borrow<T>)],
     selection: &Selection,
-    now: Moment,
+    now: Timestamp,
 ) {
     for metric in metrics.iter().filter(|metric| selection.has(part, metric.name)) {
         page.describe(metric.name, metric.kind, metric.help);
@@ -415,7 +418,7 @@ fn beside<T>(
 }
 
 /// A metric of our own registry, which holds counters and gauges only.
-fn registered(page: &mut Page, family: &MetricFamily, now: Moment) {
+fn registered(page: &mut Page, family: &MetricFamily, now: Timestamp) {
     page.describe(family.name(), kind_of(family), family.help());
     for metric in family.get_metric() {
         let labels: Vec<(String, String)> = metric
@@ -438,7 +441,7 @@ fn kind_of(family: &MetricFamily) -> Kind {
 }
 
 /// The catalogue: every metric that a page can hold, in the order of the page.
-pub fn catalogue(own: &Own) -> Vec<Description> {
+pub fn catalogue(own: &ExporterMetrics) -> Vec<Description> {
     let described = |name: &str, kind, help: &str, query, labels: &[&[&str]]| Description {
         name: name.to_owned(),
         kind,
@@ -450,7 +453,7 @@ pub fn catalogue(own: &Own) -> Vec<Description> {
     let servers = SHOWN.iter().map(|metric| {
         described(metric.name, metric.kind, metric.help, metric.query, &[server, metric.labels])
     });
-    let files = files::METRICS.iter().map(|metric| {
+    let files = file_input::METRICS.iter().map(|metric| {
         described(metric.name, metric.kind, metric.help, metric.query, &[server, metric.labels])
     });
     let reconciles = reconcile::METRICS.iter().map(|metric| {

@@ -1,7 +1,7 @@
 //! Compares what events have told with the server's own lists, corrects it, and counts the corrections.
 //!
 //! A look asks for all lists. What they tell differently from events counts at once where no event
-//! on its way can explain it, else when a second look says the same; see [`crate::family::doubt`].
+//! on its way can explain it, else when a second look says the same; see [`crate::model::discrepancies`].
 //! A server that does not answer changes nothing but what is shown of the try.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,15 +10,15 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::ems_api::{Answer, Api, Error};
 use crate::exposition::{Kind, Metric};
-use crate::family::doubt::SETTLE;
-use crate::family::{Corrections, output, server, session, stream, timer};
-use crate::ingest::{Ingest, Server};
-use crate::moment::Moment;
-use crate::state::listing::{Listed, Listing, Reconciled, Subject};
-use crate::wire::json::Part;
-use crate::wire::{Message, Refusal};
+use crate::model::discrepancies::SETTLE;
+use crate::model::state::listing::{Listed, Listing, Reconciled, Subject};
+use crate::model::{Corrections, output, server, session, stream, timer};
+use crate::pipeline::{Pipeline, Server};
+use ems_protocol::Timestamp;
+use ems_protocol::message::json::Part;
+use ems_protocol::message::{Message, Rejection};
+use ems_protocol::runtime_api::{Answer, Api, Error};
 
 /// After the sign of a restart the server gets this long to be able to answer.
 const GRACE: Duration = Duration::from_secs(1);
@@ -46,7 +46,7 @@ pub struct Status {
     failed: u64,
     /// How many looks have failed since the last that did not.
     failing: u32,
-    last_success: Option<Moment>,
+    last_success: Option<Timestamp>,
     duration: Option<Duration>,
     corrections: [Corrections; Subject::ALL.len()],
 }
@@ -72,7 +72,7 @@ impl Status {
             succeeded_total: self.succeeded,
             failed_total: self.failed,
             corrections_total: corrections.sum(),
-            last_success_timestamp_seconds: self.last_success.map(Moment::seconds),
+            last_success_timestamp_seconds: self.last_success.map(Timestamp::seconds),
         }
     }
 }
@@ -102,7 +102,7 @@ impl Reconciler {
     }
 
     /// Looks at once, then at every interval and when events give a sign, until `stop`.
-    pub async fn run(&self, ingest: &Ingest, stop: CancellationToken) {
+    pub async fn run(&self, ingest: &Pipeline, stop: CancellationToken) {
         let looking = async {
             loop {
                 if self.look(ingest).await {
@@ -131,10 +131,10 @@ impl Reconciler {
     }
 
     /// Asks for all lists and corrects the tables by them. Says whether anything is in doubt.
-    async fn look(&self, ingest: &Ingest) -> bool {
-        let asked = Moment::now();
+    async fn look(&self, ingest: &Pipeline) -> bool {
+        let asked = Timestamp::now();
         let looked = self.ask().await;
-        let now = Moment::now();
+        let now = Timestamp::now();
         self.server.asked(asked, looked.is_ok());
         let reconciled = looked.and_then(|answers| {
             let listing = read(asked, &answers)?;
@@ -162,7 +162,7 @@ impl Reconciler {
         })
     }
 
-    fn succeed(&self, reconciled: &Reconciled, asked: Moment, now: Moment) {
+    fn succeed(&self, reconciled: &Reconciled, asked: Timestamp, now: Timestamp) {
         let mut status = self.lock();
         if status.failing > 0 {
             let (server, address) = (&self.server.name, self.api.address());
@@ -204,7 +204,7 @@ fn optional(answer: Result<Answer, Error>) -> Result<Option<Answer>, Error> {
     }
 }
 
-fn read(asked: Moment, answers: &Answers) -> Result<Listing<'_>, Error> {
+fn read(asked: Timestamp, answers: &Answers) -> Result<Listing<'_>, Error> {
     let mut listing = Listing { asked, ..Listing::default() };
     for item in items(&answers.streams)? {
         let listed = item.message().and_then(|message| {
@@ -241,7 +241,7 @@ fn read(asked: Moment, answers: &Answers) -> Result<Listing<'_>, Error> {
 
 fn each<'a, T>(
     answer: &'a Answer,
-    read: impl Fn(&Message<'a>) -> Result<T, Refusal>,
+    read: impl Fn(&Message<'a>) -> Result<T, Rejection>,
 ) -> Result<Vec<T>, Error> {
     let items = items(answer)?.into_iter().map(|item| read(&item.message()?));
     items.collect::<Result<_, _>>().map_err(Error::Garbage)

@@ -8,13 +8,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::actions::Actions;
+use crate::auth::Guard;
 use crate::config::{self, Config, Faults};
-use crate::guard::Guard;
-use crate::ingest::Ingest;
-use crate::metrics::Own;
-use crate::moment::Moment;
+use crate::metrics::ExporterMetrics;
+use crate::pipeline::Pipeline;
 use crate::rules::Rules;
 use crate::web::{Files, Setup};
+use ems_protocol::Timestamp;
 
 /// From one look at the files of the web configuration to the next.
 const POLL: Duration = Duration::from_secs(5);
@@ -28,8 +28,8 @@ pub fn hangups() -> Option<Signal> {
 /// What can be read again, and where it is put.
 #[derive(Debug)]
 pub struct Reloader {
-    own: Arc<Own>,
-    ingest: Arc<Ingest>,
+    own: Arc<ExporterMetrics>,
+    ingest: Arc<Pipeline>,
     actions: Option<Arc<Actions>>,
     guard: Arc<ArcSwap<Guard>>,
     web: Arc<ArcSwap<Setup>>,
@@ -43,9 +43,9 @@ impl Reloader {
     /// Reads the web configuration for the first time; the other has been read.
     pub fn new(
         config: &Config,
-        ingest: &Arc<Ingest>,
+        ingest: &Arc<Pipeline>,
         actions: Option<&Arc<Actions>>,
-        own: &Arc<Own>,
+        own: &Arc<ExporterMetrics>,
     ) -> Result<Self, Faults> {
         let (seen, setup) = match &config.web_file {
             Some(path) => config::web::load(path),
@@ -150,7 +150,7 @@ impl Reloader {
                 config.rules = new.rules;
             }
         }
-        self.own.config_loaded(true, Moment::now());
+        self.own.config_loaded(true, Timestamp::now());
         let mut done = "the configuration was read again".to_owned();
         if frozen.is_empty() {
             tracing::info!("{done}");
@@ -165,7 +165,7 @@ impl Reloader {
     /// Says everywhere why the configuration in force stays.
     fn keep_config(&self, why: &dyn std::fmt::Display) -> String {
         let sentence = format!("the configuration stays as it was: {why}");
-        self.own.config_loaded(false, Moment::now());
+        self.own.config_loaded(false, Timestamp::now());
         tracing::error!("{sentence}");
         sentence
     }
@@ -186,12 +186,12 @@ impl Reloader {
         match setup {
             Ok(setup) => {
                 self.web.store(Arc::new(setup));
-                self.own.web_loaded(true, Moment::now());
+                self.own.web_loaded(true, Timestamp::now());
                 tracing::info!("the web configuration was read again");
                 Ok("the web configuration was read again".to_owned())
             }
             Err(faults) => {
-                self.own.web_loaded(false, Moment::now());
+                self.own.web_loaded(false, Timestamp::now());
                 let faults = Faults(faults);
                 tracing::error!("the web configuration stays as it was: {faults}");
                 Err(format!("the web configuration stays as it was: {faults}"))

@@ -1,39 +1,39 @@
-//! Rules: what is to be called when something happens. Nothing here acts or waits: an [`Occasion`]
+//! Rules: what is to be called when something happens. Nothing here acts or waits: an [`Trigger`]
 //! and the state of its server give the [`Call`]s that are to be made.
 
 mod call;
 mod condition;
 mod guard;
 mod matching;
-mod occasion;
 pub mod secrets;
 mod template;
+mod trigger;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ems_api::Address;
-use crate::ems_api::command::Command;
-use crate::event::Kind;
-use crate::state::{Happening, State};
+use crate::model::event::Kind;
+use crate::model::state::{DerivedEvent, State};
+use ems_protocol::runtime_api::Address;
+use ems_protocol::runtime_api::command::Command;
 
-pub use call::{Action, Call, Refused, Subject, Withheld};
+pub use call::{Action, Call, Refused, Skipped, Subject};
 pub use condition::Condition;
 pub use guard::Guard;
 pub use matching::{Aspect, Match};
-pub use occasion::Occasion;
 pub use template::check as check_template;
+pub use trigger::Trigger;
 
 /// What triggers rules beside the server's events.
-pub const HAPPENINGS: [&str; 4] = Happening::NAMES;
+pub const HAPPENINGS: [&str; 4] = DerivedEvent::NAMES;
 
 /// One rule, as it is configured.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     /// The value of the label `rule`.
     pub name: String,
-    /// The event or happening that triggers it.
+    /// The event or derived that triggers it.
     pub on: &'static str,
     /// Which of them.
     pub matching: Match,
@@ -69,9 +69,9 @@ pub enum Given {
     List(Vec<String>),
 }
 
-/// Why a rule has nothing to do with an occasion.
+/// Why a rule has nothing to do with an trigger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Miss {
+pub enum MatchFailure {
     /// It is for something else.
     On(&'static str),
     /// Something is not as the rule wants it.
@@ -80,7 +80,7 @@ pub enum Miss {
     Guard(Guard),
 }
 
-impl fmt::Display for Miss {
+impl fmt::Display for MatchFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::On(name) => write!(f, "it is for {name}"),
@@ -102,7 +102,7 @@ impl Rules {
     /// Rules in the order in which they are asked.
     pub fn new(rules: &[Rule]) -> Self {
         let listens = Kind::all().map(|kind| {
-            let triggered = occasion::triggered(kind.label());
+            let triggered = trigger::triggered(kind.label());
             rules.iter().any(|rule| triggered.contains(&Some(rule.on)))
         });
         Self { listens: listens.collect(), rules: rules.iter().cloned().map(Arc::new).collect() }
@@ -118,26 +118,26 @@ impl Rules {
         &self.rules
     }
 
-    /// What is to be done on an occasion.
-    pub fn decide(&self, occasion: &Occasion, state: &State) -> Vec<Call> {
-        self.rules.iter().filter_map(|rule| consider(rule, occasion, state).ok()).collect()
+    /// What is to be done on an trigger.
+    pub fn decide(&self, trigger: &Trigger, state: &State) -> Vec<Call> {
+        self.rules.iter().filter_map(|rule| consider(rule, trigger, state).ok()).collect()
     }
 
-    /// What each rule makes of an occasion.
-    pub fn explain(&self, occasion: &Occasion, state: &State) -> Vec<(Arc<Rule>, Result<Call, Miss>)> {
-        self.rules.iter().map(|rule| (Arc::clone(rule), consider(rule, occasion, state))).collect()
+    /// What each rule makes of an trigger.
+    pub fn explain(&self, trigger: &Trigger, state: &State) -> Vec<(Arc<Rule>, Result<Call, MatchFailure>)> {
+        self.rules.iter().map(|rule| (Arc::clone(rule), consider(rule, trigger, state))).collect()
     }
 }
 
-fn consider(rule: &Arc<Rule>, occasion: &Occasion, state: &State) -> Result<Call, Miss> {
-    if !occasion.triggers(rule.on) {
-        return Err(Miss::On(rule.on));
+fn consider(rule: &Arc<Rule>, trigger: &Trigger, state: &State) -> Result<Call, MatchFailure> {
+    if !trigger.triggers(rule.on) {
+        return Err(MatchFailure::On(rule.on));
     }
-    if let Some(aspect) = rule.matching.misfit(occasion) {
-        return Err(Miss::Aspect(aspect));
+    if let Some(aspect) = rule.matching.misfit(trigger) {
+        return Err(MatchFailure::Aspect(aspect));
     }
-    if let Some(guard) = guard::stops(rule, occasion) {
-        return Err(Miss::Guard(guard));
+    if let Some(guard) = guard::stops(rule, trigger) {
+        return Err(MatchFailure::Guard(guard));
     }
-    Ok(call::plan(rule, occasion, state))
+    Ok(call::plan(rule, trigger, state))
 }

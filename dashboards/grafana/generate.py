@@ -1497,7 +1497,7 @@ def exporter():
                     ),
                     stat(
                         "Events received",
-                        "Per second, through all doors.",
+                        "Per second, over all transports.",
                         total(rate("ems_exporter_events_received_total", EXPORTER)),
                         unit="cps",
                         none="none yet",
@@ -1543,11 +1543,11 @@ def exporter():
                         stack=True,
                     ),
                     timeseries(
-                        "Events by door and format",
+                        "Events by transport and format",
                         "How events came, and in which form.",
                         (
-                            by("door, format", rate("ems_exporter_events_received_total", EXPORTER)),
-                            "{{door}} {{format}}",
+                            by("transport, format", rate("ems_exporter_events_received_total", EXPORTER)),
+                            "{{transport}} {{format}}",
                         ),
                         unit="cps",
                         none="none yet",

@@ -2,11 +2,11 @@
 
 #![no_main]
 
-use ems_exporter::family::{Settings, output, session, stream, timer};
-use ems_exporter::moment::Moment;
-use ems_exporter::state::State;
-use ems_exporter::state::listing::{Listed, Listing};
-use ems_exporter::wire::json::Part;
+use ems_exporter::model::{Settings, output, session, stream, timer};
+use ems_protocol::Timestamp;
+use ems_exporter::model::state::State;
+use ems_exporter::model::state::listing::{Listed, Listing};
+use ems_protocol::message::json::Part;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     let items = data.items().unwrap_or_default();
-    let mut listing = Listing { asked: Moment::from_seconds(1_795_364_100), ..Listing::default() };
+    let mut listing = Listing { asked: Timestamp::from_seconds(1_795_364_100), ..Listing::default() };
     let (mut timers, mut sessions) = (Vec::new(), Vec::new());
     for item in items {
         let Ok(message) = item.message() else { continue };
@@ -32,14 +32,14 @@ fuzz_target!(|bytes: &[u8]| {
     (listing.timers, listing.sessions) = (Some(timers), Some(sessions));
     let mut state = State::new(&Settings::default());
     for seconds in [0, 3, 6] {
-        listing.asked = Moment::from_seconds(1_795_364_100 + seconds);
+        listing.asked = Timestamp::from_seconds(1_795_364_100 + seconds);
         state.reconcile(&listing, listing.asked);
     }
     assert!(state.streams.len() <= listing.streams.len());
     // What is not listed any more goes.
-    let nothing = |seconds| Listing { asked: Moment::from_seconds(1_795_364_100 + seconds), ..Listing::default() };
+    let nothing = |seconds| Listing { asked: Timestamp::from_seconds(1_795_364_100 + seconds), ..Listing::default() };
     for seconds in [9, 12] {
-        state.reconcile(&nothing(seconds), Moment::from_seconds(1_795_364_100 + seconds));
+        state.reconcile(&nothing(seconds), Timestamp::from_seconds(1_795_364_100 + seconds));
     }
     assert!(state.streams.is_empty());
 });

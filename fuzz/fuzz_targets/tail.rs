@@ -8,14 +8,14 @@
 use std::fs;
 use std::time::SystemTime;
 
-use ems_exporter::tail::{Follower, Format, Frame, Options, Start};
+use ems_tail::{Follower, Format, Frame, Options, Start};
 use libfuzzer_sys::fuzz_target;
 
 /// Short, so that entries beyond it are found soon, and longer than what stands between them.
 const MAX_ENTRY: usize = 2000;
 
 /// What is told of a file: where each entry begins, and its bytes, or nothing if it was refused.
-type Told = Vec<(u64, Option<Vec<u8>>)>;
+type EventRecord = Vec<(u64, Option<Vec<u8>>)>;
 
 /// Whether a line that is no entry is longer than one may be: it is refused only if it was seen
 /// before it was whole.
@@ -27,7 +27,7 @@ fn is_told_by_chance(content: &[u8]) -> bool {
 }
 
 /// Follows a file that is written in these parts.
-fn follow(parts: &[&[u8]], format: Format) -> Told {
+fn follow(parts: &[&[u8]], format: Format) -> EventRecord {
     let directory = tempfile::tempdir().expect("there is room for a file");
     let path = directory.path().join("events");
     let options = Options {
@@ -37,7 +37,7 @@ fn follow(parts: &[&[u8]], format: Format) -> Told {
         ..Options::new(vec![path.to_string_lossy().into_owned()])
     };
     let mut follower = Follower::new(options).expect("the pattern is good");
-    let mut told = Told::new();
+    let mut told = EventRecord::new();
     let mut written = Vec::new();
     for part in parts {
         written.extend_from_slice(part);

@@ -3,18 +3,18 @@
 use axum::body::Bytes;
 
 use super::Outcome;
-use crate::ems_api::command::{Command, Makes};
-use crate::ems_api::parameter::{Parameter, Value};
-use crate::ems_api::{Address, Answer, Api, Error, PATIENCE, post_json};
-use crate::wire::json::Part;
-use crate::wire::{Map, Refusal};
+use ems_protocol::message::json::Part;
+use ems_protocol::message::{Map, Rejection};
+use ems_protocol::runtime_api::command::{Command, Makes};
+use ems_protocol::runtime_api::parameter::{Parameter, Value};
+use ems_protocol::runtime_api::{Address, Answer, Api, DEFAULT_TIMEOUT, Error, post_json};
 
 /// `status.current.code` of a configuration whose connection failed.
 const CONNECTION_FAILED: u64 = 5;
 
 /// Posts a body.
 pub(super) async fn post(address: &Address, body: &str) -> Result<Outcome, Error> {
-    post_json(address, Bytes::copy_from_slice(body.as_bytes()), PATIENCE).await?;
+    post_json(address, Bytes::copy_from_slice(body.as_bytes()), DEFAULT_TIMEOUT).await?;
     Ok(Outcome::Done)
 }
 
@@ -88,7 +88,7 @@ impl<'p> Wanted<'p> {
     }
 
     /// The streams for which the same is configured.
-    fn streams_in(&self, data: Part<'_>, counted: Counted) -> Result<Vec<String>, Refusal> {
+    fn streams_in(&self, data: Part<'_>, counted: Counted) -> Result<Vec<String>, Rejection> {
         let Some(family) = data.member(self.family)? else {
             return Ok(Vec::new());
         };
@@ -115,7 +115,7 @@ impl<'p> Wanted<'p> {
     }
 }
 
-fn has_failed(item: Map<'_, '_>) -> Result<bool, Refusal> {
+fn has_failed(item: Map<'_, '_>) -> Result<bool, Rejection> {
     let current = item.map("status")?.map_or(Ok(None), |status| status.map("current"))?;
     let code = current.map_or(Ok(None), |current| current.u64("code"))?;
     Ok(code == Some(CONNECTION_FAILED))

@@ -61,24 +61,22 @@ impl Outcome {
     }
 
     /// How loudly it is logged.
-    pub(super) const fn gravity(self) -> Gravity {
+    pub(super) const fn severity(self) -> Severity {
         match self {
-            Self::Failed | Self::Refused | Self::TooOld | Self::QueueFull | Self::Shutdown => {
-                Gravity::Trouble
-            }
-            Self::Done | Self::Already | Self::Gone | Self::DryRun => Gravity::Deed,
-            Self::Condition | Self::Cooldown => Gravity::Nothing,
+            Self::Failed | Self::Refused | Self::TooOld | Self::QueueFull | Self::Shutdown => Severity::Warn,
+            Self::Done | Self::Already | Self::Gone | Self::DryRun => Severity::Info,
+            Self::Condition | Self::Cooldown => Severity::Debug,
         }
     }
 }
 
 /// How much an outcome matters to an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Gravity {
+pub(super) enum Severity {
     /// Something should be looked at.
-    Trouble,
+    Warn,
     /// Something was done, or would have been.
-    Deed,
+    Info,
     /// There was nothing to do.
-    Nothing,
+    Debug,
 }

@@ -1,11 +1,11 @@
 //! `ingest` of the configuration: where events are posted, and who may.
 
 use super::document::{Fault, Place, Section};
-use super::{Ingest, check_address, secret_in};
-use crate::guard::{Secret, network};
+use super::{Pipeline, check_address, secret_in};
+use crate::auth::{Secret, network};
 
 /// Reads the section `ingest`.
-pub(super) fn read(mut section: Section, into: &mut Ingest, faults: &mut Vec<Fault>) {
+pub(super) fn read(mut section: Section, into: &mut Pipeline, faults: &mut Vec<Fault>) {
     section.texts("listen_address", check_address, &mut into.listen, faults);
     if let Some((file, place)) = section.word("secret_file", faults) {
         into.guard.secret = secret(&file, place, faults);

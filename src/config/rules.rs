@@ -7,14 +7,14 @@ use glob::Pattern;
 use super::Remote;
 use super::document::{Fault, Place, Plain, Section};
 use crate::actions;
-use crate::ems_api::Address;
-use crate::ems_api::command::{COMMANDS, Command};
-use crate::event::Kind;
-use crate::family::output::Format;
-use crate::family::stream::{Purpose, TYPES};
-use crate::family::{api, connection};
-use crate::ingest::Known;
+use crate::model::event::Kind;
+use crate::model::output::Format;
+use crate::model::stream::{Purpose, TYPES};
+use crate::model::{api_call, connection};
+use crate::pipeline::Known;
 use crate::rules::{Act, Condition, Given, HAPPENINGS, Match, Rule, check_template};
+use ems_protocol::runtime_api::Address;
+use ems_protocol::runtime_api::command::{COMMANDS, Command};
 
 /// How much alike two names must be for one to be taken for a misspelling of the other.
 const ALIKE: f64 = 0.75;
@@ -109,7 +109,7 @@ fn read_rule(
 fn is_made_by_calls(on: &str) -> bool {
     let made =
         |what: &connection::Name| matches!(what, connection::Name::Opened(_) | connection::Name::Closed(_));
-    api::EVENTS.iter().any(|(name, _)| *name == on)
+    api_call::EVENTS.iter().any(|(name, _)| *name == on)
         || connection::EVENTS.iter().any(|(name, what)| *name == on && made(what))
 }
 
@@ -125,8 +125,8 @@ fn read_on(section: &mut Section, place: Place, faults: &mut Vec<Fault>) -> Opti
         faults.push(place.fault("rules[].on", "is missing: the event that triggers the rule"));
     }
     let (on, place) = section.word("on", faults)?;
-    if let Some(happening) = HAPPENINGS.iter().find(|happening| **happening == on) {
-        return Some(happening);
+    if let Some(derived) = HAPPENINGS.iter().find(|derived| **derived == on) {
+        return Some(derived);
     }
     let kind = Kind::of(&on).label();
     if kind != "other" {

@@ -8,9 +8,10 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::routes::{App, sentence};
-use crate::api::{self, List, Query, Wrong};
-use crate::moment::Moment;
+use super::response::text_response;
+use super::state::App;
+use crate::query::{self, List, Query, QueryError};
+use ems_protocol::Timestamp;
 
 /// The description of the API, as it is served.
 const OPENAPI: &str = include_str!("../../docs/openapi.yml");
@@ -31,7 +32,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
 async fn answer(app: Arc<App>, list: List, query: String) -> Response {
     let written = tokio::task::spawn_blocking(move || {
         let query = Query::parse(&query, list.by_stream())?;
-        api::answer(list, app.sources(), &query, Moment::now())
+        query::answer(list, app.sources(), &query, Timestamp::now())
     });
     match written.await {
         Ok(Ok(json)) => {
@@ -43,16 +44,18 @@ async fn answer(app: Arc<App>, list: List, query: String) -> Response {
             ];
             (headers, json).into_response()
         }
-        Ok(Err(wrong)) => sentence(status(&wrong), &wrong.to_string()),
-        Err(_) => sentence(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be written"),
+        Ok(Err(wrong)) => text_response(status(&wrong), &wrong.to_string()),
+        Err(_) => text_response(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be written"),
     }
 }
 
-const fn status(wrong: &Wrong) -> StatusCode {
+const fn status(wrong: &QueryError) -> StatusCode {
     match wrong {
-        Wrong::Server(_) => StatusCode::NOT_FOUND,
-        Wrong::Unknown(_) | Wrong::Twice(_) | Wrong::Limit | Wrong::Offset | Wrong::Name => {
-            StatusCode::BAD_REQUEST
-        }
+        QueryError::Server(_) => StatusCode::NOT_FOUND,
+        QueryError::Unknown(_)
+        | QueryError::Twice(_)
+        | QueryError::Limit
+        | QueryError::Offset
+        | QueryError::Name => StatusCode::BAD_REQUEST,
     }
 }

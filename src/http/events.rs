@@ -1,4 +1,4 @@
-//! The HTTP door: lets an event in, reads its body, sends it down the road, and answers at once.
+//! The HTTP transport: lets an event in, reads its body, sends it down the road, and answers at once.
 //!
 //! It stands beside the routes, not behind them: a router and its layers would cost every event some boxes, and the gate
 //! knows by the path already that it is one.
@@ -10,11 +10,12 @@ use axum::response::{IntoResponse, Response};
 use hyper::Request;
 use hyper::body::Incoming;
 
-use super::routes::{App, sentence};
-use crate::ingest::Server;
-use crate::ingest::tally::Door;
-use crate::moment::Moment;
-use crate::wire::Refusal;
+use super::response::text_response;
+use super::state::App;
+use crate::pipeline::Server;
+use crate::pipeline::tally::Transport;
+use ems_protocol::Timestamp;
+use ems_protocol::message::Rejection;
 
 /// Where events are posted, for those who missed it.
 pub(super) const PLACES: &str = "events are posted to /events, /events/NAME or /";
@@ -31,9 +32,9 @@ pub(super) async fn post(app: &App, request: Request<Incoming>, from: IpAddr) ->
     match admitted.map(server_name) {
         Ok(Ok(name)) => receive(app, name, body).await,
         Ok(Err(NoPlace)) => {
-            sentence(StatusCode::NOT_FOUND, &format!("there is nothing at this path: {PLACES}"))
+            text_response(StatusCode::NOT_FOUND, &format!("there is nothing at this path: {PLACES}"))
         }
-        Err(refusal) => refuse(app, None, &refusal),
+        Err(rejection) => refuse(app, None, &rejection),
     }
 }
 
@@ -52,14 +53,14 @@ fn server_name(path: &str) -> Result<Option<&str>, NoPlace> {
 async fn receive(app: &App, name: Option<&str>, body: Incoming) -> Response {
     let received = match app.ingest.posting_server(name) {
         Ok(server) => app.intake.read(body).await.map(|taken| (server, taken)),
-        Err(refusal) => Err(refusal),
+        Err(rejection) => Err(rejection),
     };
     match received {
         Ok((server, taken)) => take(app, &server, &taken.bytes),
-        Err(refusal) => {
+        Err(rejection) => {
             // A server that may not be is not named in what is kept: anybody can make names up.
-            let mut response = refuse(app, name.filter(|_| !refusal.is_of_server()), &refusal);
-            if refusal == Refusal::Overload {
+            let mut response = refuse(app, name.filter(|_| !rejection.is_of_server()), &rejection);
+            if rejection == Rejection::Overload {
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             response
@@ -68,14 +69,14 @@ async fn receive(app: &App, name: Option<&str>, body: Incoming) -> Response {
 }
 
 fn take(app: &App, server: &Server, body: &[u8]) -> Response {
-    let accepted = app.ingest.accept(Door::Http, server, body, Moment::now());
+    let accepted = app.ingest.accept(Transport::Http, server, body, Timestamp::now());
     match accepted.first {
         None => StatusCode::OK.into_response(),
-        Some(refusal) if accepted.events == 1 => sentence(status(&refusal), &refusal.to_string()),
-        Some(refusal) => sentence(
+        Some(rejection) if accepted.events == 1 => text_response(status(&rejection), &rejection.to_string()),
+        Some(rejection) => text_response(
             StatusCode::BAD_REQUEST,
             &format!(
-                "{} of {} events were refused, the first because {refusal}",
+                "{} of {} events were refused, the first because {rejection}",
                 accepted.refused, accepted.events
             ),
         ),
@@ -83,26 +84,26 @@ fn take(app: &App, server: &Server, body: &[u8]) -> Response {
 }
 
 /// Turns away what has not come as far as the road, and counts it.
-fn refuse(app: &App, server: Option<&str>, refusal: &Refusal) -> Response {
-    app.ingest.refuse(Door::Http, server, refusal, Moment::now());
-    sentence(status(refusal), &refusal.to_string())
+fn refuse(app: &App, server: Option<&str>, rejection: &Rejection) -> Response {
+    app.ingest.refuse(Transport::Http, server, rejection, Timestamp::now());
+    text_response(status(rejection), &rejection.to_string())
 }
 
-const fn status(refusal: &Refusal) -> StatusCode {
-    match refusal {
-        Refusal::Size(_) => StatusCode::PAYLOAD_TOO_LARGE,
-        Refusal::Servers(_) | Refusal::Overload => StatusCode::SERVICE_UNAVAILABLE,
-        Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
-        Refusal::Empty
-        | Refusal::Format
-        | Refusal::Syntax { .. }
-        | Refusal::Depth
-        | Refusal::Fields
-        | Refusal::MixedSinks
-        | Refusal::NotAnEvent(_)
-        | Refusal::MissingField(_)
-        | Refusal::BadField { .. }
-        | Refusal::Server(_)
-        | Refusal::Aborted => StatusCode::BAD_REQUEST,
+const fn status(rejection: &Rejection) -> StatusCode {
+    match rejection {
+        Rejection::Size(_) => StatusCode::PAYLOAD_TOO_LARGE,
+        Rejection::Servers(_) | Rejection::Overload => StatusCode::SERVICE_UNAVAILABLE,
+        Rejection::Forbidden(_) => StatusCode::FORBIDDEN,
+        Rejection::Empty
+        | Rejection::Format
+        | Rejection::Syntax { .. }
+        | Rejection::Depth
+        | Rejection::Fields
+        | Rejection::MixedSinks
+        | Rejection::NotAnEvent(_)
+        | Rejection::MissingField(_)
+        | Rejection::BadField { .. }
+        | Rejection::Server(_)
+        | Rejection::Aborted => StatusCode::BAD_REQUEST,
     }
 }

@@ -11,14 +11,15 @@ use axum::response::{IntoResponse, Response};
 use http_body_util::channel::{Channel, Sender};
 use tokio::time::timeout;
 
-use super::routes::{App, sentence};
-use crate::feed::{Frame, Heard, LISTENERS, Listener, Topic};
-use crate::moment::Moment;
+use super::response::text_response;
+use super::state::App;
+use crate::feed::{Frame, LISTENERS, Listener, Received, Topic};
+use ems_protocol::Timestamp;
 
 /// After such a silence a comment shows that the connection lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a client may take nothing before it is dropped.
-const PATIENCE: Duration = Duration::from_secs(10);
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many messages wait for a client beside those of the feed itself.
 const ROOM: usize = 4;
 /// When a client that lost its connection should try again, and one that was turned away.
@@ -28,16 +29,16 @@ const RETRY: (&str, &str) = ("retry: 1000\n\n", "10");
 pub(super) async fn feed(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
     let topics = match topics(&query.unwrap_or_default()) {
         Ok(topics) => topics,
-        Err(wrong) => return sentence(StatusCode::BAD_REQUEST, wrong),
+        Err(wrong) => return text_response(StatusCode::BAD_REQUEST, wrong),
     };
     let joining = Arc::clone(&app);
     let joined = tokio::task::spawn_blocking(move || {
-        joining.live.join(&topics, joining.sources(), &joining.unready(), Moment::now())
+        joining.live.join(&topics, joining.sources(), &joining.unready(), Timestamp::now())
     });
     let Ok(Some((listener, whole))) = joined.await else {
         app.own.feed_refused.inc();
         let full = format!("{LISTENERS} clients listen already, as many as may at once");
-        let mut response = sentence(StatusCode::SERVICE_UNAVAILABLE, &full);
+        let mut response = text_response(StatusCode::SERVICE_UNAVAILABLE, &full);
         response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static(RETRY.1));
         return response;
     };
@@ -67,7 +68,7 @@ fn topics(query: &str) -> Result<Vec<Topic>, &'static str> {
         }
         for word in value.split(',') {
             let topic = Topic::ALL.into_iter().find(|topic| topic.name() == word);
-            topics.push(topic.ok_or("only is not made of event, refusal, happening and snapshot")?);
+            topics.push(topic.ok_or("only is not made of event, rejection, derived and snapshot")?);
         }
     }
     Ok(if topics.is_empty() { Topic::ALL.to_vec() } else { topics })
@@ -79,20 +80,21 @@ async fn send(app: &Arc<App>, mut listener: Listener, whole: Option<Frame>, mut 
     waiting.extend(whole.map(|frame| frame.bytes));
     loop {
         for bytes in waiting.drain(..) {
-            match timeout(PATIENCE, to.send_data(bytes)).await {
+            match timeout(SEND_TIMEOUT, to.send_data(bytes)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return,
                 Err(_) => return app.own.feed_lagged.inc(),
             }
         }
-        match timeout(KEEP_ALIVE, listener.hear()).await {
-            Ok(Heard::Frame(frame)) => waiting.push(frame.bytes),
-            Ok(Heard::ChangesLost(missed)) => waiting.push(lagged(app, "changes", missed)),
-            Ok(Heard::SnapshotsLost(missed)) => {
+        match timeout(KEEP_ALIVE, listener.recv()).await {
+            Ok(Received::Frame(frame)) => waiting.push(frame.bytes),
+            Ok(Received::ChangesLost(missed)) => waiting.push(lagged(app, "changes", missed)),
+            Ok(Received::SnapshotsLost(missed)) => {
                 waiting.push(lagged(app, "snapshots", missed));
                 let app = Arc::clone(app);
                 let whole = tokio::task::spawn_blocking(move || {
-                    let frame = app.live.whole(&mut listener, app.sources(), &app.unready(), Moment::now());
+                    let frame =
+                        app.live.whole(&mut listener, app.sources(), &app.unready(), Timestamp::now());
                     (listener, frame)
                 });
                 let Ok((again, frame)) = whole.await else { return };

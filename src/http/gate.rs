@@ -13,18 +13,19 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
 use super::events;
-use super::routes::{App, sentence};
-use crate::web::users::Verdict;
+use super::response::text_response;
+use super::state::App;
+use crate::web::users::AuthResult;
 
 /// What is served at an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
+pub enum ListenerRole {
     /// Everything.
     Both,
     /// Everything but events, which have addresses of their own.
     Web,
     /// Events, and our health.
-    Ingest,
+    Pipeline,
 }
 
 /// What a request is for, as far as it matters who sends it.
@@ -52,13 +53,13 @@ impl Purpose {
 #[derive(Debug, Clone)]
 pub struct Gate {
     app: Arc<App>,
-    side: Side,
+    side: ListenerRole,
     routes: TowerToHyperService<Router>,
 }
 
 impl Gate {
     /// The gate before `routes`.
-    pub fn new(app: Arc<App>, side: Side, routes: Router) -> Self {
+    pub fn new(app: Arc<App>, side: ListenerRole, routes: Router) -> Self {
         Self { app, side, routes: TowerToHyperService::new(routes) }
     }
 
@@ -66,16 +67,20 @@ impl Gate {
     pub async fn answer(&self, request: Request<Incoming>, from: IpAddr) -> Response {
         let app = &*self.app;
         let mut response = match (Purpose::of(request.method(), request.uri().path()), self.side) {
-            (Purpose::Event, Side::Both | Side::Ingest) => events::post(app, request, from).await,
-            (Purpose::Event, Side::Web) => {
-                sentence(StatusCode::NOT_FOUND, "events are not taken here but at ingest.listen_address")
+            (Purpose::Event, ListenerRole::Both | ListenerRole::Pipeline) => {
+                events::post(app, request, from).await
             }
-            (Purpose::Health, Side::Ingest) => self.pass(request).await,
-            (Purpose::Health, Side::Both | Side::Web) if !app.guard.load().protect_health => {
+            (Purpose::Event, ListenerRole::Web) => {
+                text_response(StatusCode::NOT_FOUND, "events are not taken here but at ingest.listen_address")
+            }
+            (Purpose::Health, ListenerRole::Pipeline) => self.pass(request).await,
+            (Purpose::Health, ListenerRole::Both | ListenerRole::Web) if !app.guard.load().protect_health => {
                 self.pass(request).await
             }
-            (Purpose::Health | Purpose::Page, Side::Both | Side::Web) => self.page(request).await,
-            (Purpose::Page, Side::Ingest) => sentence(
+            (Purpose::Health | Purpose::Page, ListenerRole::Both | ListenerRole::Web) => {
+                self.page(request).await
+            }
+            (Purpose::Page, ListenerRole::Pipeline) => text_response(
                 StatusCode::NOT_FOUND,
                 "only events are taken here, by POST to /events or /events/NAME",
             ),
@@ -100,20 +105,20 @@ impl Gate {
         let users = app.web.load().users.clone();
         let verdict = match users {
             Some(users) => users.judge(request.headers().get(header::AUTHORIZATION)).await,
-            None => Verdict::Welcome,
+            None => AuthResult::Allowed,
         };
         match verdict {
-            Verdict::Welcome => self.pass(request).await,
-            Verdict::Stranger => {
+            AuthResult::Allowed => self.pass(request).await,
+            AuthResult::Unauthorized => {
                 let mut response =
-                    sentence(StatusCode::UNAUTHORIZED, "this wants the name and password of a user");
+                    text_response(StatusCode::UNAUTHORIZED, "this wants the name and password of a user");
                 let basic = HeaderValue::from_static("Basic realm=\"ems-exporter\", charset=\"UTF-8\"");
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, basic);
                 response
             }
-            Verdict::Busy => {
+            AuthResult::Overloaded => {
                 let text = "too many passwords are being compared: try again in a moment";
-                let mut response = sentence(StatusCode::SERVICE_UNAVAILABLE, text);
+                let mut response = text_response(StatusCode::SERVICE_UNAVAILABLE, text);
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
                 response
             }

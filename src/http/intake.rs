@@ -10,7 +10,7 @@ use hyper::body::{Body, Incoming};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-use crate::wire::Refusal;
+use ems_protocol::message::Rejection;
 
 /// Most bodies that are read or applied at once.
 const SLOTS: usize = 512;
@@ -52,37 +52,37 @@ impl Intake {
     }
 
     /// Reads a body once it is its turn.
-    pub async fn read(&self, body: Incoming) -> Result<Taken<'_>, Refusal> {
+    pub async fn read(&self, body: Incoming) -> Result<Taken<'_>, Rejection> {
         if body.size_hint().lower() > self.limit as u64 {
-            return Err(Refusal::Size(self.limit));
+            return Err(Rejection::Size(self.limit));
         }
         // There is room nearly always, and then no clock need be asked.
         let slot = match self.slots.try_acquire() {
             Ok(slot) => slot,
             Err(_) => match timeout(WAIT, self.slots.acquire()).await {
                 Ok(Ok(slot)) => slot,
-                Ok(Err(_)) | Err(_) => return Err(Refusal::Overload),
+                Ok(Err(_)) | Err(_) => return Err(Rejection::Overload),
             },
         };
         let time = if self.slots.available_permits() < SLOTS / 2 { HURRIED_TIME } else { BODY_TIME };
-        let (bytes, large) = timeout(time, self.collect(body)).await.map_err(|_| Refusal::Aborted)??;
+        let (bytes, large) = timeout(time, self.collect(body)).await.map_err(|_| Rejection::Aborted)??;
         Ok(Taken { bytes, _slot: slot, _large: large })
     }
 
-    async fn collect(&self, mut body: Incoming) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Refusal> {
+    async fn collect(&self, mut body: Incoming) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Rejection> {
         let (mut bytes, mut large): (Vec<u8>, Option<SemaphorePermit<'_>>) = (Vec::new(), None);
         while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|_| Refusal::Aborted)?.into_data() else {
+            let Ok(data) = frame.map_err(|_| Rejection::Aborted)?.into_data() else {
                 continue;
             };
             if bytes.len() + data.len() > self.limit {
-                return Err(Refusal::Size(self.limit));
+                return Err(Rejection::Size(self.limit));
             }
             let wanted = (bytes.len() + data.len()).saturating_sub(SMALL).div_ceil(UNIT);
             let held = large.as_ref().map_or(0, SemaphorePermit::num_permits);
             if wanted > held {
                 let more = u32::try_from(wanted - held).unwrap_or(u32::MAX);
-                let more = self.large.try_acquire_many(more).map_err(|_| Refusal::Overload)?;
+                let more = self.large.try_acquire_many(more).map_err(|_| Rejection::Overload)?;
                 match &mut large {
                     Some(large) => large.merge(more),
                     None => large = Some(more),

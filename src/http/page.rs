@@ -10,8 +10,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use super::routes::App;
-use crate::cli::sink_config;
+use super::state::App;
+use ems_protocol::sink_config::sink_config;
 
 /// The page, with places for what each exporter has to say of itself.
 const PAGE: &str = include_str!("../page/index.html");

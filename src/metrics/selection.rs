@@ -1,7 +1,7 @@
 //! Which part of the metrics page is asked for: `server=` and `collect[]=`.
 
-use super::{Own, catalogue};
-use crate::ingest::is_server_name;
+use super::{ExporterMetrics, catalogue};
+use crate::pipeline::is_server_name;
 
 /// The parts of the page that can be asked for by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +93,7 @@ pub enum Unknown {
 impl Selection {
     /// Reads the part of an address behind the question mark. Other parameters mean nothing here:
     /// scrape configurations carry some along.
-    pub fn parse(text: &str, own: &Own) -> Result<Self, Unknown> {
+    pub fn parse(text: &str, own: &ExporterMetrics) -> Result<Self, Unknown> {
         let mut selection = Self::default();
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
             match &*name {
@@ -106,7 +106,7 @@ impl Selection {
         Ok(selection)
     }
 
-    fn collect(&mut self, what: &str, own: &Own) -> Result<(), Unknown> {
+    fn collect(&mut self, what: &str, own: &ExporterMetrics) -> Result<(), Unknown> {
         if let Some(part) = Part::ALL.into_iter().find(|part| part.name() == what) {
             self.parts.push(part);
             return Ok(());

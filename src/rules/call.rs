@@ -2,21 +2,20 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::template::Context;
-use super::{Act, Condition, Given, Occasion, Rule, secrets};
-use crate::ems_api::Address;
-use crate::ems_api::command::Command;
-use crate::ems_api::parameter::{self, Parameter, Unsendable, Value};
-use crate::family::output::{Format, Track};
-use crate::family::stream::{Direction, Purpose};
-use crate::family::{Key, MARK};
-use crate::moment::Moment;
-use crate::state::State;
+use super::{Act, Condition, Given, Rule, Trigger, secrets};
+use crate::model::output::{Format, Track};
+use crate::model::state::State;
+use crate::model::stream::{Direction, Purpose};
+use crate::model::{Key, MARK};
+use ems_protocol::Timestamp;
+use ems_protocol::runtime_api::Address;
+use ems_protocol::runtime_api::command::Command;
+use ems_protocol::runtime_api::parameter::{self, Parameter, Unsendable, Value};
 
-/// What one rule wants done on one occasion.
+/// What one rule wants done on one trigger.
 #[derive(Debug, Clone)]
 pub struct Call {
     /// The rule.
@@ -24,11 +23,11 @@ pub struct Call {
     /// The server that it is about.
     pub server: Arc<str>,
     /// When what triggered it happened.
-    pub at: Moment,
+    pub at: Timestamp,
     /// What conditions are asked of.
     pub subject: Subject,
     /// What is sent, or why nothing is.
-    pub action: Result<Action, Withheld>,
+    pub action: Result<Action, Skipped>,
 }
 
 /// What a call is about, as far as conditions and its order need to know.
@@ -71,7 +70,7 @@ impl Action {
 
 /// Why nothing is sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Withheld {
+pub enum Skipped {
     /// A condition does not hold.
     #[error("{} does not hold", .0.name())]
     Condition(Condition),
@@ -96,21 +95,21 @@ pub enum Refused {
     Unsendable(#[from] Unsendable),
 }
 
-/// What a rule that an occasion triggers wants done.
-pub(super) fn plan(rule: &Arc<Rule>, occasion: &Occasion, state: &State) -> Call {
-    let subject = occasion.subject(state);
+/// What a rule that an trigger triggers wants done.
+pub(super) fn plan(rule: &Arc<Rule>, trigger: &Trigger, state: &State) -> Call {
+    let subject = trigger.subject(state);
     let action = match rule.when.filter(|condition| !condition.holds(&subject, state)) {
-        Some(condition) => Err(Withheld::Condition(condition)),
-        None => write(rule, occasion).map_err(Withheld::Refused),
+        Some(condition) => Err(Skipped::Condition(condition)),
+        None => write(rule, trigger).map_err(Skipped::Refused),
     };
-    Call { rule: Arc::clone(rule), server: Arc::clone(&occasion.server), at: occasion.at, subject, action }
+    Call { rule: Arc::clone(rule), server: Arc::clone(&trigger.server), at: trigger.at, subject, action }
 }
 
-fn write(rule: &Rule, occasion: &Occasion) -> Result<Action, Refused> {
+fn write(rule: &Rule, trigger: &Trigger) -> Result<Action, Refused> {
     match &rule.act {
-        Act::Post(address) => Ok(Action::Post(address.clone(), body(rule, occasion))),
+        Act::Post(address) => Ok(Action::Post(address.clone(), body(rule, trigger))),
         Act::Call(command, with) => {
-            let context = Context::new(occasion.context(rule.on));
+            let context = Context::new(trigger.context(rule.on));
             let mut parameters = Vec::new();
             for (name, given) in with {
                 let value = value(&context, given)
@@ -136,17 +135,18 @@ fn value(context: &Context, given: &Given) -> Result<Value, String> {
 }
 
 /// The event for another program, without what may be secret.
-fn body(rule: &Rule, occasion: &Occasion) -> String {
-    let time =
-        i64::try_from(occasion.at.millis()).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
+fn body(rule: &Rule, trigger: &Trigger) -> String {
+    let time = i64::try_from(trigger.at.millis())
+        .ok()
+        .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
     json!({
         "event": rule.on,
-        "server": &*occasion.server,
+        "server": &*trigger.server,
         "rule": rule.name,
         "time": time.map(|time| time.to_string()),
-        "change": occasion.change.map(|change| change.label()),
-        "stream": occasion.stream,
-        "fields": secrets::leave_out(&occasion.context(rule.on)),
+        "change": trigger.change.map(|change| change.label()),
+        "stream": trigger.stream,
+        "fields": secrets::leave_out(&trigger.context(rule.on)),
     })
     .to_string()
 }

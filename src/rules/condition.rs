@@ -2,8 +2,8 @@
 //! each time before something is sent.
 
 use super::Subject;
-use crate::family::stream::Direction;
-use crate::state::State;
+use crate::model::state::State;
+use crate::model::stream::Direction;
 
 /// A condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Condition {
         }
     }
 
-    /// Whether a rule for this event or happening can ask for it.
+    /// Whether a rule for this event or derived can ask for it.
     pub fn fits(self, on: &str) -> bool {
         match self {
             Self::LastOutput => on.starts_with("outStream"),

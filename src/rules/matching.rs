@@ -2,9 +2,9 @@
 
 use glob::Pattern;
 
-use super::Occasion;
-use crate::family::output::Format;
-use crate::family::stream::Purpose;
+use super::Trigger;
+use crate::model::output::Format;
+use crate::model::stream::Purpose;
 
 /// What must fit. Where nothing is given, everything fits; of several, one must.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -60,15 +60,15 @@ impl Match {
         glob_fits(&self.servers, Some(name))
     }
 
-    /// The first thing about an occasion that does not fit. What it does not tell fits nothing.
-    pub(super) fn misfit(&self, occasion: &Occasion) -> Option<Aspect> {
+    /// The first thing about an trigger that does not fit. What it does not tell fits nothing.
+    pub(super) fn misfit(&self, trigger: &Trigger) -> Option<Aspect> {
         [
-            (Aspect::Server, self.server(&occasion.server)),
-            (Aspect::Stream, glob_fits(&self.streams, occasion.stream.as_deref())),
-            (Aspect::Group, glob_fits(&self.groups, occasion.group.as_deref())),
-            (Aspect::Kind, fits(&self.kinds, occasion.kind)),
-            (Aspect::Purpose, fits(&self.purposes, occasion.purpose)),
-            (Aspect::Format, fits(&self.formats, occasion.format)),
+            (Aspect::Server, self.server(&trigger.server)),
+            (Aspect::Stream, glob_fits(&self.streams, trigger.stream.as_deref())),
+            (Aspect::Group, glob_fits(&self.groups, trigger.group.as_deref())),
+            (Aspect::Kind, fits(&self.kinds, trigger.kind)),
+            (Aspect::Purpose, fits(&self.purposes, trigger.purpose)),
+            (Aspect::Format, fits(&self.formats, trigger.format)),
         ]
         .into_iter()
         .find(|(_, fits)| !fits)

@@ -19,7 +19,7 @@ pub fn over_tls(stream: TcpStream) -> io::Result<impl Read + Write> {
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Whoever(provider)))
+        .with_custom_certificate_verifier(Arc::new(AcceptAnyCert(provider)))
         .with_no_client_auth();
     let name = ServerName::IpAddress(stream.peer_addr()?.ip().into());
     let client = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
@@ -28,9 +28,9 @@ pub fn over_tls(stream: TcpStream) -> io::Result<impl Read + Write> {
 
 /// Trusts any certificate, but only with its key.
 #[derive(Debug)]
-struct Whoever(Arc<CryptoProvider>);
+struct AcceptAnyCert(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Whoever {
+impl ServerCertVerifier for AcceptAnyCert {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

@@ -28,13 +28,13 @@ const NOBODY: &str = "$2b$10$7UuTt0uVwQxYzAbCdEfGhOGGGQxdjXGDq5SJuDEmR5NfZN2dddd
 
 /// What becomes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum AuthResult {
     /// It comes from a user.
-    Welcome,
+    Allowed,
     /// It does not.
-    Stranger,
+    Unauthorized,
     /// Too many others wait to be compared.
-    Busy,
+    Overloaded,
 }
 
 /// All users.
@@ -58,22 +58,22 @@ impl Users {
     }
 
     /// Judges a request by its Authorization header.
-    pub async fn judge(&self, authorization: Option<&HeaderValue>) -> Verdict {
+    pub async fn judge(&self, authorization: Option<&HeaderValue>) -> AuthResult {
         let Some((user, password)) = authorization.and_then(credentials) else {
-            return Verdict::Stranger;
+            return AuthResult::Unauthorized;
         };
         let digest: [u8; 32] = Sha256::digest(password.as_bytes()).into();
         if self.remembers(&user, &digest) {
-            return Verdict::Welcome;
+            return AuthResult::Allowed;
         }
         let known = self.hashes.get(&user);
         let hash = known.map_or(NOBODY, String::as_str).to_owned();
         let Ok(Ok(turn)) = timeout(WAIT, Arc::clone(&self.turns).acquire_owned()).await else {
-            return Verdict::Busy;
+            return AuthResult::Overloaded;
         };
         // Others may have waited with the same password.
         if self.remembers(&user, &digest) {
-            return Verdict::Welcome;
+            return AuthResult::Allowed;
         }
         let compared = tokio::task::spawn_blocking(move || {
             let right = bcrypt::verify(&password, &hash).unwrap_or(false);
@@ -81,10 +81,10 @@ impl Users {
             right
         });
         if !compared.await.unwrap_or(false) || known.is_none() {
-            return Verdict::Stranger;
+            return AuthResult::Unauthorized;
         }
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner).insert(user, digest);
-        Verdict::Welcome
+        AuthResult::Allowed
     }
 
     fn remembers(&self, user: &str, digest: &[u8; 32]) -> bool {
@@ -132,16 +132,16 @@ mod tests {
     async fn only_the_right_password_of_a_user_is_welcome_and_it_is_remembered() {
         let users = users();
         for wrong in ["me:word", "me:", "me", "you:pass:word", ":pass:word"] {
-            assert_eq!(users.judge(Some(&header(wrong))).await, Verdict::Stranger, "{wrong}");
+            assert_eq!(users.judge(Some(&header(wrong))).await, AuthResult::Unauthorized, "{wrong}");
         }
-        assert_eq!(users.judge(None).await, Verdict::Stranger);
-        assert_eq!(users.judge(Some(&HeaderValue::from_static("Bearer x"))).await, Verdict::Stranger);
+        assert_eq!(users.judge(None).await, AuthResult::Unauthorized);
+        assert_eq!(users.judge(Some(&HeaderValue::from_static("Bearer x"))).await, AuthResult::Unauthorized);
         assert!(users.remembered.lock().unwrap().is_empty());
-        assert_eq!(users.judge(Some(&header("me:pass:word"))).await, Verdict::Welcome);
+        assert_eq!(users.judge(Some(&header("me:pass:word"))).await, AuthResult::Allowed);
         // Without any turn left, only what is remembered can be judged.
         users.turns.close();
-        assert_eq!(users.judge(Some(&header("me:pass:word"))).await, Verdict::Welcome);
-        assert_eq!(users.judge(Some(&header("me:other"))).await, Verdict::Busy);
+        assert_eq!(users.judge(Some(&header("me:pass:word"))).await, AuthResult::Allowed);
+        assert_eq!(users.judge(Some(&header("me:other"))).await, AuthResult::Overloaded);
     }
 
     #[test]

@@ -37,7 +37,7 @@ const FAINT: &str = "(() => {
 })()";
 
 /// An exporter with something of every kind on its page: an expected stream that is missing, an
-/// output that stalls, a refusal, and names that are very long.
+/// output that stalls, a rejection, and names that are very long.
 fn troubled() -> Exporter {
     let config = "servers: [{name: ems, expect: [gone]}]\nstall: {factor: 1, minimum: 1s}";
     let exporter = Exporter::serving(config);
@@ -59,7 +59,7 @@ fn both_themes_have_enough_contrast_in_good_and_bad_times() {
     let mut browser = Browser::at(exporter.address);
     browser.until("document.querySelectorAll('#outputs tr.bad').length === 1");
     browser.until("document.querySelectorAll('#streams tr.bad').length === 1");
-    browser.until("document.querySelectorAll('#refusals li').length === 1");
+    browser.until("document.querySelectorAll('#rejections li').length === 1");
     browser.run("await page.evaluate(() => { document.getElementById('setup').open = true })");
     let mut grounds = Vec::new();
     for scheme in ["light", "dark"] {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ems_exporter::simulate::Options;
+use ems_simulator::Options;
 
 use crate::browser::{Browser, names, post, stream};
 use crate::exporter::Exporter;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ems_exporter::tail::SAVE_INTERVAL;
+use ems_tail::SAVE_INTERVAL;
 
 use crate::checkpoint::Checkpoint;
 

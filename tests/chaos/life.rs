@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ems_exporter::tail::{self, Follower, Frame, Options, Start, Storage, Wake, Watch};
+use ems_tail::{self, Follower, Frame, Options, Start, Storage, Wake, Watch};
 
 /// Where the process finds the directory of its world.
 const WORLD: &str = "CHAOS_WORLD";
@@ -103,5 +103,5 @@ fn process() {
         wakes.send(Wake::Stop).unwrap();
     });
     let mut sink = |frame: Frame<'_>| enter(&mut ledger, &frame);
-    tail::run(&mut follower, &woken, Some(watch), &mut sink, &mut |_, _| ());
+    ems_tail::run(&mut follower, &woken, Some(watch), &mut sink, &mut |_, _| ());
 }

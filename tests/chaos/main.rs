@@ -1,4 +1,4 @@
-//! The log door against real processes: a writer that does to its files whatever happens to event
+//! The log transport against real processes: a writer that does to its files whatever happens to event
 //! files, and followers that are stopped and killed while it does.
 //!
 //! What no follower can survive is left out. The writer waits until everything was delivered
@@ -23,11 +23,11 @@ mod writer;
 use std::time::{Duration, Instant};
 
 /// How long a condition may take to come true on a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(30);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Waits for a condition, with a deadline.
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + DEFAULT_TIMEOUT;
     while !holds() {
         assert!(Instant::now() < deadline, "still not: {what}");
         std::thread::sleep(Duration::from_millis(3));

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use ems_exporter::tail::Start;
+use ems_tail::Start;
 use tempfile::TempDir;
 
 use crate::checkpoint::Checkpoint;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ems_exporter::simulate::{Format, Options, Truth};
+use ems_simulator::{Format, Options, Truth};
 
 use crate::exporter::Exporter;
 use crate::facts::{self, Facts};

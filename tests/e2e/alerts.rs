@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ems_exporter::simulate::{Options, OutputFormat, Truth};
+use ems_simulator::{Options, OutputFormat, Truth};
 use serde_json::Value;
 
 use crate::alertmanager::Alertmanager;

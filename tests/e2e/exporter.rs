@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use ems_exporter::simulate::Target;
+use ems_simulator::Target;
 use tempfile::TempDir;
 
 use crate::http::{self, Response};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use ems_exporter::exposition::bounded;
-use ems_exporter::simulate::{OutputFormat, Truth};
+use ems_simulator::{OutputFormat, Truth};
 
 use crate::prometheus::Series;
 

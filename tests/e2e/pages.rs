@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use ems_exporter::simulate::Options;
+use ems_simulator::Options;
 
 use crate::exporter::Exporter;
 use crate::http::Response;

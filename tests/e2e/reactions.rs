@@ -7,8 +7,8 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ems_exporter::ems_api::{Api, parameter::Parameter};
-use ems_exporter::simulate::{ApiFaults, Call, Options, OutputFormat, Target, Truth};
+use ems_protocol::runtime_api::{Api, parameter::Parameter};
+use ems_simulator::{ApiFaults, Call, Options, OutputFormat, Target, Truth};
 
 use crate::exporter::{self, Exporter};
 use crate::ports::free_port;
@@ -19,7 +19,7 @@ use crate::webhook::Webhook;
 /// A stall is when two chunks are late, of those that the examples have made every two seconds here.
 const HASTE: Duration = Duration::from_secs(5);
 /// A stall is when four are: of so many, events that get lost hide not all.
-const PATIENCE: Duration = Duration::from_secs(9);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(9);
 
 /// A simulated server without an operator, and an exporter that follows these examples.
 struct Stage {
@@ -224,7 +224,7 @@ fn there_is_one_output_for_each_camera_whatever_gets_lost_comes_twice_or_fails()
         ..Options::default()
     };
     let rules = ["package-every-camera", "close-unpushed-inputs", "recreate-stalled-output"];
-    let stage = Stage::new(&rules, |rules| rules, PATIENCE, options);
+    let stage = Stage::new(&rules, |rules| rules, DEFAULT_TIMEOUT, options);
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(32) {
         let packaged = stage.packaged();

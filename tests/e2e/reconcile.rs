@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ems_exporter::simulate::{Options, Target};
+use ems_simulator::{Options, Target};
 
 use crate::exporter::Exporter;
 use crate::facts;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 
-use ems_exporter::simulate::{Options, Simulation, Truth};
+use ems_simulator::{Options, Simulation, Truth};
 use tokio_util::sync::CancellationToken;
 
 /// From one look at the truth to the next.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ems_exporter::simulate::{Options, OutputFormat};
+use ems_simulator::{Options, OutputFormat};
 
 use crate::exporter::Exporter;
 use crate::prometheus::Prometheus;
@@ -44,7 +44,7 @@ fn a_stall_is_seen_while_it_lasts_and_counted_once() {
     let (truth, quiet) = simulated.end();
     let held = |stalled: bool| {
         let mut spans = quiet.iter().filter(|span| {
-            let hls = |output: &&ems_exporter::simulate::Output| {
+            let hls = |output: &&ems_simulator::Output| {
                 output.stream == "cam2" && output.format == OutputFormat::Hls
             };
             span.truth.outputs.iter().find(hls).is_some_and(|output| output.stalled == stalled)

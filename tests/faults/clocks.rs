@@ -1,29 +1,29 @@
 //! Clocks that jump: ours, and the server's.
 
 use ems_exporter::exposition::Style;
-use ems_exporter::family::Settings;
-use ems_exporter::ingest::tally::Door;
-use ems_exporter::ingest::{Ingest, Known};
-use ems_exporter::metrics::{self, Own, Sources};
-use ems_exporter::moment::Moment;
+use ems_exporter::metrics::{self, ExporterMetrics, Sources};
+use ems_exporter::model::Settings;
+use ems_exporter::pipeline::tally::Transport;
+use ems_exporter::pipeline::{Known, Pipeline};
+use ems_protocol::Timestamp;
 
 use crate::exporter::{stream, timer};
 
 #[test]
 fn steps_of_the_clock_back_and_forward_leave_gauges_sane() {
     let known = [Known { name: "ems".to_owned(), expected: vec!["missing".to_owned()] }];
-    let ingest = Ingest::new(&known, &Settings::default(), 4);
+    let ingest = Pipeline::new(&known, &Settings::default(), 4);
     let server = ingest.server(None).unwrap();
     let now = 1_795_364_000_000;
-    let own = Own::new(Moment::from_millis(now)).unwrap();
+    let own = ExporterMetrics::new(Timestamp::from_millis(now)).unwrap();
     let hour = 3_600_000;
     let steps = [0, hour, 0, 10 * 24 * hour, 1, now / 2, now, 100 * 365 * 24 * hour, 0];
     for (step, offset) in steps.into_iter().enumerate() {
         for at in [now.saturating_sub(offset), now + offset, 0, u64::MAX / 2] {
-            let at = Moment::from_millis(at);
+            let at = Timestamp::from_millis(at);
             for body in [stream(step + 1, "cam1"), timer(step * 2 + 100), output(step + 50), chunk(step + 70)]
             {
-                ingest.accept(Door::Http, &server, &body, at);
+                ingest.accept(Transport::Http, &server, &body, at);
             }
             ingest.tick(at);
             let mut page = Vec::new();

@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::exporter::{Exporter, PATIENCE, post, stream, sum, timer};
+use crate::exporter::{DEFAULT_TIMEOUT, Exporter, post, stream, sum, timer};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_thousand_at_once_are_all_answered() {
@@ -19,7 +19,7 @@ async fn two_thousand_at_once_are_all_answered() {
         answers.spawn(async move {
             stream.write_all(&post(&timer(id + 1))).await.unwrap();
             let mut answer = String::new();
-            timeout(PATIENCE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+            timeout(DEFAULT_TIMEOUT, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
             answer
         });
     }
@@ -43,16 +43,22 @@ async fn clients_that_never_send_are_cut() {
     let mut resting = exporter.connect().await;
     resting.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     for client in [&mut silent, &mut halfway, &mut resting] {
-        timeout(PATIENCE, client.read_to_end(&mut Vec::new())).await.expect("it was not cut").ok();
+        timeout(DEFAULT_TIMEOUT, client.read_to_end(&mut Vec::new())).await.expect("it was not cut").ok();
     }
-    exporter.until("ems_exporter_http_connections_cut_total{reason=\"slow_header\"}", |cut| cut >= 2.0).await;
+    exporter
+        .until("ems_exporter_http_connections_closed_total{reason=\"slow_header\"}", |cut| cut >= 2.0)
+        .await;
     let mut answer = String::new();
-    timeout(PATIENCE, slow.read_to_string(&mut answer)).await.expect("it was not cut").unwrap();
+    timeout(DEFAULT_TIMEOUT, slow.read_to_string(&mut answer)).await.expect("it was not cut").unwrap();
     assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
-    let aborted = "ems_exporter_events_rejected_total{door=\"http\",format=\"unknown\",reason=\"aborted\"}";
+    let aborted =
+        "ems_exporter_events_rejected_total{transport=\"http\",format=\"unknown\",reason=\"aborted\"}";
     assert_eq!(exporter.value(aborted).await, 1.0);
     exporter.until("ems_exporter_http_connections", |open| open == 1.0).await;
-    assert_eq!(exporter.value("ems_exporter_http_connections_cut_total{reason=\"slow_header\"}").await, 2.0);
+    assert_eq!(
+        exporter.value("ems_exporter_http_connections_closed_total{reason=\"slow_header\"}").await,
+        2.0
+    );
 }
 
 /// A page that is larger than what the kernel takes on both sides.
@@ -68,7 +74,7 @@ async fn a_client_that_never_reads_is_cut() {
         deaf.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     }
     // Others are answered meanwhile.
-    let cut = "ems_exporter_http_connections_cut_total{reason=\"slow_reader\"}";
+    let cut = "ems_exporter_http_connections_closed_total{reason=\"slow_reader\"}";
     assert_eq!(exporter.value(cut).await, 0.0);
     exporter.until(cut, |cut| cut == 1.0).await;
     drop(deaf);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::exporter::{Exporter, PATIENCE, timer};
+use crate::exporter::{DEFAULT_TIMEOUT, Exporter, timer};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_few_file_descriptors_it_goes_on() {
@@ -14,11 +14,11 @@ async fn with_few_file_descriptors_it_goes_on() {
         idle.push(exporter.connect().await);
     }
     // Those who only hold a connection are cut one after the other, while they hold on.
-    let scraped = timeout(PATIENCE, exporter.page()).await.expect("no scrape gets through");
+    let scraped = timeout(DEFAULT_TIMEOUT, exporter.page()).await.expect("no scrape gets through");
     assert!(scraped["ems_exporter_http_connection_limit_hits_total"] >= 1.0);
     assert!(exporter.descriptors() <= 64);
     drop(idle);
-    let posted = timeout(PATIENCE, exporter.post(&timer(1))).await.unwrap();
+    let posted = timeout(DEFAULT_TIMEOUT, exporter.post(&timer(1))).await.unwrap();
     assert!(posted.starts_with("HTTP/1.1 200"), "{posted}");
     exporter.until("ems_exporter_http_connections", |open| open == 1.0).await;
     assert!(timeout(Duration::from_secs(5), exporter.get("/-/healthy")).await.is_ok());

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
 
-use crate::exporter::{Exporter, PATIENCE, timer};
+use crate::exporter::{DEFAULT_TIMEOUT, Exporter, timer};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_checkpoint_that_cannot_be_written_is_told_and_written_when_it_can() {
@@ -31,7 +31,7 @@ async fn a_checkpoint_that_cannot_be_written_is_told_and_written_when_it_can() {
     append(2);
     exporter.until("ems_timers_triggered_total{server=\"ems\"}", |count| count == 2.0).await;
     exporter.signal(Signal::TERM);
-    assert!(exporter.ended(PATIENCE).await.success());
+    assert!(exporter.ended(DEFAULT_TIMEOUT).await.success());
     let written: serde_json::Value = serde_json::from_slice(&fs::read(&checkpoint).unwrap()).unwrap();
     assert_eq!(written["files"][0]["offset"], fs::metadata(&log).unwrap().len());
 }

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 /// How long a condition may take to come true on a machine that is busy with other things.
-pub const PATIENCE: Duration = Duration::from_secs(40);
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(40);
 
 pub struct Exporter {
     child: Child,
@@ -82,7 +82,7 @@ impl Exporter {
     }
 
     pub async fn connect(&self) -> TcpStream {
-        timeout(PATIENCE, TcpStream::connect(self.address)).await.unwrap().unwrap()
+        timeout(DEFAULT_TIMEOUT, TcpStream::connect(self.address)).await.unwrap().unwrap()
     }
 
     /// Sends a request that asks to close, and reads all that comes.
@@ -97,7 +97,7 @@ impl Exporter {
             stream.write_all(request).await?;
             stream.read_to_end(&mut answer).await
         };
-        let exchanged = timeout(PATIENCE, exchange).await.unwrap();
+        let exchanged = timeout(DEFAULT_TIMEOUT, exchange).await.unwrap();
         match exchanged {
             // Answered before it had read all, and closed.
             Err(error) if answer.is_empty() => Err(error),
@@ -133,7 +133,7 @@ impl Exporter {
 
     /// Waits until the value of a series is right.
     pub async fn until(&self, series: &str, right: impl Fn(f64) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + DEFAULT_TIMEOUT;
         loop {
             let value = self.value(series).await;
             if right(value) {

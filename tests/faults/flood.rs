@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout};
 
-use crate::exporter::{Exporter, PATIENCE, post, timer};
+use crate::exporter::{DEFAULT_TIMEOUT, Exporter, post, timer};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_beyond_capacity_get_503_scrapes_go_on_and_it_recovers() {
@@ -24,12 +24,13 @@ async fn events_beyond_capacity_get_503_scrapes_go_on_and_it_recovers() {
     let start = Instant::now();
     timeout(Duration::from_secs(5), exporter.page()).await.expect("scrapes wait for events");
     assert!(start.elapsed() < Duration::from_secs(5));
-    let overload = "ems_exporter_events_dropped_total{door=\"http\",format=\"unknown\",reason=\"overload\"}";
+    let overload =
+        "ems_exporter_events_dropped_total{transport=\"http\",format=\"unknown\",reason=\"overload\"}";
     assert!(exporter.value(overload).await >= 1.0);
     exporter.account().await;
     // Without their doing anything, half of them are given up soon.
     let recovered = async { while !exporter.ask(&post(&timer(2))).await.starts_with("HTTP/1.1 200") {} };
-    timeout(PATIENCE, recovered).await.expect("it has not recovered");
+    timeout(DEFAULT_TIMEOUT, recovered).await.expect("it has not recovered");
     drop(slow);
     exporter.account().await;
 }
@@ -56,7 +57,8 @@ async fn memory_for_large_bodies_is_bounded() {
     while let Some(sent) = large.join_next().await {
         held.extend(sent.unwrap());
     }
-    let overload = "ems_exporter_events_dropped_total{door=\"http\",format=\"unknown\",reason=\"overload\"}";
+    let overload =
+        "ems_exporter_events_dropped_total{transport=\"http\",format=\"unknown\",reason=\"overload\"}";
     exporter.until(overload, |count| count >= 10.0).await;
     let grown = exporter.memory() - before;
     assert!(grown < 600 << 20, "{} MiB", grown >> 20);

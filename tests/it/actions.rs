@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use ems_exporter::actions::{Actions, Done, Outcome};
 use ems_exporter::exposition::Style;
-use ems_exporter::http::routes::App;
-use ems_exporter::ingest::tally::Door;
-use ems_exporter::moment::Moment;
+use ems_exporter::http::state::App;
+use ems_exporter::pipeline::tally::Transport;
+use ems_protocol::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -34,7 +34,7 @@ impl Act {
         let servers =
             format!("servers: [{{name: ems, api: {{url: 'http://127.0.0.1:{port}', timeout: 1s}}}}]\n");
         let config = load(&format!("{servers}{more}")).unwrap();
-        let app = ems_exporter::app(&config).unwrap();
+        let app = ems_exporter::app::build(&config).unwrap();
         let actions = Arc::clone(app.actions.as_ref().unwrap());
         let stop = CancellationToken::new();
         let running = tokio::spawn(Arc::clone(&actions).run(Arc::clone(&app.ingest), stop.clone()));
@@ -42,14 +42,14 @@ impl Act {
     }
 
     fn tell(&mut self, name: &str, payload: Value) {
-        self.tell_at(name, payload, Moment::now());
+        self.tell_at(name, payload, Timestamp::now());
     }
 
-    fn tell_at(&mut self, name: &str, payload: Value, at: Moment) {
+    fn tell_at(&mut self, name: &str, payload: Value, at: Timestamp) {
         self.id += 1;
         let event = json!({"id": self.id, "type": name, "processId": 100, "payload": payload}).to_string();
         let server = self.app.ingest.server(None).unwrap();
-        assert_eq!(self.app.ingest.accept(Door::Http, &server, event.as_bytes(), at).first, None);
+        assert_eq!(self.app.ingest.accept(Transport::Http, &server, event.as_bytes(), at).first, None);
     }
 
     /// Waits until everything has an outcome, and returns all of them.
@@ -258,7 +258,7 @@ async fn cooldown_age_queue_and_dry_run_keep_calls_from_being_made() {
     act.settled().await;
     act.tell("inStreamCreated", camera(2, "cam"));
     act.tell("inStreamCreated", camera(3, "another"));
-    let old = Moment::from_millis(Moment::now().millis() - 61_000);
+    let old = Timestamp::from_millis(Timestamp::now().millis() - 61_000);
     act.tell_at("inStreamCreated", camera(4, "old"), old);
     let mut labels = outcomes(&act.settled().await);
     labels.sort_unstable();
@@ -284,11 +284,11 @@ async fn a_server_without_an_api_gets_no_call() {
     let servers =
         format!("servers: [{{name: a, api: {{url: 'http://127.0.0.1:{}'}}}}, {{name: b}}]\n", api.port);
     let config = load(&format!("{servers}{CUT}")).unwrap();
-    let app = ems_exporter::app(&config).unwrap();
+    let app = ems_exporter::app::build(&config).unwrap();
     let event =
         json!({"id": 1, "type": "inStreamCreated", "processId": 1, "payload": camera(1, "cam")}).to_string();
     let server = app.ingest.server(Some("b")).unwrap();
-    app.ingest.accept(Door::Http, &server, event.as_bytes(), Moment::now());
+    app.ingest.accept(Transport::Http, &server, event.as_bytes(), Timestamp::now());
     let done = app.actions.as_ref().unwrap().recent();
     assert_eq!((outcomes(&done), done[0].why.as_deref()), (vec!["refused"], Some("the server has no api")));
 }
@@ -407,7 +407,7 @@ async fn a_stop_waits_for_what_is_under_way_and_no_longer() {
     let server = app.ingest.server(None).unwrap();
     let event = json!({"id": 99, "type": "inStreamCreated", "processId": 100, "payload": camera(9, "slow")})
         .to_string();
-    app.ingest.accept(Door::Http, &server, event.as_bytes(), Moment::now());
+    app.ingest.accept(Transport::Http, &server, event.as_bytes(), Timestamp::now());
     assert_eq!(outcomes(&actions.recent()).last(), Some(&"shutdown"));
 }
 
@@ -415,7 +415,7 @@ async fn a_stop_waits_for_what_is_under_way_and_no_longer() {
 async fn rules_are_counted_from_the_start_and_shown_with_all_their_outcomes() {
     let mut act = Act::new(1, &format!("actions: {{dry_run: true}}\n{CUT}"));
     let page = |act: &Act| {
-        let page = ems_exporter::http::routes::page(&act.app, Style::Prometheus, false, Moment::now());
+        let page = ems_exporter::http::telemetry::page(&act.app, Style::Prometheus, false, Timestamp::now());
         Samples::of(&String::from_utf8(page).unwrap())
     };
     let samples = page(&act);

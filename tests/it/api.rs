@@ -137,8 +137,8 @@ async fn tells_what_is_true() {
         of_name.all(|one| one["stream"].is_null() && one["format"].is_null())
     };
     assert!(of_no_stream("timerCreated") && of_no_stream("cliRequest"), "{events}");
-    let refusals = json_of(&exporter, "/api/v1/refusals").await;
-    assert_eq!(refusals["data"][0]["message"], "the field timerId is missing");
+    let rejections = json_of(&exporter, "/api/v1/rejections").await;
+    assert_eq!(rejections["data"][0]["message"], "the field timerId is missing");
 }
 
 #[tokio::test]
@@ -157,10 +157,10 @@ async fn outputs_are_judged_by_the_numbers_of_the_metrics() {
     let stalled = |road: &crate::support::Road| {
         road.server.read(|state| {
             state.outputs.stalls(
-                ems_exporter::family::output::Format::Hls,
+                ems_exporter::model::output::Format::Hls,
                 "g",
                 "cam",
-                ems_exporter::family::output::Track::Whole,
+                ems_exporter::model::output::Track::Whole,
             )
         })
     };
@@ -177,7 +177,7 @@ async fn outputs_are_judged_by_the_numbers_of_the_metrics() {
 #[tokio::test]
 async fn secrets_and_addresses_of_viewers_are_never_told() {
     let exporter = busy().await;
-    for list in ems_exporter::api::List::ALL {
+    for list in ems_exporter::query::List::ALL {
         let answer = exporter.get(&format!("/api/v1/{}", list.name())).await;
         assert!(!answer.contains(SECRET) && !answer.contains("192.0.2."), "{answer}");
     }
@@ -248,7 +248,7 @@ async fn wrong_questions_are_answered_in_a_sentence() {
         ("streams?offset=-1", "offset is not a whole number"),
         ("streams?color=red", "there is no such parameter: this list takes server, stream, limit and offset"),
         ("timers?stream=cam", "there is no such parameter: this list takes server, limit and offset"),
-        ("feed?only=everything", "only is not made of event, refusal, happening and snapshot"),
+        ("feed?only=everything", "only is not made of event, rejection, derived and snapshot"),
         ("feed?limit=3", "there is no such parameter: the feed takes only"),
     ] {
         let answer = exporter.get(&format!("/api/v1/{path}")).await;

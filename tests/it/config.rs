@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use ems_exporter::config::{Config, Origin, Overrides};
-use ems_exporter::tail::{Format, Start};
+use ems_tail::{Format, Start};
 
 pub fn load(text: &str) -> Result<Config, String> {
     let mut file = tempfile::NamedTempFile::new().unwrap();

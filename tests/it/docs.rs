@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use ems_exporter::event::Kind as Event;
 use ems_exporter::exposition::Kind;
-use ems_exporter::metrics::{self, Description, Own};
+use ems_exporter::metrics::{self, Description, ExporterMetrics};
+use ems_exporter::model::event::Kind as Event;
 
 use crate::rules::{Names, parse};
 use crate::support::at;
@@ -15,7 +15,7 @@ const FILE: &str = "docs/METRICS.md";
 const OF_EVERY_EVENT: [&str; 2] = ["ems_events_total", "ems_last_event_timestamp_seconds"];
 
 fn catalogue() -> Vec<Description> {
-    metrics::catalogue(&Own::new(at(0.0)).unwrap())
+    metrics::catalogue(&ExporterMetrics::new(at(0.0)).unwrap())
 }
 
 fn unit(metric: &Description) -> &'static str {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ems_exporter::ems_api::parameter::{Parameter, Unsendable, Value};
-use ems_exporter::ems_api::{Answer, Api, Error, Login};
-use ems_exporter::simulate::{ApiFaults, Options, Simulation, Target};
+use ems_protocol::runtime_api::parameter::{Parameter, Unsendable, Value};
+use ems_protocol::runtime_api::{Answer, Api, Error, Login};
+use ems_simulator::{ApiFaults, Options, Simulation, Target};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;

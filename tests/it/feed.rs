@@ -88,7 +88,7 @@ async fn begins_with_the_whole_picture_and_goes_on_with_what_changes() {
     assert_eq!(names(&whole), ["cam", "gone"], "players and outputs have no row among the streams");
     assert_eq!(whole["outputs"]["set"].as_object().unwrap().len(), 2);
     assert_eq!(whole["timers"]["set"].as_object().unwrap().len(), 2);
-    assert_eq!(whole["refusals"].as_array().unwrap().len(), 1);
+    assert_eq!(whole["rejections"].as_array().unwrap().len(), 1);
     assert!(whole["events"].as_array().unwrap().iter().all(|one| one["event"]["event"] != "cliRequest"));
     exporter.post("/events", &event(50, "inStreamCreated", stream(20, "INR", "new"))).await;
     exporter
@@ -114,7 +114,7 @@ async fn begins_with_the_whole_picture_and_goes_on_with_what_changes() {
 async fn tells_of_events_refusals_and_happenings_at_once() {
     let exporter = busy().await;
     let document = Document::read();
-    let mut client = Client::of(&exporter, "?only=event,refusal,happening").await;
+    let mut client = Client::of(&exporter, "?only=event,rejection,derived").await;
     exporter.post("/events", &event(50, "inStreamCreated", stream(20, "INR", "new"))).await;
     exporter.post("/events", "nonsense").await;
     let (name, told) = client.message().await;
@@ -124,12 +124,12 @@ async fn tells_of_events_refusals_and_happenings_at_once() {
     );
     assert_eq!(document.faults(document.schema("Event"), &told, "event"), Vec::<String>::new());
     let (name, told) = client.message().await;
-    assert_eq!((name.as_str(), &told["reason"]), ("refusal", &json!("format")));
-    assert_eq!(document.faults(document.schema("Refusal"), &told, "refusal"), Vec::<String>::new());
-    let later = ems_exporter::moment::Moment::now().plus(Duration::from_secs(60));
+    assert_eq!((name.as_str(), &told["reason"]), ("rejection", &json!("format")));
+    assert_eq!(document.faults(document.schema("Rejection"), &told, "rejection"), Vec::<String>::new());
+    let later = ems_protocol::Timestamp::now().plus(Duration::from_secs(60));
     exporter.app.ingest.tick(later);
-    let happened = client.named("happening").await;
-    assert_eq!(document.faults(document.schema("Event"), &happened, "happening"), Vec::<String>::new());
+    let happened = client.named("derived").await;
+    assert_eq!(document.faults(document.schema("Event"), &happened, "derived"), Vec::<String>::new());
     assert_eq!((&happened["change"], &happened["format"]), (&json!("stalled"), &json!("hls")));
 }
 

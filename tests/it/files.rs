@@ -1,12 +1,12 @@
-//! The log door: the recorded session in every format, both doors at once, and replay.
+//! The log transport: the recorded session in every format, both doors at once, and replay.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use ems_exporter::commands::replay::replay;
 use ems_exporter::config::{Config, Source};
-use ems_exporter::replay::replay;
-use ems_exporter::tail::Start;
+use ems_tail::Start;
 
 use crate::http::Exporter;
 use crate::support::{Road, Samples, at, body, fixture, session};

@@ -1,8 +1,8 @@
 //! The whole page after the recorded session, as one file. `UPDATE_GOLDEN=1 cargo test` rewrites it.
 
 use ems_exporter::exposition::Style;
-use ems_exporter::metrics::{self, Own};
-use ems_exporter::moment::Moment;
+use ems_exporter::metrics::{self, ExporterMetrics};
+use ems_protocol::Timestamp;
 
 use crate::support::{Road, START, at, body, fixture, session};
 
@@ -15,7 +15,7 @@ fn replayed() -> (Road, f64) {
         let (_, tail) = text.rsplit_once("\"timestamp\":").unwrap();
         let timestamp: u64 = tail.split(',').next().unwrap().parse().unwrap();
         last = last.max(timestamp);
-        let accepted = road.send(body, Moment::from_seconds(timestamp));
+        let accepted = road.send(body, Timestamp::from_seconds(timestamp));
         assert_eq!(accepted.refused, 0, "{text}");
     }
     (road, (last - START) as f64 + 1.0)
@@ -23,7 +23,7 @@ fn replayed() -> (Road, f64) {
 
 /// The page with the values of our own process masked: they are never twice the same.
 fn masked(page: &str, style: Style) -> String {
-    let own = Own::new(at(0.0)).unwrap();
+    let own = ExporterMetrics::new(at(0.0)).unwrap();
     let ours =
         metrics::catalogue(&own).into_iter().skip_while(|metric| metric.name != "ems_exporter_build_info");
     let ours: Vec<String> = ours.map(|metric| metric.name).collect();
@@ -66,7 +66,7 @@ fn every_metric_on_the_page_is_in_the_catalogue_and_the_other_way_round() {
     let page = road.page(Style::Prometheus, end);
     let on_page: Vec<&str> =
         page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
-    let catalogue = metrics::catalogue(&Own::new(at(0.0)).unwrap());
+    let catalogue = metrics::catalogue(&ExporterMetrics::new(at(0.0)).unwrap());
     let names = catalogue.iter().map(|metric| metric.name.as_str());
     // Actions are shown where rules are configured.
     let names: Vec<&str> = names.filter(|name| !name.starts_with("ems_exporter_action")).collect();
@@ -82,7 +82,7 @@ fn every_metric_on_the_page_is_in_the_catalogue_and_the_other_way_round() {
 fn samples_have_the_labels_of_the_catalogue() {
     let (road, end) = replayed();
     let page = road.page(Style::Prometheus, end);
-    let catalogue = metrics::catalogue(&Own::new(at(0.0)).unwrap());
+    let catalogue = metrics::catalogue(&ExporterMetrics::new(at(0.0)).unwrap());
     for line in page.lines().filter(|line| !line.starts_with('#') && line.contains("{server=")) {
         let (name, labels) = line.split_once('{').unwrap();
         let base =

@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::process::{Command, Output};
 
-use ems_exporter::cli::sink_config;
-use ems_exporter::config::{Config, Ingest};
-use ems_exporter::guard::{Guard, Secret, network};
+use ems_exporter::auth::{Guard, Secret, network};
+use ems_exporter::config::{Config, Pipeline};
+use ems_protocol::sink_config::sink_config;
 
 use crate::config::load;
 use crate::http::{Exporter, TIMER};
@@ -13,7 +13,7 @@ use crate::http::{Exporter, TIMER};
 const SECRET: &str = "3f9a0c1d2e4b5a69";
 
 fn with(guard: Guard) -> Config {
-    Config { ingest: Ingest { guard, ..Ingest::default() }, ..Config::default() }
+    Config { ingest: Pipeline { guard, ..Pipeline::default() }, ..Config::default() }
 }
 
 fn secret() -> Guard {
@@ -21,7 +21,7 @@ fn secret() -> Guard {
 }
 
 const FORBIDDEN: &str =
-    "ems_exporter_events_rejected_total{door=\"http\",format=\"unknown\",reason=\"forbidden\"}";
+    "ems_exporter_events_rejected_total{transport=\"http\",format=\"unknown\",reason=\"forbidden\"}";
 
 #[tokio::test]
 async fn events_need_the_secret_and_nothing_repeats_it() {
@@ -84,7 +84,7 @@ async fn events_come_from_allowed_addresses_only() {
 
 #[tokio::test]
 async fn events_may_have_an_address_of_their_own() {
-    let ingest = Ingest { listen: vec!["127.0.0.1:0".to_owned()], guard: Guard::default() };
+    let ingest = Pipeline { listen: vec!["127.0.0.1:0".to_owned()], guard: Guard::default() };
     let exporter = Exporter::with(&Config { ingest, ..Config::default() }).await;
     let length = TIMER.len();
     let post = format!("POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{TIMER}");

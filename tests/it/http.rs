@@ -1,10 +1,10 @@
-//! The HTTP door, on real sockets.
+//! The HTTP transport, on real sockets.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ems_exporter::config::Config;
-use ems_exporter::http::routes::App;
+use ems_exporter::http::state::App;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -34,11 +34,11 @@ impl Exporter {
         }
         let address = listeners[0].local_addr().unwrap();
         let events = listeners.last().unwrap().local_addr().unwrap();
-        let app = ems_exporter::app(config).unwrap();
+        let app = ems_exporter::app::build(config).unwrap();
         let stop = CancellationToken::new();
         let (running, config, stopping) = (Arc::clone(&app), config.clone(), stop.clone());
         let running = tokio::spawn(async move {
-            ems_exporter::run(running, &config, listeners, stopping).await.unwrap();
+            ems_exporter::app::run(running, &config, listeners, stopping).await.unwrap();
         });
         Self { address, events, app, stop: stop.clone(), running, _guard: stop.drop_guard() }
     }
@@ -127,7 +127,10 @@ async fn answers_at_once_with_a_reason_phrase_and_a_length_and_closes_only_when_
     assert!(old.starts_with("HTTP/1.0 200 OK\r\n"), "{old}");
     let samples = exporter.read().await;
     assert_eq!(samples.get("ems_timers_triggered_total"), Some(1.0));
-    assert_eq!(samples.get("ems_exporter_events_duplicate_total{door=\"http\",format=\"json\"}"), Some(4.0));
+    assert_eq!(
+        samples.get("ems_exporter_events_duplicate_total{transport=\"http\",format=\"json\"}"),
+        Some(4.0)
+    );
 }
 
 #[tokio::test]
@@ -160,8 +163,8 @@ async fn refuses_in_one_sentence_counts_by_reason_and_goes_on() {
         let answer = exporter.post("/events", body).await;
         assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
         assert!(answer.ends_with(&format!("\r\n\r\n{sentence}")), "{answer}");
-        let kept = exporter.app.ingest.refusals();
-        assert_eq!(kept.last().unwrap().refusal.reason().unwrap().label(), reason, "{body}");
+        let kept = exporter.app.ingest.rejections();
+        assert_eq!(kept.last().unwrap().rejection.reason().unwrap().label(), reason, "{body}");
     }
     assert!(exporter.post("/events", TIMER).await.starts_with("HTTP/1.1 200"));
     let samples = exporter.read().await;
@@ -176,7 +179,7 @@ async fn keeps_the_last_hundred_refusals() {
     for _ in 0..105 {
         exporter.post("/events/a", "hello").await;
     }
-    let kept = exporter.app.ingest.refusals();
+    let kept = exporter.app.ingest.rejections();
     assert_eq!(kept.len(), 100);
     assert_eq!(kept[0].server, "a");
 }
@@ -209,7 +212,8 @@ async fn a_body_beyond_the_limit_gets_413() {
     assert!(answer.starts_with("HTTP/1.1 413 Payload Too Large\r\n"), "{answer}");
     assert!(answer.ends_with("the body is larger than 1024 bytes\n"), "{answer}");
     let samples = exporter.read().await;
-    let reason = "ems_exporter_events_rejected_total{door=\"http\",format=\"unknown\",reason=\"too_large\"}";
+    let reason =
+        "ems_exporter_events_rejected_total{transport=\"http\",format=\"unknown\",reason=\"too_large\"}";
     assert_eq!(samples.get(reason), Some(1.0));
 }
 
@@ -228,7 +232,7 @@ async fn two_servers_never_mix_and_unnamed_events_belong_to_ems() {
 
 #[tokio::test]
 async fn configured_servers_are_the_only_ones() {
-    let known = |name: &str| ems_exporter::ingest::Known { name: name.to_owned(), expected: Vec::new() };
+    let known = |name: &str| ems_exporter::pipeline::Known { name: name.to_owned(), expected: Vec::new() };
     let one = Exporter::with(&Config { servers: vec![known("west")], ..Config::default() }).await;
     assert!(one.post("/events", TIMER).await.starts_with("HTTP/1.1 200"));
     assert!(one.metrics().await.contains("ems_timers_triggered_total{server=\"west\"} 1\n"));

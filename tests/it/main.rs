@@ -5,10 +5,12 @@
 
 mod actions;
 mod api;
+mod architecture;
 mod compose;
 mod config;
 mod dashboards;
 mod deploy;
+mod derived_events;
 mod docs;
 mod ems_api;
 mod fake_api;
@@ -18,8 +20,6 @@ mod golden;
 #[path = "../dashboards/grafana.rs"]
 mod grafana;
 mod guard;
-mod happenings;
-mod house;
 mod http;
 mod limits;
 mod manual;

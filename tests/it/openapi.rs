@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ems_exporter::api::List;
+use ems_exporter::query::List;
 use serde_json::{Map, Value};
 
 use crate::api::{busy, json_of};

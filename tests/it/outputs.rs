@@ -1,6 +1,6 @@
 //! Outputs: which chunk belongs where, targets, stalls.
 
-use ems_exporter::family::Settings;
+use ems_exporter::model::Settings;
 use serde_json::{Value, json};
 
 use crate::support::{Road, Samples, at, output, stream, with};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ems_exporter::exposition::Kind;
-use ems_exporter::metrics::{self, Own};
+use ems_exporter::metrics::{self, ExporterMetrics};
 use promql_parser::label::Matcher;
 use promql_parser::parser::{self, Expr, LabelModifier, VectorMatchCardinality, VectorSelector};
 
@@ -21,7 +21,7 @@ pub struct Catalogue(BTreeMap<String, (bool, Labels)>);
 impl Catalogue {
     pub fn new() -> Self {
         let mut series = BTreeMap::new();
-        for metric in metrics::catalogue(&Own::new(at(0.0)).unwrap()) {
+        for metric in metrics::catalogue(&ExporterMetrics::new(at(0.0)).unwrap()) {
             let mut labels: Labels = metric.labels.into_iter().collect();
             labels.extend(SCRAPED.map(str::to_owned));
             if metric.kind == Kind::Histogram {

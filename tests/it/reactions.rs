@@ -4,15 +4,15 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use ems_exporter::config::{Config, Overrides};
-use ems_exporter::ems_api::parameter::Value as Given;
+use ems_protocol::runtime_api::parameter::Value as Given;
 
-use ems_exporter::family::stream::listed as listed_stream;
-use ems_exporter::family::{Key, Settings};
-use ems_exporter::ingest::tally::Door;
-use ems_exporter::ingest::{Ingest, Known, Server};
-use ems_exporter::rules::{Action, Call, Refused, Rules, Withheld};
-use ems_exporter::state::listing::{Listed, Listing};
-use ems_exporter::wire::json::Part;
+use ems_exporter::model::state::listing::{Listed, Listing};
+use ems_exporter::model::stream::listed as listed_stream;
+use ems_exporter::model::{Key, Settings};
+use ems_exporter::pipeline::tally::Transport;
+use ems_exporter::pipeline::{Known, Pipeline, Server};
+use ems_exporter::rules::{Action, Call, Refused, Rules, Skipped};
+use ems_protocol::message::json::Part;
 use serde_json::{Value, json};
 
 use crate::config::load;
@@ -22,7 +22,7 @@ const SERVER: &str = "servers: [{name: ems, expect: [studio], api: {url: 'http:/
 
 /// A road on which rules decide and nothing is done.
 struct Stage {
-    ingest: Ingest,
+    ingest: Pipeline,
     server: Arc<Server>,
     calls: Arc<Mutex<Vec<Call>>>,
     id: u64,
@@ -33,7 +33,7 @@ impl Stage {
         let config = load(&format!("{SERVER}rules:\n{rules}")).unwrap();
         let settings = Settings { expected: vec!["studio".to_owned()], ..Settings::default() };
         let known = [Known { name: "ems".to_owned(), expected: vec!["studio".to_owned()] }];
-        let mut ingest = Ingest::new(&known, &settings, 64);
+        let mut ingest = Pipeline::new(&known, &settings, 64);
         let server = ingest.server(None).unwrap();
         let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
         let taken = Arc::clone(&calls);
@@ -46,7 +46,7 @@ impl Stage {
         self.id += 1;
         let event = json!({"id": self.id, "type": name, "processId": 100, "payload": payload});
         let accepted =
-            self.ingest.accept(Door::Http, &self.server, event.to_string().as_bytes(), at(seconds));
+            self.ingest.accept(Transport::Http, &self.server, event.to_string().as_bytes(), at(seconds));
         assert_eq!(accepted.first, None);
         self.decided()
     }
@@ -270,7 +270,7 @@ fn templates_name_fields_and_refuse_what_is_missing_or_hostile() {
         0.0,
         pulled(3, "a\nshutdownServer", json!({"configId": 7, "tag": "x"})),
     );
-    assert!(matches!(hostile[0].action, Err(Withheld::Refused(Refused::Unsendable(_)))), "{hostile:?}");
+    assert!(matches!(hostile[0].action, Err(Skipped::Refused(Refused::Unsendable(_)))), "{hostile:?}");
 }
 
 #[test]

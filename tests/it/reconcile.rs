@@ -1,8 +1,8 @@
 //! What the server's own lists correct, and what they must leave alone.
 
-use ems_exporter::family::{Corrections, output, session, stream, timer};
-use ems_exporter::state::listing::{Listed, Listing, Reconciled, Subject};
-use ems_exporter::wire::json::Part;
+use ems_exporter::model::state::listing::{Listed, Listing, Reconciled, Subject};
+use ems_exporter::model::{Corrections, output, session, stream, timer};
+use ems_protocol::message::json::Part;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

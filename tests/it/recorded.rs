@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ems_exporter::config::Config;
-use ems_exporter::event::Kind;
+use ems_exporter::model::event::Kind;
 
 use crate::http::Exporter;
 use crate::support::{Samples, body, examples, session};
@@ -54,7 +54,10 @@ async fn the_recorded_session_is_accepted_in_order_of_arrival() {
     }
     let samples = Samples::of(&exporter.metrics().await);
     assert_eq!(samples.sum("ems_events_total"), 619.0);
-    assert_eq!(samples.get("ems_exporter_events_applied_total{door=\"http\",format=\"json\"}"), Some(619.0));
+    assert_eq!(
+        samples.get("ems_exporter_events_applied_total{transport=\"http\",format=\"json\"}"),
+        Some(619.0)
+    );
     assert_eq!(samples.get("ems_up"), Some(0.0), "the session ends with serverStopping");
     assert_eq!(samples.sum("ems_streams"), 0.0);
     assert_eq!(samples.sum("ems_outputs"), 0.0);

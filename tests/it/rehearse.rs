@@ -1,6 +1,6 @@
 //! `rules test`: what rules would do, told and not done.
 
-use ems_exporter::rehearse::rehearse_body;
+use ems_exporter::commands::rules_test::rehearse_body;
 use serde_json::json;
 
 use crate::config::load;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ems_exporter::exposition::Kind;
-use ems_exporter::metrics::{self, Own};
+use ems_exporter::metrics::{self, ExporterMetrics};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -78,7 +78,7 @@ impl Names {
             let labels = labels.iter().chain(&TARGET_LABELS).map(|label| (*label).to_owned());
             names.insert(name, labels.collect::<BTreeSet<_>>());
         };
-        for metric in metrics::catalogue(&Own::new(at(0.0)).unwrap()) {
+        for metric in metrics::catalogue(&ExporterMetrics::new(at(0.0)).unwrap()) {
             let labels: Vec<&str> = metric.labels.iter().map(String::as_str).collect();
             if metric.kind == Kind::Histogram {
                 add(format!("{}_bucket", metric.name), &[&labels[..], &["le"]].concat());

@@ -1,6 +1,6 @@
 //! Streams, timers, sessions and connections: identity, order, loss, limits.
 
-use ems_exporter::family::Settings;
+use ems_exporter::model::Settings;
 use serde_json::json;
 
 use crate::support::{Road, at, stream, with};
@@ -227,7 +227,7 @@ fn secrets_reach_no_page() {
     road.send(br#"{"type":"inStreamCreated","payload":{"uniqueId":"SECRET"}}"#, at(0.0));
     let page = road.page(ems_exporter::exposition::Style::Prometheus, 0.0);
     assert!(!page.contains("SECRET"));
-    assert!(!format!("{:?}", road.ingest.refusals()).contains("SECRET"));
+    assert!(!format!("{:?}", road.ingest.rejections()).contains("SECRET"));
 }
 
 #[test]

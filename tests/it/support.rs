@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ems_exporter::exposition::Style;
-use ems_exporter::family::Settings;
-use ems_exporter::ingest::tally::Door;
-use ems_exporter::ingest::{Accepted, Ingest, Known, Server};
-use ems_exporter::metrics::{self, Own, Sources};
-use ems_exporter::moment::Moment;
+use ems_exporter::metrics::{self, ExporterMetrics, Sources};
+use ems_exporter::model::Settings;
+use ems_exporter::pipeline::tally::Transport;
+use ems_exporter::pipeline::{Accepted, Known, Pipeline, Server};
+use ems_protocol::Timestamp;
 use serde_json::{Value, json};
 
 /// A file under `tests/fixtures`.
@@ -50,15 +50,15 @@ pub fn body(request: &[u8]) -> &[u8] {
 pub const START: u64 = 1_795_364_000;
 
 /// A moment `seconds` after [`START`].
-pub fn at(seconds: f64) -> Moment {
-    Moment::from_millis(START * 1000 + (seconds * 1000.0) as u64)
+pub fn at(seconds: f64) -> Timestamp {
+    Timestamp::from_millis(START * 1000 + (seconds * 1000.0) as u64)
 }
 
 /// The road without sockets, for one server.
 pub struct Road {
-    pub ingest: Ingest,
+    pub ingest: Pipeline,
     pub server: Arc<Server>,
-    own: Own,
+    own: ExporterMetrics,
     process: u64,
     id: u64,
 }
@@ -71,14 +71,14 @@ impl Road {
     pub fn with(settings: Settings) -> Self {
         let expected = settings.expected.clone();
         let known = [Known { name: "ems".to_owned(), expected }];
-        let ingest = Ingest::new(&known, &settings, 64);
+        let ingest = Pipeline::new(&known, &settings, 64);
         let server = ingest.server(None).unwrap();
-        Self { ingest, server, own: Own::new(at(0.0)).unwrap(), process: 100, id: 0 }
+        Self { ingest, server, own: ExporterMetrics::new(at(0.0)).unwrap(), process: 100, id: 0 }
     }
 
     /// Sends bytes as they are.
-    pub fn send(&self, body: &[u8], now: Moment) -> Accepted {
-        self.ingest.accept(Door::Http, &self.server, body, now)
+    pub fn send(&self, body: &[u8], now: Timestamp) -> Accepted {
+        self.ingest.accept(Transport::Http, &self.server, body, now)
     }
 
     /// Makes the next event of the server's process.

@@ -1,0 +1,350 @@
+//! XML bodies: the server's own `<MAP>` documents, and XML-RPC calls.
+//!
+//! Both are read in one pass into the fields that JSON gives. Entities that a document declares
+//! are never expanded; only the five of XML itself and character references are known.
+
+use memchr::memmem;
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
+use super::{Escapes, Field, Format, KEPT_DEPTH, MAX_DEPTH, Message, Rejection, Text, Value, keep};
+
+/// The names of an XML-RPC call's positional parameters: the envelope's members in byte order.
+const POSITIONS: [&str; 5] = ["id", "payload", "processId", "timestamp", "type"];
+
+/// Whether the document's root is a `<methodCall>`.
+pub(super) fn is_method_call(body: &[u8]) -> bool {
+    let head = &body[..body.len().min(512)];
+    memmem::find(head, b"<methodCall").is_some()
+}
+
+/// Decodes a `<MAP>` or `<TYPED_MAP>` document.
+pub(super) fn decode(body: &[u8]) -> Result<Message<'_>, Rejection> {
+    read(body, map)
+}
+
+fn map<'a>(mut document: Document<'a, '_>) -> Result<Message<'a>, Rejection> {
+    let root = document.element()?.ok_or_else(|| document.syntax("it has no element"))?;
+    if !matches!(root.name, b"MAP" | b"TYPED_MAP") || root.empty {
+        return Err(Rejection::NotAnEvent("its root is not a MAP"));
+    }
+    document.members(1)?;
+    Message::open(document.fields)
+}
+
+/// Decodes a `<methodCall>`: the server's five positional parameters, or one struct with members
+/// `type` and `payload` as its documentation shows.
+pub(super) fn decode_call(body: &[u8]) -> Result<Message<'_>, Rejection> {
+    read(body, call)
+}
+
+fn call<'a>(mut document: Document<'a, '_>) -> Result<Message<'a>, Rejection> {
+    document.enter(b"methodCall")?;
+    document.enter(b"methodName")?;
+    let method = document.text_until_end()?;
+    document.enter(b"params")?;
+    let mut params = 0;
+    while let Some(param) = document.element()? {
+        if param.name != b"param" || param.empty {
+            return Err(document.syntax("a param is missing"));
+        }
+        let key = POSITIONS.get(params).copied().unwrap_or_default();
+        document.enter(b"value")?;
+        document.rpc_value(key.as_bytes(), 1)?;
+        document.leave()?;
+        params += 1;
+    }
+    let mut fields = document.fields;
+    if params == 1 && fields.first().is_some_and(|first| matches!(first.value, Value::Map)) {
+        // One struct: its members are the envelope.
+        fields.remove(0);
+    }
+    if !fields.iter().any(|field| field.key == b"type") {
+        keep(&mut fields, Field { key: b"type", value: Value::Text(method), members: 0 })?;
+    }
+    Message::open(fields)
+}
+
+/// Reads a body strictly, then once more without the bytes that are no UTF-8: the server writes
+/// stream names as they came.
+fn read<'a>(
+    body: &'a [u8],
+    decode: impl for<'r> Fn(Document<'a, 'r>) -> Result<Message<'a>, Rejection>,
+) -> Result<Message<'a>, Rejection> {
+    let strictly = decode(Document::new(body, body));
+    if strictly.is_ok() || std::str::from_utf8(body).is_ok() {
+        return strictly;
+    }
+    decode(Document::new(body, &masked(body)))
+}
+
+/// The body with a plain byte in place of each that is no UTF-8, so that all else stays where it is.
+fn masked(body: &[u8]) -> Vec<u8> {
+    let mut masked = Vec::with_capacity(body.len());
+    for chunk in body.utf8_chunks() {
+        masked.extend_from_slice(chunk.valid().as_bytes());
+        masked.resize(masked.len() + chunk.invalid().len(), b'?');
+    }
+    masked
+}
+
+/// A start tag.
+struct Element<'a> {
+    name: &'a [u8],
+    /// The tag as written, for its attributes.
+    tag: &'a [u8],
+    empty: bool,
+}
+
+struct Document<'a, 'r> {
+    body: &'a [u8],
+    /// Reads the body, or a copy of it in which every place is the same.
+    reader: Reader<&'r [u8]>,
+    fields: Vec<Field<'a>>,
+}
+
+impl<'a, 'r> Document<'a, 'r> {
+    fn new(body: &'a [u8], readable: &'r [u8]) -> Self {
+        Self { body, reader: Reader::from_reader(readable), fields: Vec::with_capacity(96) }
+    }
+
+    fn at(&self) -> usize {
+        usize::try_from(self.reader.buffer_position()).map_or(self.body.len(), |at| at.min(self.body.len()))
+    }
+
+    fn syntax(&self, what: &'static str) -> Rejection {
+        Rejection::Syntax { format: Format::Xml, what, at: self.at() }
+    }
+
+    fn read(&mut self) -> Result<Event<'r>, Rejection> {
+        self.reader.read_event().map_err(|_| Rejection::Syntax {
+            format: Format::Xml,
+            what: "the markup is not well formed",
+            at: usize::try_from(self.reader.error_position()).unwrap_or(self.body.len()),
+        })
+    }
+
+    /// The next start tag, or `None` at the end tag of the element that we are in.
+    fn element(&mut self) -> Result<Option<Element<'a>>, Rejection> {
+        loop {
+            let before = self.at();
+            let event = self.read()?;
+            let tag = &self.body[before.min(self.at())..self.at()];
+            match event {
+                Event::Start(start) => {
+                    return Ok(Some(Element { name: name(&start, tag), tag, empty: false }));
+                }
+                Event::Empty(start) => {
+                    return Ok(Some(Element { name: name(&start, tag), tag, empty: true }));
+                }
+                Event::End(_) => return Ok(None),
+                Event::Eof => return Err(self.syntax("it ends too early")),
+                Event::Text(_)
+                | Event::CData(_)
+                | Event::Comment(_)
+                | Event::Decl(_)
+                | Event::PI(_)
+                | Event::DocType(_)
+                | Event::GeneralRef(_) => {}
+            }
+        }
+    }
+
+    fn enter(&mut self, wanted: &'static [u8]) -> Result<(), Rejection> {
+        match self.element()? {
+            Some(element) if element.name == wanted && !element.empty => Ok(()),
+            _ => Err(self.syntax("an element is not the one that belongs here")),
+        }
+    }
+
+    /// Reads to the end tag of the element that we are in, which must hold nothing more.
+    fn leave(&mut self) -> Result<(), Rejection> {
+        match self.element()? {
+            None => Ok(()),
+            Some(_) => Err(self.syntax("an element too many")),
+        }
+    }
+
+    /// The text of the element that we are in; its end tag is taken.
+    fn text_until_end(&mut self) -> Result<Text<'a>, Rejection> {
+        let start = self.at();
+        loop {
+            let end = self.at();
+            match self.read()? {
+                Event::End(_) => {
+                    let raw = &self.body[start..end];
+                    let escapes =
+                        if memchr::memchr(b'&', raw).is_some() { Escapes::Xml } else { Escapes::None };
+                    return Ok(Text { raw, escapes });
+                }
+                Event::Text(_) | Event::GeneralRef(_) | Event::Comment(_) | Event::CData(_) => {}
+                Event::Eof => return Err(self.syntax("it ends too early")),
+                Event::Start(_) | Event::Empty(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {
+                    return Err(self.syntax("markup where a text belongs"));
+                }
+            }
+        }
+    }
+
+    /// Skips the rest of the element that we are in.
+    fn skip(&mut self, depth: usize) -> Result<(), Rejection> {
+        let mut open = 1;
+        loop {
+            match self.read()? {
+                Event::Start(_) => open += 1,
+                Event::End(_) => open -= 1,
+                Event::Eof => return Err(self.syntax("it ends too early")),
+                Event::Empty(_)
+                | Event::Text(_)
+                | Event::CData(_)
+                | Event::Comment(_)
+                | Event::Decl(_)
+                | Event::PI(_)
+                | Event::DocType(_)
+                | Event::GeneralRef(_) => {}
+            }
+            if open == 0 {
+                return Ok(());
+            }
+            if depth + open > MAX_DEPTH {
+                return Err(Rejection::Depth);
+            }
+        }
+    }
+
+    /// The members of the `<MAP>` that we are in; its end tag is taken.
+    fn members(&mut self, depth: usize) -> Result<(), Rejection> {
+        while let Some(element) = self.element()? {
+            let key = attribute(element.tag, b" name=\"").unwrap_or_default();
+            let place = self.fields.len();
+            keep(&mut self.fields, Field { key, value: Value::Null, members: 0 })?;
+            let value = match element.name {
+                _ if element.empty => empty(element.name),
+                b"MAP" | b"TYPED_MAP" => {
+                    let list = attribute(element.tag, b" isArray=\"") == Some(b"true");
+                    if list || depth >= KEPT_DEPTH {
+                        self.skip(depth)?;
+                    } else {
+                        self.members(depth + 1)?;
+                    }
+                    if list { Value::List } else { Value::Map }
+                }
+                kind => scalar(kind, self.text_until_end()?),
+            };
+            self.settle(place, value);
+        }
+        Ok(())
+    }
+
+    /// The content of the XML-RPC `<value>` that we are in; its end tag is taken.
+    fn rpc_value(&mut self, key: &'a [u8], depth: usize) -> Result<(), Rejection> {
+        let place = self.fields.len();
+        keep(&mut self.fields, Field { key, value: Value::Null, members: 0 })?;
+        let start = self.at();
+        let Some(element) = self.element()? else {
+            // A value without a type is a string.
+            let end = memmem::rfind(&self.body[start..self.at()], b"</").map_or(start, |end| start + end);
+            let raw = &self.body[start..end];
+            let escapes = if memchr::memchr(b'&', raw).is_some() { Escapes::Xml } else { Escapes::None };
+            self.settle(place, Value::Text(Text { raw, escapes }));
+            return Ok(());
+        };
+        let value = match element.name {
+            _ if element.empty => empty(element.name),
+            // The envelope may itself be a struct, so one level more is kept than elsewhere.
+            b"struct" if depth <= KEPT_DEPTH => {
+                while let Some(member) = self.element()? {
+                    if member.name != b"member" || member.empty {
+                        return Err(self.syntax("a member is missing"));
+                    }
+                    self.enter(b"name")?;
+                    let name = self.text_until_end()?.raw;
+                    self.enter(b"value")?;
+                    self.rpc_value(name, depth + 1)?;
+                    self.leave()?;
+                }
+                Value::Map
+            }
+            b"struct" => {
+                self.skip(depth)?;
+                Value::Map
+            }
+            b"array" => {
+                self.skip(depth)?;
+                Value::List
+            }
+            kind => scalar(kind, self.text_until_end()?),
+        };
+        self.settle(place, value);
+        self.leave()
+    }
+
+    /// Gives the field at `place` its value, now that its members are known.
+    fn settle(&mut self, place: usize, value: Value<'a>) {
+        let members = (self.fields.len() - place - 1) as u32;
+        self.fields[place].value = value;
+        self.fields[place].members = members;
+    }
+}
+
+/// The name of an element as a part of the body.
+fn name<'a>(start: &BytesStart<'_>, tag: &'a [u8]) -> &'a [u8] {
+    tag.get(1..1 + start.name().as_ref().len()).unwrap_or_default()
+}
+
+/// The value of an attribute as written; `wanted` is a space, its name, `=` and the quote.
+fn attribute<'a>(tag: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
+    let start = memmem::find(tag, wanted)? + wanted.len();
+    let end = start + memchr::memchr(b'"', &tag[start..])?;
+    Some(&tag[start..end])
+}
+
+fn empty<'a>(kind: &[u8]) -> Value<'a> {
+    match kind {
+        b"NULL" | b"UNDEFINED" | b"nil" => Value::Null,
+        b"MAP" | b"TYPED_MAP" | b"struct" => Value::Map,
+        b"array" => Value::List,
+        _ => Value::Text(Text { raw: b"", escapes: Escapes::None }),
+    }
+}
+
+/// The value of an element by its type; the width of an integer is not ours to judge.
+fn scalar<'a>(kind: &[u8], text: Text<'a>) -> Value<'a> {
+    match kind {
+        b"NULL" | b"UNDEFINED" | b"nil" => Value::Null,
+        b"BOOL" | b"boolean" => match text.raw {
+            b"true" | b"1" => Value::Bool(true),
+            b"false" | b"0" => Value::Bool(false),
+            _ => Value::Text(text),
+        },
+        b"DOUBLE" | b"double" | b"int" | b"i4" | b"i8" => Value::Number(text.raw),
+        _ if kind.starts_with(b"INT") || kind.starts_with(b"UINT") => Value::Number(text.raw),
+        _ => Value::Text(text),
+    }
+}
+
+/// Text with the entities of XML resolved; any other stays as it is.
+pub(super) fn unescape(raw: &[u8]) -> String {
+    let text = String::from_utf8_lossy(raw);
+    match quick_xml::escape::unescape(&text) {
+        Ok(plain) => plain.into_owned(),
+        Err(_) => text.into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_no_utf8_are_read_around() {
+        let body = b"<MAP name=\"\"><STR name=\"type\">x</STR><STR name=\"bad\xff\">y</STR>\
+            <MAP name=\"payload\"><STR name=\"name\">a&amp;b\xff\xfe</STR><UINT64 name=\"uniqueId\">7</UINT64></MAP></MAP>";
+        let message = decode(body).unwrap();
+        let payload = message.payload();
+        assert_eq!(payload.text("name").unwrap().as_deref(), Some("a&b\u{fffd}\u{fffd}"));
+        assert_eq!(payload.u64("uniqueId").unwrap(), Some(7));
+        let broken = decode(b"<MAP name=\"\"><STR name=\"type\">x\xff</STR>").unwrap_err();
+        assert!(matches!(broken, Rejection::Syntax { at: 38, .. }), "{broken:?}");
+    }
+}

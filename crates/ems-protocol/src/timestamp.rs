@@ -1,0 +1,130 @@
+//! A moment of time, as the tables keep it: whole milliseconds of Unix time.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// Milliseconds since 1970-01-01T00:00:00Z. Time always comes in as an argument: only the edges
+/// of the program (listeners, followers, timers) call [`Timestamp::now`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The host's wall clock.
+    pub fn now() -> Self {
+        Self::from(SystemTime::now())
+    }
+
+    /// `millis` milliseconds after the epoch.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// `seconds` seconds after the epoch.
+    pub const fn from_seconds(seconds: u64) -> Self {
+        Self(seconds.saturating_mul(1000))
+    }
+
+    /// Milliseconds since the epoch.
+    pub const fn millis(self) -> u64 {
+        self.0
+    }
+
+    /// Seconds since the epoch, the unit of every `…_timestamp_seconds` metric.
+    pub fn seconds(self) -> f64 {
+        self.0 as f64 / 1000.0
+    }
+
+    /// How long after `earlier` this is; zero when the clock went back.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// This moment moved on by `by`.
+    pub fn plus(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    /// Reads `YYYY-MM-DDTHH:MM:SS` as the server writes it: with or without a fraction, with `-` or
+    /// `:` in the time part, or as `YYYY-Mon-DD HH:MM:SS` in W3C files. No zone is ever written;
+    /// the text is taken as UTC.
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Some(month) = text.get(5..8).and_then(|name| MONTHS.iter().position(|month| *month == name)) {
+            let (year, rest) = (text.get(..5)?, text.get(8..)?);
+            return Self::parse(&format!("{year}{:02}{}", month + 1, rest.replacen(' ', "T", 1)));
+        }
+        let bytes = text.as_bytes();
+        let number = |from: usize, to: usize| -> Option<u64> {
+            let digits = bytes.get(from..to)?;
+            digits.iter().try_fold(0u64, |sum, digit| {
+                digit.is_ascii_digit().then(|| sum * 10 + u64::from(digit - b'0'))
+            })
+        };
+        let separators = [(4, b"--"), (7, b"--"), (10, b"TT"), (13, b":-"), (16, b":-")];
+        if !separators.iter().all(|(at, either)| bytes.get(*at).is_some_and(|byte| either.contains(byte))) {
+            return None;
+        }
+        let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+        let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+        let valid = year >= 1970
+            && (1..=12).contains(&month)
+            && (1..=31).contains(&day)
+            && hour < 24
+            && minute < 60
+            && second <= 60;
+        if !valid {
+            return None;
+        }
+        // Days since the epoch by the civil calendar, counted in years that begin in March.
+        let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+        let leap_days = year / 4 - year / 100 + year / 400;
+        let days = year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1;
+        let days = days.checked_sub(719_468)?;
+        Some(Self::from_seconds(days * 86_400 + hour * 3600 + minute * 60 + second))
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        let since = time.duration_since(UNIX_EPOCH);
+        Self(since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_spellings_of_the_server() {
+        let expected = Some(Timestamp::from_seconds(1_795_364_096));
+        assert_eq!(Timestamp::parse("2026-11-22T16:14:56.000"), expected);
+        assert_eq!(Timestamp::parse("2026-11-22T16:14:56"), expected);
+        assert_eq!(Timestamp::parse("2026-11-22T16-14-56"), expected);
+        assert_eq!(Timestamp::parse("2026-Nov-22 16:14:56"), expected);
+        assert_eq!(Timestamp::parse("1970-01-01T00:00:00"), Some(Timestamp(0)));
+        assert_eq!(Timestamp::parse("2024-02-29T12:00:00"), Some(Timestamp::from_seconds(1_709_208_000)));
+    }
+
+    #[test]
+    fn refuses_what_is_no_time() {
+        for text in [
+            "",
+            "now",
+            "2026-13-01T00:00:00",
+            "2026-11-22 16:14:56",
+            "2026-11-2xT16:14:56",
+            "1969-01-01T00:00:00",
+        ] {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_age_is_never_negative() {
+        let (early, late) = (Timestamp::from_seconds(1), Timestamp::from_seconds(3));
+        assert_eq!(late.since(early), Duration::from_secs(2));
+        assert_eq!(early.since(late), Duration::ZERO);
+    }
+}

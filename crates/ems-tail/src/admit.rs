@@ -1,0 +1,327 @@
+//! What happened to the names, and where a file that was never seen before begins.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirEntryExt;
+use std::path::{Path, PathBuf};
+
+use tracing::{info, warn};
+
+use super::Start;
+use super::checkpoint::SavedFile;
+use super::followed::{Begin, Followed};
+use super::follower::Follower;
+use super::listing::{Identity, Listed, modified};
+use super::mounts::mounted_files;
+use super::status::{Reason, Rotation};
+
+/// How many finished files are remembered in case their name comes back.
+const GHOSTS: usize = 1024;
+
+/// How many files of the checkpoint that match nothing now are kept in it.
+const UNMET: usize = 1024;
+
+impl Follower {
+    /// Finds the files of the checkpoint that were renamed while nobody followed: they lie in
+    /// the same directory under a name that no pattern matches.
+    pub(super) fn recover(&mut self, listing: &[Listed]) {
+        let surplus = self.saved.len().saturating_sub(UNMET + listing.len());
+        self.saved.drain(..surplus);
+        let listed: HashSet<Identity> = listing.iter().map(|listed| listed.identity).collect();
+        let mut lost: HashMap<PathBuf, Vec<SavedFile>> = HashMap::new();
+        for saved in self.saved.iter().filter(|saved| !listed.contains(&saved.identity())) {
+            if let Some(directory) = saved.path.parent() {
+                lost.entry(directory.to_owned()).or_default().push(saved.clone());
+            }
+        }
+        let mut found = Vec::new();
+        for (directory, lost) in lost {
+            let directory = if directory.as_os_str().is_empty() { PathBuf::from(".") } else { directory };
+            for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+                for saved in lost.iter().filter(|saved| saved.inode == entry.ino()) {
+                    match self.recovered(&entry.path(), saved) {
+                        Ok(Some(file)) => found.push(file),
+                        Ok(None) => {}
+                        Err(error) => {
+                            warn!(path = %entry.path().display(), %error, "cannot read a renamed file")
+                        }
+                    }
+                }
+            }
+        }
+        found.sort_by_key(|file| file.modified);
+        for mut file in found {
+            info!(path = %file.path.display(), "the file was renamed while nobody followed it, its rest is read first");
+            self.saved.retain(|saved| saved.identity() != file.identity);
+            file.sequence = self.next_sequence();
+            self.files.insert(file.identity, file);
+        }
+    }
+
+    /// Forgets the files of the checkpoint that are gone: their pattern matches others, and
+    /// none of these can still turn out to be one of them.
+    pub(super) fn forget_unmet(&mut self) {
+        let (patterns, files) = (&self.patterns, &self.files);
+        self.saved.retain(|saved| {
+            let pattern = patterns.iter().position(|pattern| pattern.matches(&saved.path));
+            let mut others =
+                files.values().filter(|file| file.named && Some(file.pattern) == pattern).peekable();
+            pattern.is_some() && (others.peek().is_none() || others.any(|file| !file.begun))
+        });
+    }
+
+    fn recovered(&self, path: &Path, saved: &SavedFile) -> io::Result<Option<Followed>> {
+        let Some(pattern) = self.patterns.iter().position(|pattern| pattern.matches(&saved.path)) else {
+            return Ok(None);
+        };
+        if !fs::metadata(path)?.is_file() {
+            return Ok(None);
+        }
+        let handle = File::open(path)?;
+        let metadata = handle.metadata()?;
+        if Identity::of(&metadata) != saved.identity() || !saved.fits(&handle)? {
+            return Ok(None);
+        }
+        let listed = Listed {
+            path: saved.path.clone(),
+            identity: saved.identity(),
+            length: metadata.len(),
+            modified: modified(&metadata),
+            pattern,
+        };
+        let mut file = Followed::new(listed, 0, Begin::First, self.format);
+        file.named = false;
+        file.handle = Some(handle);
+        file.resume(saved, self.format)?;
+        Ok(Some(file))
+    }
+
+    /// Brings the table in line with the names that match now.
+    pub(super) fn admit(&mut self, listing: &[Listed]) {
+        let fresh: Vec<&Listed> =
+            listing.iter().filter(|listed| !self.files.contains_key(&listed.identity)).collect();
+        let mut former = HashMap::new();
+        if !fresh.is_empty() {
+            former = self.files.values().map(|file| (file.path.clone(), file.identity)).collect();
+        }
+        for file in self.files.values_mut() {
+            file.named = false;
+        }
+        for listed in listing {
+            if let Some(file) = self.files.get_mut(&listed.identity) {
+                file.named = true;
+                file.length = listed.length;
+                file.modified = listed.modified;
+                file.pattern = listed.pattern;
+                if file.path != listed.path {
+                    info!(from = %file.path.display(), to = %listed.path.display(), "a file that we follow was renamed");
+                    file.path.clone_from(&listed.path);
+                    self.unsaved = true;
+                }
+            }
+        }
+        let mounted = if fresh.is_empty() {
+            Vec::new()
+        } else {
+            mounted_files(fresh.iter().map(|listed| listed.path.as_path()))
+        };
+        for listed in fresh {
+            self.count_arrival(listed, former.get(&listed.path));
+            let begin = self.begin_of(listed);
+            let mut file = Followed::new(listed.clone(), self.next_sequence(), begin, self.format);
+            file.mounted = mounted.contains(&listed.path.as_path());
+            info!(path = %file.path.display(), bytes = file.length, "following a file");
+            self.files.insert(file.identity, file);
+            self.unsaved = true;
+        }
+        self.let_go(listing);
+        for file in self.files.values().filter(|file| file.mounted) {
+            let advice =
+                "this file is itself a mount point, its rotation cannot be seen: mount its directory instead";
+            self.troubles.enter(&file.path, Reason::FileMountPoint, advice);
+        }
+    }
+
+    fn next_sequence(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    /// Counts the rotation that brought a new file.
+    fn count_arrival(&mut self, listed: &Listed, former: Option<&Identity>) {
+        let kind = match former.and_then(|identity| self.files.get(identity)) {
+            Some(old) => {
+                if fs::symlink_metadata(&listed.path).is_ok_and(|metadata| metadata.is_symlink()) {
+                    Rotation::Relinked
+                } else if old.named || old.links().is_some_and(|links| links > 0) {
+                    Rotation::Renamed
+                } else {
+                    Rotation::Replaced
+                }
+            }
+            None if self.polled && self.files.values().any(|file| file.pattern == listed.pattern) => {
+                Rotation::Next
+            }
+            None => return,
+        };
+        self.status.count_rotation(kind);
+    }
+
+    /// Where a new file begins unless the checkpoint knows it.
+    fn begin_of(&self, listed: &Listed) -> Begin {
+        let known = self.saved_patterns.iter().any(|pattern| pattern == self.patterns[listed.pattern].text());
+        match self.start {
+            Start::Beginning | Start::SavedOrBeginning => Begin::First,
+            Start::End | Start::SavedOrEnd if self.polled => Begin::First,
+            // The checkpoint lists all files of its patterns, so this one is newer.
+            Start::SavedOrEnd if known => Begin::First,
+            Start::End | Start::SavedOrEnd => Begin::At(listed.length),
+        }
+    }
+
+    /// Drops the files whose name is gone and that are not open. While a pattern matches
+    /// nothing at all, its directory may only be out of reach: then they stay.
+    fn let_go(&mut self, listing: &[Listed]) {
+        let reached: HashSet<usize> = listing.iter().map(|listed| listed.pattern).collect();
+        let gone: Vec<Identity> = self
+            .files
+            .values()
+            .filter(|file| !file.named && file.handle.is_none() && reached.contains(&file.pattern))
+            .map(|file| file.identity)
+            .collect();
+        for identity in gone {
+            self.drop_file(identity, Reason::VanishedUnread);
+        }
+    }
+
+    /// Lets a file go; `loss` says why what it still holds is lost.
+    pub(super) fn drop_file(&mut self, identity: Identity, loss: Reason) {
+        let Some(file) = self.files.remove(&identity) else { return };
+        let bytes = file.behind();
+        if bytes > 0 {
+            warn!(path = %file.path.display(), bytes, reason = loss.name(), "the end of a file could not be delivered");
+            self.status.count_error(loss);
+        } else {
+            info!(path = %file.path.display(), "a file is finished");
+        }
+        if file.begun && file.links() != Some(0) {
+            self.remember(file.saved());
+        }
+        self.unsaved = true;
+    }
+
+    /// Decides where an open file begins. False: it is a copy that is still being made, or all of
+    /// it is to be read in the original as well; ask again at the next poll.
+    pub(super) fn begin(&mut self, file: &mut Followed) -> io::Result<bool> {
+        let Some(handle) = &file.handle else { return Ok(false) };
+        // Of a file that was not read nothing is known by which it could be told from a new one
+        // with the same inode.
+        let itself = |saved: &SavedFile| saved.identity() == file.identity && saved.offset > 0;
+        if let Some(index) = fitting(&self.saved, handle, itself)? {
+            file.resume(&self.saved.remove(index), self.format)?;
+            return Ok(true);
+        }
+        if let Some(index) = fitting(&self.retired, handle, itself)? {
+            file.resume(&self.retired.remove(index), self.format)?;
+            return Ok(true);
+        }
+        // The device number of a network mount, or the inode of a restored file, has changed.
+        let files = &self.files;
+        let moved = |saved: &SavedFile| {
+            saved.path.as_os_str() == file.path.as_os_str()
+                && saved.offset > 0
+                && !files.contains_key(&saved.identity())
+        };
+        if let Some(index) = fitting(&self.saved, handle, moved)? {
+            file.resume(&self.saved.remove(index), self.format)?;
+            return Ok(true);
+        }
+        self.begin_originals_of(file);
+        let copying = std::mem::take(&mut file.copying);
+        for original in self.files.values().filter(|original| is_copy_name(&file.path, &original.looked_as)) {
+            if original.begun && file.length != original.offset && file.is_copy_of(original)? {
+                file.copying = true;
+                return Ok(false);
+            }
+        }
+        if let Some(copied) = self.copied(file, handle)? {
+            file.resume(&copied, self.format)?;
+            return Ok(true);
+        }
+        let unread = |saved: &SavedFile| saved.identity() == file.identity && saved.offset == 0;
+        let beyond = |ghost: &SavedFile| ghost.offset > file.length && is_copy_name(&file.path, &ghost.path);
+        if copying && self.retired.iter().any(beyond) {
+            // The original was read further than it was copied, and is truncated now.
+            file.begin = Begin::At(file.length);
+        } else if let Some(index) = self.saved.iter().position(unread) {
+            file.resume(&self.saved.remove(index), self.format)?;
+            return Ok(true);
+        } else if let Some(index) = self.saved.iter().position(|saved| saved.identity() == file.identity) {
+            // A copy of what was there before may still turn up.
+            let former = self.saved.remove(index);
+            self.remember(former);
+            self.status.count_rotation(Rotation::Truncated);
+            file.begin = Begin::First;
+        }
+        file.start(self.format)?;
+        Ok(true)
+    }
+
+    /// Decides where the files begin that `file` may be a copy of.
+    fn begin_originals_of(&mut self, file: &Followed) {
+        let undecided = |other: &&Followed| !other.begun && is_copy_name(&file.path, &other.path);
+        let originals: Vec<Identity> =
+            self.files.values().filter(undecided).map(|original| original.identity).collect();
+        for identity in originals {
+            let Some(mut original) = self.files.remove(&identity) else { continue };
+            self.inspect(&mut original);
+            self.files.insert(identity, original);
+        }
+    }
+
+    /// The file that `file` was copied from before that one was truncated: what was delivered
+    /// from the original is not delivered again from the copy.
+    fn copied(&self, file: &Followed, handle: &File) -> io::Result<Option<SavedFile>> {
+        let copied = |path: &Path, offset: u64| offset > 0 && is_copy_name(&file.path, path);
+        let known = self.saved.iter().chain(&self.retired).filter(|saved| copied(&saved.path, saved.offset));
+        let followed = self.files.values().filter(|original| copied(&original.looked_as, original.offset));
+        for saved in known.cloned().chain(followed.map(Followed::saved)) {
+            if saved.fits(handle)? {
+                return Ok(Some(saved));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Remembers how far the content that a file has lost, or a file that is let go, was read.
+    pub(super) fn remember(&mut self, saved: SavedFile) {
+        self.retired.push(saved);
+        if self.retired.len() > GHOSTS {
+            self.retired.remove(0);
+        }
+    }
+}
+
+/// The first of `known` that is `wanted` and whose content `handle` carries.
+fn fitting(
+    known: &[SavedFile],
+    handle: &File,
+    wanted: impl Fn(&SavedFile) -> bool,
+) -> io::Result<Option<usize>> {
+    for (index, saved) in known.iter().enumerate() {
+        if wanted(saved) && saved.fits(handle)? {
+            return Ok(Some(index));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether `path` is the name that log rotation gives to a copy of `original`: its whole name
+/// and something behind it, in the same directory.
+fn is_copy_name(path: &Path, original: &Path) -> bool {
+    let path = path.as_os_str().as_bytes();
+    path.strip_prefix(original.as_os_str().as_bytes())
+        .is_some_and(|rest| !rest.is_empty() && !rest.contains(&b'/'))
+}

@@ -1,0 +1,203 @@
+//! The follower: everything that can be done now, in one call that never waits.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use tracing::info;
+
+use super::checkpoint::{Checkpoint, Loaded, SavedFile};
+use super::drain::{Frame, Reader};
+use super::followed::Followed;
+use super::frame::Format;
+use super::listing::{Identity, Pattern, list};
+use super::status::{Progress, Reason, Status, Troubles};
+use super::{Fault, Options, Start};
+
+/// The shortest time between two writings of the checkpoint while entries arrive.
+pub const SAVE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Follows the files of one server.
+#[derive(Debug)]
+pub struct Follower {
+    pub(super) patterns: Vec<Pattern>,
+    pub(super) format: Option<Format>,
+    pub(super) start: Start,
+    pub(super) files: HashMap<Identity, Followed>,
+    /// Files of the checkpoint that were not met yet.
+    pub(super) saved: Vec<SavedFile>,
+    /// The patterns of the checkpoint.
+    pub(super) saved_patterns: Vec<String>,
+    /// How far content was read that a file has lost, or a file that was let go: it may come
+    /// back under another name.
+    pub(super) retired: Vec<SavedFile>,
+    pub(super) reader: Reader,
+    pub(super) status: Status,
+    pub(super) troubles: Troubles,
+    /// The sequence number of the next file.
+    pub(super) sequence: u64,
+    /// The first poll is over.
+    pub(super) polled: bool,
+    /// The checkpoint on disk is not the newest.
+    pub(super) unsaved: bool,
+    checkpoint: Option<Checkpoint>,
+    last_save: Option<SystemTime>,
+    save_failure: Option<String>,
+}
+
+impl Follower {
+    /// Makes a follower and reads its checkpoint. No event file is touched before the first
+    /// poll.
+    ///
+    /// # Errors
+    /// When there is no pattern, or one that cannot be understood.
+    pub fn new(options: Options) -> Result<Self, Fault> {
+        let mut patterns = Vec::new();
+        for text in &options.patterns {
+            patterns.push(Pattern::new(text).map_err(|error| Fault::Pattern { text: text.clone(), error })?);
+        }
+        if patterns.is_empty() {
+            return Err(Fault::NoPattern);
+        }
+        let checkpoint = options.storage.as_ref().map(Checkpoint::new);
+        let mut status = Status::default();
+        let mut saved = Vec::new();
+        let mut saved_patterns = Vec::new();
+        match checkpoint.as_ref().map(Checkpoint::load) {
+            Some(Loaded::Good { patterns, files }) => match options.start {
+                Start::SavedOrEnd | Start::SavedOrBeginning => {
+                    saved = files;
+                    saved_patterns = patterns;
+                }
+                Start::Beginning | Start::End => {}
+            },
+            Some(Loaded::Bad) => status.count_error(Reason::CheckpointBad),
+            Some(Loaded::Failed) => status.count_error(Reason::CheckpointFailed),
+            Some(Loaded::Missing) | None => {}
+        }
+        Ok(Self {
+            patterns,
+            format: options.format,
+            start: options.start,
+            files: HashMap::new(),
+            saved,
+            saved_patterns,
+            retired: Vec::new(),
+            reader: Reader::new(options.max_entry),
+            status,
+            troubles: Troubles::default(),
+            sequence: 0,
+            polled: false,
+            unsaved: true,
+            checkpoint,
+            last_save: None,
+            save_failure: None,
+        })
+    }
+
+    /// Does everything that can be done now: finds new names and lost ones, notices what
+    /// happened to the files, gives new entries to `sink`, the files in the order of their
+    /// writing, and writes the checkpoint when it is due. Reads at most
+    /// [`POLL_BUDGET`](super::POLL_BUDGET) bytes or a little more; [`Progress::more`] says that
+    /// there is more to read.
+    ///
+    /// An entry counts as delivered when `sink` returns.
+    pub fn poll(&mut self, now: SystemTime, sink: &mut impl FnMut(Frame<'_>)) -> Progress {
+        // The listing comes first: that a new file has content proves that its writer is done
+        // with the old one only if the old one is read afterwards.
+        let listing = list(&self.patterns, &mut self.troubles);
+        if !self.polled {
+            self.recover(&listing);
+        }
+        self.admit(&listing);
+        self.look();
+        if !self.polled {
+            self.forget_unmet();
+        }
+        let progress = self.read(sink);
+        if !progress.more {
+            self.retire(&listing);
+        }
+        self.close_surplus();
+        self.polled = true;
+        self.account(&progress, now);
+        if self.unsaved && self.save_due(now) {
+            self.save();
+            self.last_save = Some(now);
+        }
+        if let Some((checkpoint, failure)) = self.checkpoint.as_ref().zip(self.save_failure.as_ref()) {
+            self.troubles.enter(checkpoint.path(), Reason::CheckpointFailed, failure);
+        }
+        self.troubles.settle(&mut self.status);
+        progress
+    }
+
+    /// The numbers after the last poll.
+    pub const fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// Whether a kill at this moment would repeat something: there is a checkpoint, and it is
+    /// older than the last progress.
+    pub const fn unsaved(&self) -> bool {
+        self.unsaved && self.checkpoint.is_some()
+    }
+
+    /// Writes the checkpoint if it is not the newest: the last call before a clean end.
+    pub fn stop(&mut self) {
+        if self.unsaved {
+            self.save();
+        }
+    }
+
+    /// The directories in which a change concerns us now: those of the patterns, or the nearest
+    /// ones above them that exist, and those that hold the files behind symlinks.
+    pub fn directories(&self) -> BTreeSet<PathBuf> {
+        let of_patterns = self.patterns.iter().map(|pattern| pattern.directory().to_owned());
+        let open = self.files.values().filter(|file| file.handle.is_some());
+        of_patterns.chain(open.filter_map(|file| file.directory.clone())).collect()
+    }
+
+    /// Says that directories cannot be watched, by the driver that tried.
+    pub(super) const fn count_watch_failure(&mut self) {
+        self.status.count_error(Reason::WatchFailed);
+    }
+
+    fn account(&mut self, progress: &Progress, now: SystemTime) {
+        let status = &mut self.status;
+        status.files = self.files.values().filter(|file| !file.unknown).count() as u64;
+        status.bytes_behind = self.files.values().map(Followed::behind).sum();
+        status.bytes_read += progress.bytes;
+        status.entries_read += progress.entries;
+        if progress.bytes > 0 {
+            status.last_read = Some(now);
+            self.unsaved = true;
+        }
+        for _ in 0..progress.refused {
+            status.count_error(Reason::EntryTooLong);
+        }
+    }
+
+    fn save_due(&self, now: SystemTime) -> bool {
+        // A clock that was set back makes the checkpoint due as well.
+        self.last_save
+            .is_none_or(|last| now.duration_since(last).is_ok_and(|age| age >= SAVE_INTERVAL) || now < last)
+    }
+
+    fn save(&mut self) {
+        let Some(checkpoint) = &self.checkpoint else { return };
+        let patterns = self.patterns.iter().map(|pattern| pattern.text().to_owned()).collect();
+        let mut followed: Vec<_> = self.files.values().filter(|file| file.begun).collect();
+        followed.sort_by_key(|file| file.sequence);
+        let files = followed.into_iter().map(Followed::saved).chain(self.saved.iter().cloned()).collect();
+        match checkpoint.save(patterns, files) {
+            Ok(()) => {
+                self.unsaved = false;
+                if self.save_failure.take().is_some() {
+                    info!(path = %checkpoint.path().display(), "the checkpoint is written again");
+                }
+            }
+            Err(error) => self.save_failure = Some(format!("cannot write the checkpoint: {error}")),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Who may do what: events are posted by those who know a secret, from addresses that are allowed.
+//!
+//! Media servers send no credentials, so the secret travels in the URL of their sink: as `?secret=…`, or as the last
+//! segment of the path.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use subtle::ConstantTimeEq;
+
+use ems_protocol::message::Rejection;
+
+/// The shortest secret, in bytes: a guess at one must be hopeless.
+const SHORTEST: usize = 16;
+/// The longest secret, in bytes.
+const LONGEST: usize = 256;
+/// The parameter of a query that holds the secret.
+const PARAMETER: &str = "secret=";
+
+/// What only we and the media servers know. It is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+impl Secret {
+    /// A secret that can stand in a URL as it is.
+    pub fn new(text: &str) -> Result<Self, &'static str> {
+        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
+        if plain && (SHORTEST..=LONGEST).contains(&text.len()) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(
+            "is no secret of 16 to 256 letters, digits, dots, dashes, underscores and tildes, such as `openssl rand -hex 16` prints",
+        )
+    }
+
+    fn is(&self, text: &str) -> bool {
+        self.0.as_bytes().ct_eq(text.as_bytes()).into()
+    }
+}
+
+/// What is asked of those who come.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Guard {
+    /// What those who post events must know; none for nothing.
+    pub secret: Option<Secret>,
+    /// Where they must come from; empty for anywhere.
+    pub allow: Vec<IpNet>,
+    /// Whether the health pages are for users only, as all other pages are.
+    pub protect_health: bool,
+}
+
+impl Guard {
+    /// Whether anybody who reaches us may post events.
+    pub const fn is_open(&self) -> bool {
+        self.secret.is_none() && self.allow.is_empty()
+    }
+
+    /// Lets an event in, and returns the path to which it was posted without the secret.
+    pub fn admit<'p>(
+        &self,
+        from: Option<IpAddr>,
+        path: &'p str,
+        query: Option<&str>,
+    ) -> Result<&'p str, Rejection> {
+        let allowed = |from: IpAddr| self.allow.iter().any(|net| net.contains(&from));
+        if !self.allow.is_empty() && !from.is_some_and(allowed) {
+            return Err(Rejection::Forbidden("events may not be posted from this address"));
+        }
+        let Some(secret) = &self.secret else {
+            return Ok(path);
+        };
+        let wrong = Err(Rejection::Forbidden("the secret in the URL is missing or wrong"));
+        let mut parameters = query.unwrap_or_default().split('&');
+        if let Some(given) = parameters.find_map(|parameter| parameter.strip_prefix(PARAMETER)) {
+            return if secret.is(given) { Ok(path) } else { wrong };
+        }
+        match path.rsplit_once('/') {
+            Some((rest, given)) if secret.is(given) => Ok(rest),
+            Some(_) | None => wrong,
+        }
+    }
+}
+
+/// A network such as `10.0.0.0/8`, or one address.
+pub fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "0123456789abcdef";
+
+    fn guard() -> Guard {
+        Guard { secret: Some(Secret::new(SECRET).unwrap()), ..Guard::default() }
+    }
+
+    #[test]
+    fn the_secret_is_found_in_query_and_path_and_taken_out() {
+        let (query, more) = (format!("secret={SECRET}"), format!("a=b&secret={SECRET}&c"));
+        for (path, query, expected) in [
+            ("/events", Some(query.as_str()), "/events"),
+            ("/", Some(&query), "/"),
+            ("/events/west", Some(&more), "/events/west"),
+            ("/events/0123456789abcdef", None, "/events"),
+            ("/events/west/0123456789abcdef", None, "/events/west"),
+            ("/events/west/0123456789abcdef", Some("x=y"), "/events/west"),
+        ] {
+            assert_eq!(guard().admit(None, path, query), Ok(expected), "{path} {query:?}");
+        }
+        for (path, query) in [
+            ("/events", None),
+            ("/events/west", None),
+            ("/events/0123456789abcdee", None),
+            ("/events/0123456789abcdef/west", None),
+            ("/events/0123456789abcdef", Some("secret=")),
+            ("/", Some("secret=0123456789abcde")),
+            ("/", Some("SECRET=0123456789abcdef")),
+        ] {
+            assert!(guard().admit(None, path, query).is_err(), "{path} {query:?}");
+        }
+        assert!(!format!("{:?}", guard()).contains(SECRET));
+    }
+
+    #[test]
+    fn only_allowed_addresses_come_in() {
+        let allow = ["10.0.0.0/8", "::1", "192.0.2.7"].map(|text| network(text).unwrap()).to_vec();
+        let guard = Guard { allow, ..Guard::default() };
+        let admits = |from: &str| guard.admit(Some(from.parse().unwrap()), "/events", None).is_ok();
+        assert!(admits("10.1.2.3") && admits("::1") && admits("192.0.2.7"));
+        assert!(!admits("11.0.0.1") && !admits("192.0.2.8") && !admits("fe80::1"));
+        assert!(guard.admit(None, "/events", None).is_err(), "an unknown address is not an allowed one");
+        assert_eq!(network("10.0.0.0/33"), None);
+    }
+
+    #[test]
+    fn secrets_are_long_and_plain() {
+        assert!(Secret::new("short").is_err());
+        assert!(Secret::new("a secret with spaces").is_err());
+        assert!(Secret::new(&"x".repeat(257)).is_err());
+    }
+}

@@ -1,0 +1,125 @@
+//! The subcommands, a file for each, and what they share: configuration, logging, signals, output.
+
+pub mod check_config;
+pub mod demo;
+pub mod healthcheck;
+pub mod replay;
+pub mod rules_test;
+pub mod serve;
+pub mod simulate;
+pub mod sink_config;
+
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use sd_notify::NotifyState;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::app;
+use crate::cli::{LogFormat, LogLevel, Serve};
+use crate::config::{Config, Overrides};
+use crate::http::server;
+use crate::http::state::App;
+
+fn config_of(flags: &Serve) -> anyhow::Result<Config> {
+    let overrides = Overrides {
+        listen: flags.listen.clone(),
+        telemetry_path: flags.telemetry_path.clone(),
+        files: flags.files.clone(),
+        format: flags.format,
+        start: flags.start,
+        storage: flags.storage.clone(),
+        web_file: flags.web_file.clone(),
+        lifecycle: flags.lifecycle,
+        insecure: flags.insecure,
+    };
+    Ok(Config::load(flags.config_file.as_deref(), &overrides)?)
+}
+
+fn start_logging(level: LogLevel, format: LogFormat) {
+    let level = match level {
+        LogLevel::Error => tracing::Level::ERROR,
+        LogLevel::Warn => tracing::Level::WARN,
+        LogLevel::Info => tracing::Level::INFO,
+        LogLevel::Debug => tracing::Level::DEBUG,
+        LogLevel::Trace => tracing::Level::TRACE,
+    };
+    let log = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    match format {
+        LogFormat::Text => log.with_target(false).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
+}
+
+async fn bind(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    for address in config.addresses() {
+        let listener = server::listen(address).await;
+        listeners.push(listener.with_context(|| format!("cannot listen on {address}"))?);
+    }
+    Ok(listeners)
+}
+
+/// The exporter, unless strangers could do too much with it.
+fn app_of(config: &Config) -> anyhow::Result<Arc<App>> {
+    let app = app::build(config)?;
+    let setup = app.web.load();
+    let exposed = config.exposed(&setup);
+    for sentence in &exposed {
+        tracing::warn!("INSECURE: {sentence}");
+    }
+    if !exposed.is_empty() && !config.insecure {
+        bail!("{}; --web.insecure starts all the same", exposed.join("; "));
+    }
+    if setup.tls.is_some() && config.ingest.listen.is_empty() {
+        tracing::warn!(
+            "media servers cannot post events over TLS: ingest.listen_address gives them plain HTTP"
+        );
+    }
+    drop(setup);
+    Ok(app)
+}
+
+/// Cancelled by the first SIGINT or SIGTERM.
+fn stop_signal() -> anyhow::Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    // Until the exporter listens for it, it must not end the process.
+    drop(signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?);
+    let stop = CancellationToken::new();
+    let stopper = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tell_manager(&[NotifyState::Stopping]);
+        stopper.cancel();
+    });
+    Ok(stop)
+}
+
+/// Without a service manager that listens there is nobody to tell.
+fn tell_manager(news: &[NotifyState]) {
+    if let Err(error) = sd_notify::notify(news) {
+        tracing::warn!("cannot tell the service manager {news:?}: {error}");
+    }
+}
+
+/// Prints an answer; a reader that has gone away is no failure.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+        tracing::debug!("nobody reads standard output");
+    }
+}

@@ -1,0 +1,167 @@
+//! Finished event files down the same road as fast as it goes, and what was in them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use jiff::tz::TimeZone;
+
+use crate::exposition::Style;
+use crate::file_input;
+use crate::metrics::{self, ExporterMetrics, Sources};
+use crate::model::Settings;
+use crate::pipeline::tally::Transport;
+use crate::pipeline::{Known, Pipeline, Server};
+use anyhow::Context;
+use ems_protocol::Timestamp;
+use ems_protocol::message::Rejection;
+use ems_tail::{self, Follower, Format, Frame, Options, Start};
+use std::io::IsTerminal;
+
+/// The name of the server whose files are replayed.
+const SERVER: &str = "replay";
+/// Longer than any recording: nothing is forgotten during a replay.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// What was in some event files.
+#[derive(Debug)]
+pub struct Replayed {
+    ingest: Pipeline,
+    server: Arc<Server>,
+    end: Timestamp,
+    /// Bytes of an entry that was not complete when its file ended.
+    unfinished: u64,
+}
+
+/// Reads files to their end. `progress` is told the bytes that are done, and all of them.
+pub fn replay(
+    paths: &[PathBuf],
+    format: Option<Format>,
+    progress: &mut impl FnMut(u64, u64),
+) -> Result<Replayed, ems_tail::Fault> {
+    let settings = Settings { retention: FOR_EVER, ..Settings::default() };
+    let ingest = Pipeline::new(&[Known { name: SERVER.to_owned(), expected: Vec::new() }], &settings, 1);
+    let server = ingest.servers().swap_remove(0);
+    let patterns = paths.iter().map(|path| glob::Pattern::escape(&path.to_string_lossy())).collect();
+    let mut follower = Follower::new(Options { format, start: Start::Beginning, ..Options::new(patterns) })?;
+    let zone = TimeZone::system();
+    let mut end = Timestamp::default();
+    loop {
+        let done = follower.poll(SystemTime::now(), &mut |frame| match frame {
+            Frame::Entry(entry) => {
+                // Text and W3C files may hold no time at all; then all of it is when they ended.
+                let written = if entry.format == Format::Json { end } else { end.max(modified(entry.path)) };
+                file_input::accept(&ingest, &server, &entry, &zone, written);
+                end = end.max(server.read(|state| state.server.heard()));
+            }
+            Frame::Refused(refused) => {
+                ingest.refuse(Transport::File, Some(SERVER), &Rejection::Size(refused.limit), end);
+            }
+        });
+        let status = follower.status();
+        progress(status.bytes_read, status.bytes_read + status.bytes_behind);
+        if !done.more {
+            return Ok(Replayed { unfinished: status.bytes_behind, ingest, server, end });
+        }
+    }
+}
+
+fn modified(path: &Path) -> Timestamp {
+    let time = std::fs::metadata(path).and_then(|metadata| metadata.modified());
+    time.map_or(Timestamp::default(), Timestamp::from)
+}
+
+impl Replayed {
+    /// The metrics page that these events lead to, as of the last of them.
+    pub fn page(&self) -> Result<String, prometheus::Error> {
+        let own = ExporterMetrics::new(self.end)?;
+        let mut page = Vec::new();
+        let mut take = |bytes: &[u8]| page.extend_from_slice(bytes);
+        metrics::render(Sources::of_events(&self.ingest, &own), Style::Prometheus, self.end, &mut take);
+        Ok(String::from_utf8_lossy(&page).into_owned())
+    }
+
+    /// The same as a table for people.
+    pub fn summary(&self) -> Result<String, prometheus::Error> {
+        let page = self.page()?;
+        let mut out = String::new();
+        let sections = [
+            ("events", "ems_events_total"),
+            ("streams opened", "ems_streams_opened_total"),
+            ("streams still open", "ems_streams"),
+            ("chunks closed", "ems_chunks_closed_total"),
+            ("chunk stalls", "ems_chunk_stalls_total"),
+            ("chunk errors", "ems_chunk_errors_total"),
+            ("outputs still open", "ems_outputs"),
+            ("timers triggered", "ems_timers_triggered_total"),
+            ("HTTP sessions started", "ems_sessions_started_total"),
+            ("feeds stopped", "ems_stream_feed_stopped_total"),
+            ("pulls failed", "ems_pull_failures_total"),
+            ("server restarts", "ems_server_restarts_total"),
+            ("put right", "ems_exporter_corrections_total"),
+            ("duplicates", "ems_exporter_events_duplicate_total"),
+            ("refused", "ems_exporter_events_rejected_total"),
+        ];
+        for (title, metric) in sections {
+            section(&mut out, title, &samples(&page, metric));
+        }
+        for refused in self.ingest.rejections().iter().take(5) {
+            line(&mut out, &format!("  such as: {}", refused.rejection));
+        }
+        if self.unfinished > 0 {
+            line(&mut out, &format!("an unfinished entry at the end of a file: {} bytes", self.unfinished));
+        }
+        if self.server.read(|state| state.server.heard()) == Timestamp::default() {
+            line(&mut out, "no event was found");
+        }
+        Ok(out)
+    }
+}
+
+/// The samples of a metric that are not 0, by their labels other than the server's.
+fn samples<'p>(page: &'p str, metric: &str) -> BTreeMap<&'p str, u64> {
+    let of_metric = |line: &'p str| {
+        let (series, value) = line.rsplit_once(' ')?;
+        let labels = series.strip_prefix(metric)?.strip_prefix('{')?.strip_suffix('}')?;
+        let labels = labels.strip_prefix("server=\"replay\"").unwrap_or(labels);
+        let value = value.parse().ok().filter(|value| *value > 0)?;
+        Some((labels.trim_start_matches(','), value))
+    };
+    page.lines().filter_map(of_metric).collect()
+}
+
+fn section(out: &mut String, title: &str, samples: &BTreeMap<&str, u64>) {
+    let sum: u64 = samples.values().sum();
+    line(out, &format!("{title:<24} {sum:>12}"));
+    for (labels, value) in samples.iter().filter(|(labels, _)| !labels.is_empty()) {
+        line(out, &format!("  {value:>10}  {labels}"));
+    }
+}
+
+fn line(out: &mut String, text: &str) {
+    out.push_str(text);
+    out.push('\n');
+}
+
+/// Prints what was in the files.
+pub fn run(flags: &crate::cli::Replay) -> anyhow::Result<()> {
+    super::start_logging(crate::cli::LogLevel::Warn, crate::cli::LogFormat::Text);
+    for file in &flags.files {
+        std::fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+    }
+    let mut shown = 0;
+    let terminal = std::io::stderr().is_terminal();
+    let replayed = replay(&flags.files, flags.format, &mut |done, all| {
+        let percent = (done * 100).checked_div(all).unwrap_or(100);
+        if terminal && percent != shown {
+            shown = percent;
+            eprint!("\r{percent:3} % of {} MB", all >> 20);
+        }
+    })?;
+    if terminal {
+        eprint!("\r                      \r");
+    }
+    super::say(&if flags.metrics { replayed.page()? } else { replayed.summary()? });
+    Ok(())
+}

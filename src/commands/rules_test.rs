@@ -1,0 +1,251 @@
+//! What rules would do with the events of a file. Nothing is sent.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use crate::config::Config;
+use crate::model::event;
+use crate::model::output::{Format, Stall, StallTransition, Track};
+use crate::model::state::{DerivedEvent, State};
+use crate::rules::{
+    Action, Call, Condition, HAPPENINGS, MatchFailure, Rule, Rules, Skipped, Trigger, secrets,
+};
+use ems_protocol::Timestamp;
+use ems_protocol::message::{self, Message, Rejection};
+use ems_protocol::runtime_api::parameter::{Parameter, Value};
+
+/// Why nothing can be rehearsed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("cannot read {0}: {1}")]
+    File(String, std::io::Error),
+    /// It holds something that is no event.
+    #[error("the event {0} is refused: {1}")]
+    Event(usize, Rejection),
+    /// It holds nothing.
+    #[error("there is no event in it")]
+    Empty,
+}
+
+/// Applies the events of a file in their order to a state that knows nothing, and tells what each
+/// rule makes of each. `server` is whose events they are; events that do not say when they happened
+/// happen at `now`.
+pub fn rehearse(config: &Config, file: &Path, server: &str, now: Timestamp) -> Result<String, Error> {
+    let body = std::fs::read(file).map_err(|error| Error::File(file.display().to_string(), error))?;
+    rehearse_body(config, &body, server, now)
+}
+
+/// As [`rehearse`], with the content of the file.
+pub fn rehearse_body(config: &Config, body: &[u8], server: &str, now: Timestamp) -> Result<String, Error> {
+    // No tick has found the output to stall that a given derived is about.
+    let given: Vec<Rule> = config.rules.iter().cloned().map(believe).collect();
+    let mut rehearsal = Rehearsal {
+        config,
+        rules: &Rules::new(&config.rules),
+        given: &Rules::new(&given),
+        state: State::new(&config.settings),
+        server,
+        now,
+        told: String::new(),
+        count: 0,
+    };
+    let mut failed = None;
+    decode(body, |message| {
+        rehearsal.count += 1;
+        if let Err(rejection) = message.and_then(|message| rehearsal.take(&message)) {
+            failed.get_or_insert(Error::Event(rehearsal.count, rejection));
+        }
+    });
+    match failed {
+        Some(error) => Err(error),
+        None if rehearsal.count == 0 => Err(Error::Empty),
+        None => Ok(rehearsal.told),
+    }
+}
+
+/// A rule that takes it as given that an output stalls.
+fn believe(rule: Rule) -> Rule {
+    Rule { when: rule.when.filter(|condition| *condition != Condition::StillStalled), ..rule }
+}
+
+/// Decodes what is posted, or else what text and W3C files hold.
+fn decode<'a>(body: &'a [u8], mut each: impl FnMut(Result<Message<'a>, Rejection>)) {
+    let text = body.trim_ascii_start();
+    let posted = message::Format::of(body);
+    if text.is_empty() {
+        return;
+    }
+    if posted != message::Format::Unknown {
+        message::decode(body, posted, each);
+    } else if text.starts_with(b"#") {
+        decode_rows(text, each);
+    } else {
+        // Entries end with empty lines.
+        let mut rest = text;
+        while !rest.is_empty() {
+            let end = memchr::memmem::find(rest, b"\n\n").unwrap_or(rest.len());
+            message::decode(&rest[..end], message::Format::Text, &mut each);
+            rest = rest[end..].trim_ascii_start();
+        }
+    }
+}
+
+fn decode_rows<'a>(text: &'a [u8], mut each: impl FnMut(Result<Message<'a>, Rejection>)) {
+    let mut header = None;
+    for line in text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
+        if let Some(names) = line.strip_prefix(b"#Fields:") {
+            header = Some(names.trim_ascii());
+        } else if !line.starts_with(b"#") {
+            let missing = Rejection::NotAnEvent("a row has no #Fields line before it");
+            each(header.map_or(Err(missing), |header| message::decode_row(header, line)));
+        }
+    }
+}
+
+struct Rehearsal<'c> {
+    config: &'c Config,
+    rules: &'c Rules,
+    /// What is asked of derived events that are given.
+    given: &'c Rules,
+    state: State,
+    server: &'c str,
+    now: Timestamp,
+    told: String,
+    count: usize,
+}
+
+impl Rehearsal<'_> {
+    fn take(&mut self, message: &Message<'_>) -> Result<(), Rejection> {
+        let now = message.at.unwrap_or(self.now);
+        if HAPPENINGS.contains(&&*message.name) {
+            let derived = derived(message, &self.state)?;
+            self.say(&format!("{}: {} happens\n", self.count, derived.name()));
+            let trigger = Trigger::of_derived_event(self.server, &derived, &self.state, now);
+            self.explain(self.given, &trigger);
+            return Ok(());
+        }
+        let event = event::interpret(message)?;
+        let input = Trigger::input(&event, &self.state);
+        let change = self.state.apply(&event, now).change;
+        self.say(&format!("{}: {} ({})\n", self.count, message.name, change.label()));
+        let trigger = Trigger::of_event(self.server, message, &event, change, input, &self.state, now);
+        match trigger {
+            Some(trigger) => self.explain(self.rules, &trigger),
+            None => self.say("   triggers nothing: it brings nothing new\n"),
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, text: &str) {
+        self.told.push_str(text);
+    }
+
+    fn explain(&mut self, rules: &Rules, trigger: &Trigger) {
+        for (rule, verdict) in rules.explain(trigger, &self.state) {
+            let told = match verdict {
+                Err(miss) => missed(&rule.name, miss),
+                Ok(call) => self.matched(&call),
+            };
+            self.say(&told);
+        }
+    }
+
+    fn matched(&self, call: &Call) -> String {
+        let rule = &call.rule;
+        let mut told = format!("   {}: matches\n", rule.name);
+        let mut line = |text: &str| told.extend(["      ", text, "\n"]);
+        let configured = self.config.rules.iter().find(|known| known.name == rule.name);
+        if rule.when.is_none()
+            && let Some(condition) = configured.and_then(|known| known.when)
+        {
+            line(&format!("when {}: taken as given", condition.name()));
+        }
+        if let Some(condition) = rule.when {
+            let holds = condition.holds(&call.subject, &self.state);
+            line(&format!("when {}: {}", condition.name(), if holds { "holds" } else { "does not hold" }));
+        }
+        match &call.action {
+            Ok(Action::Command(command, parameters)) => {
+                line(&format!("call {}{}", command.name, shown(parameters)));
+            }
+            Ok(Action::Post(address, body)) => line(&format!("post {address} {body}")),
+            Err(Skipped::Condition(_)) => line("nothing is sent"),
+            Err(Skipped::Refused(why)) => line(&format!("refused: {why}")),
+        }
+        for (name, duration) in [("delay", rule.delay), ("cooldown", rule.cooldown)] {
+            if duration > Duration::ZERO {
+                line(&format!("{name} {}", humantime::format_duration(duration)));
+            }
+        }
+        if rule.dry_run || self.config.actions.dry_run {
+            line("dry run: nothing is sent");
+        }
+        told
+    }
+}
+
+fn missed(rule: &str, miss: MatchFailure) -> String {
+    format!("   {rule}: does not match: {miss}\n")
+}
+
+/// Parameters without what may be secret.
+fn shown(parameters: &[Parameter]) -> String {
+    let mut line = String::new();
+    for (name, value) in parameters {
+        let text = match value {
+            Value::Text(text) => json!(text),
+            Value::List(texts) => json!(texts),
+        };
+        let plain = match value {
+            Value::Text(text) => text.clone(),
+            Value::List(texts) => texts.join(" "),
+        };
+        let text = if secrets::may_be(name, &plain) { Json::from(secrets::MASK) } else { text };
+        // Writing to a text does not fail.
+        if write!(line, " {name}={text}").is_err() {
+            break;
+        }
+    }
+    line
+}
+
+/// A derived as it is given for a rehearsal: its name, and what it is about as the payload.
+fn derived(message: &Message<'_>, state: &State) -> Result<DerivedEvent, Rejection> {
+    let payload = message.payload();
+    let text = |name| Ok(payload.text(name)?.unwrap_or_default());
+    let stream = payload.text("stream")?.ok_or(Rejection::MissingField("stream"))?;
+    let turn = match &*message.name {
+        "chunkStalled" => StallTransition::Stalled,
+        "outputNeverStarted" => StallTransition::NeverStarted,
+        "chunkRecovered" => StallTransition::Recovered,
+        _ => return Ok(DerivedEvent::StreamMissing(stream.as_ref().into())),
+    };
+    let (format, track): (_, std::borrow::Cow<'_, str>) = (text("format")?, text("track")?);
+    let wanted = "hls, hds, dash, mss or record";
+    let format = Format::ALL.into_iter().find(|known| known.label() == format);
+    let format = format.ok_or(Rejection::BadField { field: "format", wanted })?;
+    let track = [Track::Whole, Track::Audio, Track::Video].into_iter().find(|known| known.label() == track);
+    let track = track.ok_or(Rejection::BadField { field: "track", wanted: "audio, video or empty" })?;
+    let (group, writer) = (text("group")?, state.outputs.writer(format, &text("group")?, &stream));
+    Ok(DerivedEvent::Output(Stall {
+        turn,
+        format,
+        group: group.as_ref().into(),
+        stream: stream.as_ref().into(),
+        track,
+        writer,
+    }))
+}
+
+/// Prints what the rules would do.
+pub fn run(flags: &crate::cli::RulesTest) -> anyhow::Result<()> {
+    let config = Config::load(Some(&flags.config_file), &crate::config::Overrides::default())?;
+    let first = config.servers.first().map_or(crate::pipeline::DEFAULT_SERVER, |server| &server.name);
+    let server = flags.server.as_deref().unwrap_or(first);
+    super::say(&rehearse(&config, &flags.event, server, Timestamp::now())?);
+    Ok(())
+}

@@ -1,0 +1,257 @@
+//! The log transport: follows the event files of one server and sends their entries down the road.
+
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use crate::exposition::{Kind, Metric};
+use crate::pipeline::tally::Transport;
+use crate::pipeline::{Pipeline, Server};
+use ems_protocol::Timestamp;
+use ems_protocol::message::{self, Format, Message, Rejection};
+use ems_tail::{self, Entry, Follower, Frame, Options, Reason, Rotation, Status, Wake, Watch};
+
+/// The event files of one server, and how far they have been read.
+#[derive(Debug)]
+pub struct FileInput {
+    /// Whose files they are.
+    pub server: Arc<Server>,
+    /// What the follower last told.
+    status: Mutex<Reading>,
+}
+
+/// How far a follower is.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    status: Status,
+    /// Whether all that was there at the start has been read.
+    caught_up: bool,
+}
+
+/// What is told of the event files of one server.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct View {
+    files: u64,
+    bytes_behind: u64,
+    caught_up: bool,
+    last_read_timestamp_seconds: Option<f64>,
+}
+
+impl Reading {
+    /// As it is told.
+    pub fn view(&self) -> View {
+        View {
+            files: self.status.files,
+            bytes_behind: self.status.bytes_behind,
+            caught_up: self.caught_up,
+            last_read_timestamp_seconds: self.status.last_read.map(|last| Timestamp::from(last).seconds()),
+        }
+    }
+}
+
+/// A follower on a thread of its own.
+#[derive(Debug)]
+pub struct Following {
+    wakes: Sender<Wake>,
+    thread: JoinHandle<()>,
+}
+
+impl Following {
+    /// Stops the follower; its checkpoint is written when this returns.
+    pub fn stop(self) {
+        // A thread that is gone has nothing to be told.
+        if self.wakes.send(Wake::Stop).is_ok() && self.thread.join().is_err() {
+            tracing::error!("the follower of event files has failed");
+        }
+    }
+}
+
+impl FileInput {
+    /// Files of which nothing has been read.
+    pub fn new(server: Arc<Server>) -> Arc<Self> {
+        Arc::new(Self { server, status: Mutex::default() })
+    }
+
+    /// How far the files have been read.
+    pub fn reading(&self) -> Reading {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why the exporter is not ready yet, if that is because of these files.
+    pub fn unready(&self) -> Option<String> {
+        let reading = self.reading();
+        (!reading.caught_up).then(|| {
+            let behind = reading.status.bytes_behind;
+            format!("the event files of {} are being caught up with: {behind} bytes to go", self.server.name)
+        })
+    }
+
+    /// Follows the files on a thread of its own until stopped.
+    pub fn follow(
+        self: Arc<Self>,
+        options: Options,
+        ingest: Arc<Pipeline>,
+    ) -> Result<Following, ems_tail::Fault> {
+        let mut follower = Follower::new(options)?;
+        let (wakes, woken) = channel();
+        let watch = Watch::new(wakes.clone())
+            .inspect_err(|error| tracing::warn!("directories cannot be watched, so they are polled: {error}"))
+            .ok();
+        let zone = TimeZone::system();
+        let thread = std::thread::spawn(move || {
+            let mut sink = |frame: Frame<'_>| match frame {
+                Frame::Entry(entry) => accept(&ingest, &self.server, &entry, &zone, Timestamp::now()),
+                Frame::Refused(refused) => {
+                    let rejection = Rejection::Size(refused.limit);
+                    ingest.refuse(Transport::File, Some(&self.server.name), &rejection, Timestamp::now());
+                }
+            };
+            let mut report = |status: &Status, more: bool| {
+                let mut reading = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+                reading.status = status.clone();
+                reading.caught_up |= !more;
+            };
+            ems_tail::run(&mut follower, &woken, watch, &mut sink, &mut report);
+        });
+        Ok(Following { wakes, thread })
+    }
+}
+
+/// Sends one entry down the road. `otherwise` is when it happened if it does not say.
+pub fn accept(ingest: &Pipeline, server: &Server, entry: &Entry<'_>, zone: &TimeZone, otherwise: Timestamp) {
+    let format = format_of(entry.format);
+    if !format.is_numbered() {
+        server.owned_by_files();
+    }
+    let each = |message: Result<Message<'_>, Rejection>| {
+        let happened = |message: &Message<'_>| match message.at {
+            Some(at) if message.local => in_zone(at, zone),
+            Some(at) => at,
+            None => otherwise,
+        };
+        let at = message.as_ref().map_or(otherwise, happened);
+        ingest.take(Transport::File, server, format, message, at)
+    };
+    match entry.header {
+        Some(header) => {
+            each(message::decode_row(header, entry.bytes));
+        }
+        None if format == Format::W3c => {
+            each(Err(Rejection::NotAnEvent("a row has no #Fields line before it")));
+        }
+        None => message::decode(entry.bytes, format, |message| {
+            each(message);
+        }),
+    }
+}
+
+/// What a local time that was taken as UTC is in `zone`: the server writes no zone.
+fn in_zone(taken: Timestamp, zone: &TimeZone) -> Timestamp {
+    let civil = i64::try_from(taken.millis())
+        .ok()
+        .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
+        .map(|timestamp| TimeZone::UTC.to_datetime(timestamp));
+    let zoned = civil.and_then(|civil| zone.to_ambiguous_zoned(civil).compatible().ok());
+    zoned.map_or(taken, |zoned| {
+        Timestamp::from_millis(u64::try_from(zoned.timestamp().as_millisecond()).unwrap_or_default())
+    })
+}
+
+/// The format of an entry as the decoders know it.
+pub const fn format_of(format: ems_tail::Format) -> Format {
+    match format {
+        ems_tail::Format::Json => Format::Json,
+        ems_tail::Format::Xml => Format::Xml,
+        ems_tail::Format::Text => Format::Text,
+        ems_tail::Format::W3c => Format::W3c,
+    }
+}
+
+/// What is shown of event files.
+pub const METRICS: &[Metric<Reading>] = &[
+    Metric {
+        name: "ems_exporter_tail_files",
+        kind: Kind::Gauge,
+        help: "Event files that are followed.",
+        labels: &[],
+        query: "ems_exporter_tail_files",
+        samples: |reading, samples| samples.add(&[], reading.status.files),
+    },
+    Metric {
+        name: "ems_exporter_tail_bytes_behind",
+        kind: Kind::Gauge,
+        help: "Bytes of event files that are written and not read yet, as of the last look.",
+        labels: &[],
+        query: "max by (server) (ems_exporter_tail_bytes_behind)",
+        samples: |reading, samples| samples.add(&[], reading.status.bytes_behind),
+    },
+    Metric {
+        name: "ems_exporter_tail_bytes_read_total",
+        kind: Kind::Counter,
+        help: "Bytes of event files read.",
+        labels: &[],
+        query: "rate(ems_exporter_tail_bytes_read_total[5m])",
+        samples: |reading, samples| samples.add(&[], reading.status.bytes_read),
+    },
+    Metric {
+        name: "ems_exporter_tail_entries_read_total",
+        kind: Kind::Counter,
+        help: "Entries of event files read.",
+        labels: &[],
+        query: "rate(ems_exporter_tail_entries_read_total[5m])",
+        samples: |reading, samples| samples.add(&[], reading.status.entries_read),
+    },
+    Metric {
+        name: "ems_exporter_tail_last_read_timestamp_seconds",
+        kind: Kind::Gauge,
+        help: "When something was last read from an event file; absent before the first time.",
+        labels: &[],
+        query: "time() - ems_exporter_tail_last_read_timestamp_seconds",
+        samples: |reading, samples| {
+            if let Some(last) = reading.status.last_read {
+                samples.add(&[], Timestamp::from(last));
+            }
+        },
+    },
+    Metric {
+        name: "ems_exporter_tail_rotations_total",
+        kind: Kind::Counter,
+        help: "Times that one event file took the place of another, by how.",
+        labels: &["kind"],
+        query: "increase(ems_exporter_tail_rotations_total[1d])",
+        samples: |reading, samples| {
+            for kind in Rotation::ALL {
+                samples.add(&[("kind", kind.name())], reading.status.rotation(kind));
+            }
+        },
+    },
+    Metric {
+        name: "ems_exporter_tail_errors_total",
+        kind: Kind::Counter,
+        help: "Troubles with event files, each counted when it began, by reason.",
+        labels: &["reason"],
+        query: "increase(ems_exporter_tail_errors_total[1h]) > 0",
+        samples: |reading, samples| {
+            for reason in Reason::ALL {
+                samples.add(&[("reason", reason.name())], reading.status.error(reason));
+            }
+        },
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn local_time_is_read_in_the_zone_of_this_host() {
+        let zone = TimeZone::get("America/New_York");
+        let taken = Timestamp::parse("2026-11-22T11:14:56").unwrap_or_default();
+        let meant = Timestamp::parse("2026-11-22T16:14:56").unwrap_or_default();
+        assert_eq!(zone.map(|zone| in_zone(taken, &zone)).ok(), Some(meant));
+        assert_eq!(in_zone(taken, &TimeZone::UTC), taken);
+    }
+}

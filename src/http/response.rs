@@ -1,0 +1,8 @@
+//! The one form of answers that are a sentence.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+pub(super) fn text_response(status: StatusCode, text: &str) -> Response {
+    (status, format!("{text}\n")).into_response()
+}

@@ -1,0 +1,80 @@
+//! Which endpoint answers which path.
+//!
+//! | path | method | module |
+//! | --- | --- | --- |
+//! | `/events`, `/events/NAME`, `/` | POST | `events`, called by the gate before routing |
+//! | `/` | GET | `page` |
+//! | `/metrics` (`--web.telemetry-path`) | GET | [`telemetry`](super::telemetry) |
+//! | `/api/v1/{servers,streams,outputs,timers,sessions,events,rejections,actions}`, `/api/v1/openapi.yml` | GET | `api` |
+//! | `/api/v1/feed` | GET | `feed` |
+//! | `/-/healthy`, `/-/ready` | GET | this one |
+//! | `/-/reload` | POST | this one |
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+
+use super::response::text_response;
+use super::state::App;
+use super::{api, events, feed, page, telemetry};
+
+/// All routes but those of events, which the gate answers before routing: see `events.rs`.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/", get(page::page))
+        .route("/events", any(only_post))
+        .route("/events/{server}", any(only_post))
+        .route(&app.telemetry_path.clone(), get(telemetry::scrape))
+        .route("/-/healthy", get(|| async { "ok\n" }))
+        .route("/-/ready", get(ready))
+        .merge(api::routes())
+        .route("/api/v1/feed", get(feed::feed))
+        .route("/-/reload", post(reload))
+        .fallback(unknown)
+        .with_state(app)
+}
+
+/// Whether the exporter can do its work, and why not where it cannot.
+async fn ready(State(app): State<Arc<App>>) -> Response {
+    let reasons = app.unready();
+    let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = serde_json::json!({ "ready": reasons.is_empty(), "reasons": reasons }).to_string();
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// Reads configuration files again, for those who may ask for it.
+async fn reload(State(app): State<Arc<App>>) -> Response {
+    if !app.lifecycle {
+        return text_response(
+            StatusCode::FORBIDDEN,
+            "reloading over HTTP is off: --web.enable-lifecycle turns it on",
+        );
+    }
+    match app.reloader.reload().await {
+        Ok(done) => text_response(StatusCode::OK, &done),
+        Err(wrong) => text_response(StatusCode::INTERNAL_SERVER_ERROR, &wrong),
+    }
+}
+
+async fn only_post() -> Response {
+    let mut response = text_response(StatusCode::METHOD_NOT_ALLOWED, "events are sent by POST");
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    response
+}
+
+/// Says where things are. The path is repeated only where it cannot hold a secret: a sink may have been given a URL that
+/// is wrong in another place.
+async fn unknown(State(app): State<Arc<App>>, method: Method, uri: Uri) -> Response {
+    let hint = if method == Method::POST {
+        events::PLACES.to_owned()
+    } else {
+        format!("the metrics are at {}", app.telemetry_path)
+    };
+    let safe = method != Method::POST && !uri.path().starts_with("/events");
+    let place = if safe { uri.path() } else { "this path" };
+    text_response(StatusCode::NOT_FOUND, &format!("there is nothing at {place}: {hint}"))
+}

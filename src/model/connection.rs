@@ -1,0 +1,294 @@
+//! Connections to the server: protocols registered to its application, carriers, and WebRTC.
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
+
+use super::lifecycle::Closed;
+use super::{Change, Key};
+use crate::exposition::{Kind, Metric};
+use ems_protocol::message::{Message, Rejection};
+
+/// The events of this family.
+pub const EVENTS: &[(&str, Name)] = &[
+    ("protocolRegisteredToApp", Name::Opened(Layer::Protocol)),
+    ("protocolUnregisteredFromApp", Name::Closed(Layer::Protocol)),
+    ("carrierCreated", Name::Opened(Layer::Carrier)),
+    ("carrierClosed", Name::Closed(Layer::Carrier)),
+    ("webRtcServiceConnected", Name::WebRtc),
+    ("webRtcCommandReceived", Name::WebRtc),
+    ("playerJoinedRoom", Name::WebRtc),
+    ("webRtcServiceStarted", Name::WebRtc),
+    ("webRtcServiceStopped", Name::WebRtc),
+    ("webRTCStarted", Name::WebRtc),
+    ("webRTCStopped", Name::WebRtc),
+    ("webRTCPeerConnectionCreated", Name::WebRtc),
+    ("webRTCPeerConnectionClosed", Name::WebRtc),
+    ("webRTCPeerStreamStarted", Name::WebRtc),
+    ("webRTCPeerStreamClosed", Name::WebRtc),
+    ("webRtcPeerConnected", Name::WebRtc),
+    ("webRtcPeerDisconnected", Name::WebRtc),
+    ("webRtcPeerError", Name::WebRtc),
+    ("WSStreamStarted", Name::WebRtc),
+    ("WSStreamClosed", Name::WebRtc),
+];
+
+/// The tags of protocols, then the types of carriers; any other is shown as `other`.
+const PROTOCOLS: [&str; 56] = [
+    "API",
+    "BVAR",
+    "DRM",
+    "H4C",
+    "HTTA",
+    "IASCCLI",
+    "ICET",
+    "ICEU",
+    "IDTLS",
+    "IH4F",
+    "IH4R",
+    "IHTMR",
+    "IHTT",
+    "IHTT2",
+    "IJSONCLI",
+    "ILFL",
+    "INVMSKMA",
+    "IR",
+    "IRPC",
+    "IRS",
+    "IRTP",
+    "ISSL",
+    "ITS",
+    "IWS",
+    "IWSFMP4",
+    "JSONMETA",
+    "JVAR",
+    "MSSHTLI",
+    "NMEA",
+    "ODTLS",
+    "OH4R",
+    "OHTT",
+    "OHTT2",
+    "OLFL",
+    "OR",
+    "ORPC",
+    "ORTP",
+    "OSSL",
+    "OUTVMF",
+    "OWS",
+    "PT",
+    "RAW",
+    "RE",
+    "RNATT",
+    "RS",
+    "RTCP",
+    "RTSP",
+    "SCTP",
+    "SDP",
+    "UDS",
+    "WRTCCNX",
+    "WRTCSIG",
+    "WSMETA",
+    "XVAR",
+    "IOHT_TCP_CARRIER",
+    "IOHT_UDP_CARRIER",
+];
+/// Most connections that are tracked at once; further ones are only counted.
+const LIMIT: usize = 100_000;
+
+/// What an event of this family tells.
+#[derive(Debug, Clone, Copy)]
+pub enum Name {
+    /// A connection was established.
+    Opened(Layer),
+    /// A connection is gone.
+    Closed(Layer),
+    /// Something of WebRTC or WebSocket: its payloads are not documented, so it is only counted.
+    WebRtc,
+}
+
+/// The two layers count their ids apart, and each protocol runs on a carrier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Layer {
+    /// What is spoken.
+    Protocol,
+    /// The socket it is spoken on; such events reach files only.
+    Carrier,
+}
+
+/// An event of this family.
+#[derive(Debug, Clone, Copy)]
+pub enum Event {
+    /// See [`Name::Opened`].
+    Opened(Layer, Key, &'static str),
+    /// See [`Name::Closed`].
+    Closed(Layer, Key, &'static str),
+    /// An event without an id, from EMS 1.6, or one of WebRTC.
+    Counted,
+}
+
+impl Event {
+    /// Whether the event can make a row appear.
+    pub const fn opens(&self) -> bool {
+        matches!(self, Self::Opened(..))
+    }
+}
+
+/// Reads an event of this family.
+pub fn interpret(name: Name, message: &Message<'_>) -> Result<Event, Rejection> {
+    let read = |layer| -> Result<Option<(Layer, Key, &'static str)>, Rejection> {
+        let payload = message.payload();
+        if !payload.has("id") {
+            return Ok(None);
+        }
+        let tag = match layer {
+            Layer::Protocol => payload.text("protocolType")?,
+            Layer::Carrier => payload.text("type")?,
+        };
+        let tag = tag.unwrap_or_default();
+        let protocol = PROTOCOLS.iter().find(|known| **known == tag).copied().unwrap_or("other");
+        Ok(Some((layer, Key::of(message, "id")?, protocol)))
+    };
+    Ok(match name {
+        Name::Opened(layer) => {
+            read(layer)?.map_or(Event::Counted, |(layer, key, tag)| Event::Opened(layer, key, tag))
+        }
+        Name::Closed(layer) => {
+            read(layer)?.map_or(Event::Counted, |(layer, key, tag)| Event::Closed(layer, key, tag))
+        }
+        Name::WebRtc => Event::Counted,
+    })
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Count {
+    open: usize,
+    opened: u64,
+    closed: u64,
+}
+
+/// The connections of one server.
+#[derive(Debug, Default)]
+pub struct Table {
+    rows: HashMap<(Layer, Key), &'static str>,
+    closed: [Closed; 2],
+    /// Every protocol that was seen, so that a gauge falls to 0 and does not vanish.
+    counts: BTreeMap<&'static str, Count>,
+    folded: u64,
+}
+
+impl Table {
+    /// How many connections are open.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether no connection is open.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// How many connections were only counted.
+    pub const fn folded(&self) -> u64 {
+        self.folded
+    }
+
+    /// Applies an event.
+    pub fn apply(&mut self, event: &Event) -> Change {
+        match event {
+            Event::Opened(layer, key, protocol) => self.open(*layer, *key, protocol),
+            Event::Closed(layer, key, protocol) => self.close(*layer, *key, protocol),
+            Event::Counted => Change::Counted,
+        }
+    }
+
+    fn open(&mut self, layer: Layer, key: Key, protocol: &'static str) -> Change {
+        if self.closed[layer as usize].holds(key, 0) {
+            return Change::CreatedLate;
+        }
+        if self.rows.contains_key(&(layer, key)) {
+            return Change::Repeated;
+        }
+        let count = self.counts.entry(protocol).or_default();
+        count.opened += 1;
+        if self.rows.len() >= LIMIT {
+            self.folded += 1;
+            return Change::Counted;
+        }
+        count.open += 1;
+        self.rows.insert((layer, key), protocol);
+        Change::Opened
+    }
+
+    fn close(&mut self, layer: Layer, key: Key, protocol: &'static str) -> Change {
+        if self.closed[layer as usize].holds(key, 0) {
+            return Change::Repeated;
+        }
+        self.closed[layer as usize].remember(key, 0);
+        let Some(protocol) = self.rows.remove(&(layer, key)) else {
+            let count = self.counts.entry(protocol).or_default();
+            count.opened += 1;
+            count.closed += 1;
+            return Change::ClosedUnseen;
+        };
+        let count = self.counts.entry(protocol).or_default();
+        count.open -= 1;
+        count.closed += 1;
+        Change::Closed
+    }
+
+    /// Closes everything: connections do not outlive the server process.
+    pub fn empty(&mut self) {
+        for ((layer, key), _) in self.rows.drain() {
+            self.closed[layer as usize].remember(key, 0);
+        }
+        for count in self.counts.values_mut() {
+            count.closed += count.open as u64;
+            count.open = 0;
+        }
+    }
+
+    /// A new server process counts its connections anew.
+    pub fn begin(&mut self) {
+        self.closed = Default::default();
+    }
+}
+
+/// What is shown of connections.
+pub const METRICS: &[Metric<Table>] = &[
+    Metric {
+        name: "ems_connections",
+        kind: Kind::Gauge,
+        help: "Open connections by the server's tag of the protocol, from protocolRegisteredToApp and protocolUnregisteredFromApp; carriers, from carrierCreated and carrierClosed, under their own tags.",
+        labels: &["protocol"],
+        query: "sum by (server, protocol) (ems_connections) > 0",
+        samples: |table, samples| {
+            for (protocol, count) in &table.counts {
+                samples.add(&[("protocol", protocol)], count.open);
+            }
+        },
+    },
+    Metric {
+        name: "ems_connections_opened_total",
+        kind: Kind::Counter,
+        help: "Connections opened, from protocolRegisteredToApp and carrierCreated; each counts once, by whichever of its events came first.",
+        labels: &["protocol"],
+        query: "sum by (server, protocol) (rate(ems_connections_opened_total[5m]))",
+        samples: |table, samples| {
+            for (protocol, count) in &table.counts {
+                samples.add(&[("protocol", protocol)], count.opened);
+            }
+        },
+    },
+    Metric {
+        name: "ems_connections_closed_total",
+        kind: Kind::Counter,
+        help: "Connections closed, from protocolUnregisteredFromApp and carrierClosed, or ended with the server process.",
+        labels: &["protocol"],
+        query: "sum by (server, protocol) (rate(ems_connections_closed_total[5m]))",
+        samples: |table, samples| {
+            for (protocol, count) in &table.counts {
+                samples.add(&[("protocol", protocol)], count.closed);
+            }
+        },
+    },
+];

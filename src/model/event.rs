@@ -1,0 +1,185 @@
+//! [`Message`] to [`Event`], and the list of all kinds of events.
+
+use std::sync::LazyLock;
+
+use hashbrown::HashMap;
+
+use crate::model::server::Sender;
+use crate::model::{api_call, connection, output, process, server, session, stream, timer};
+use ems_protocol::message::{Message, Rejection};
+
+/// A name of the server's documents, with what its family makes of it.
+#[derive(Clone, Copy)]
+enum Name {
+    Stream(stream::Name),
+    Output(output::Name),
+    Timer(timer::Name),
+    Session(session::Name),
+    Connection(connection::Name),
+    Api(api_call::Name),
+    Process(process::Name),
+    Server(server::Name),
+}
+
+/// The list of kinds, in the order of the metrics, and the way from a name to its place in it.
+struct List {
+    names: Vec<(&'static str, Name)>,
+    places: HashMap<&'static str, usize>,
+}
+
+static LIST: LazyLock<List> = LazyLock::new(|| {
+    let names: Vec<(&'static str, Name)> = stream::EVENTS
+        .iter()
+        .map(|(name, what)| (*name, Name::Stream(*what)))
+        .chain(output::EVENTS.iter().map(|(name, what)| (*name, Name::Output(*what))))
+        .chain(timer::EVENTS.iter().map(|(name, what)| (*name, Name::Timer(*what))))
+        .chain(session::EVENTS.iter().map(|(name, what)| (*name, Name::Session(*what))))
+        .chain(connection::EVENTS.iter().map(|(name, what)| (*name, Name::Connection(*what))))
+        .chain(api_call::EVENTS.iter().map(|(name, what)| (*name, Name::Api(*what))))
+        .chain(process::EVENTS.iter().map(|(name, what)| (*name, Name::Process(*what))))
+        .chain(server::EVENTS.iter().map(|(name, what)| (*name, Name::Server(*what))))
+        .collect();
+    let mut places: HashMap<&str, usize> =
+        names.iter().enumerate().map(|(place, (name, _))| (*name, place)).collect();
+    for (alias, name) in stream::ALIASES.iter().chain(session::ALIASES).chain(server::ALIASES) {
+        if let Some(place) = places.get(name).copied() {
+            places.insert(alias, place);
+        }
+    }
+    List { names, places }
+});
+
+/// The kind of an event: one of the known names, or `other`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind(usize);
+
+impl Kind {
+    /// The kind of events with this name, in any of its spellings.
+    pub fn of(name: &str) -> Self {
+        Self(LIST.places.get(name).copied().unwrap_or(LIST.names.len()))
+    }
+
+    /// Every kind, `other` last.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..=LIST.names.len()).map(Self)
+    }
+
+    /// Where the kind stands in the list.
+    pub const fn place(self) -> usize {
+        self.0
+    }
+
+    /// The value of the label `event`.
+    pub fn label(self) -> &'static str {
+        LIST.names.get(self.0).map_or("other", |(name, _)| name)
+    }
+}
+
+/// An event, understood.
+#[derive(Debug)]
+pub struct Event<'a> {
+    /// Which of the known kinds it is.
+    pub kind: Kind,
+    /// Who sent it.
+    pub sender: Sender,
+    /// What it says.
+    pub facts: Facts<'a>,
+}
+
+/// What an event says, by family.
+#[derive(Debug)]
+pub enum Facts<'a> {
+    /// A stream; and the output that it writes, if it does.
+    Stream(stream::Event<'a>, Option<output::Event<'a>>),
+    /// A chunk or a playlist.
+    Output(output::Event<'a>),
+    /// A timer.
+    Timer(timer::Event),
+    /// A viewer over HTTP, or a download.
+    Session(session::Event),
+    /// A connection.
+    Connection(connection::Event),
+    /// An API call.
+    Api(api_call::Event),
+    /// A launched program.
+    Process(process::Event),
+    /// The server.
+    Server(server::Event<'a>),
+    /// A name that no document knows: counted, never refused.
+    Other,
+}
+
+impl Facts<'_> {
+    /// Whether the event can make a row appear in a table.
+    pub fn opens(&self) -> bool {
+        match self {
+            Self::Stream(event, _) => event.opens(),
+            Self::Output(event) => event.opens(),
+            Self::Timer(event) => event.opens(),
+            Self::Session(event) => event.opens(),
+            Self::Connection(event) => event.opens(),
+            Self::Process(event) => event.opens(),
+            Self::Api(_) | Self::Server(_) | Self::Other => false,
+        }
+    }
+}
+
+/// Understands a message.
+pub fn interpret<'a>(message: &Message<'a>) -> Result<Event<'a>, Rejection> {
+    let kind = Kind::of(&message.name);
+    let facts = match LIST.names.get(kind.place()) {
+        None => Facts::Other,
+        Some((_, Name::Stream(name))) => {
+            Facts::Stream(stream::interpret(*name, message)?, written_by(*name, message)?)
+        }
+        Some((_, Name::Output(name))) => Facts::Output(output::interpret(*name, message)?),
+        Some((_, Name::Timer(name))) => Facts::Timer(timer::interpret(*name, message)?),
+        Some((_, Name::Session(name))) => Facts::Session(session::interpret(*name, message)?),
+        Some((_, Name::Connection(name))) => Facts::Connection(connection::interpret(*name, message)?),
+        Some((_, Name::Api(name))) => Facts::Api(api_call::interpret(*name, message)?),
+        Some((_, Name::Process(name))) => Facts::Process(process::interpret(*name, message)?),
+        Some((_, Name::Server(name))) => Facts::Server(server::interpret(*name, message)?),
+    };
+    Ok(Event { kind, sender: Sender { process: message.process, at: message.at, again: false }, facts })
+}
+
+/// The output side of a stream event: a stream that writes files is a row in two tables.
+fn written_by<'a>(name: stream::Name, message: &Message<'a>) -> Result<Option<output::Event<'a>>, Rejection> {
+    let event: fn(output::Output<'a>) -> output::Event<'a> = match name {
+        stream::Name::Created(stream::Direction::Out) => output::Event::Opened,
+        stream::Name::CodecsUpdated(stream::Direction::Out) => output::Event::CodecsUpdated,
+        stream::Name::Closed(stream::Direction::Out) => output::Event::Closed,
+        stream::Name::Created(_)
+        | stream::Name::CodecsUpdated(_)
+        | stream::Name::Closed(_)
+        | stream::Name::FeedStopped(_)
+        | stream::Name::PullFailed
+        | stream::Name::PlaylistItem
+        | stream::Name::FirstFrameSent => return Ok(None),
+    };
+    Ok(output::of_stream(message)?.map(event))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_known_once() {
+        let mut names: Vec<&str> = LIST.names.iter().map(|(name, _)| *name).collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        assert_eq!(Kind::all().last().map(Kind::label), Some("other"));
+    }
+
+    #[test]
+    fn both_spellings_are_one_kind() {
+        for (alias, name) in stream::ALIASES.iter().chain(session::ALIASES).chain(server::ALIASES) {
+            assert_eq!(Kind::of(alias), Kind::of(name), "{alias}");
+            assert_eq!(Kind::of(alias).label(), *name);
+        }
+        assert_eq!(Kind::of("vmCreated").label(), "other");
+    }
+}

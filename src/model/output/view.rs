@@ -1,0 +1,165 @@
+//! What is told of one track of an output to those who ask for outputs one by one.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use serde::Serialize;
+
+use super::Table;
+use super::row::{Part, Row};
+use ems_protocol::Timestamp;
+
+/// From which share of its stall threshold on the age of a last chunk is late.
+pub const LATE: f64 = 0.6;
+
+/// How an output fares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputHealth {
+    /// Chunks come in time.
+    Ok,
+    /// Its present run has not closed a chunk yet, and is not late.
+    Waiting,
+    /// The last chunk is older than [`LATE`] of the stall threshold.
+    Late,
+    /// The last chunk is older than the stall threshold.
+    Stalled,
+}
+
+impl OutputHealth {
+    /// By the numbers that tell stalls everywhere else.
+    fn of(age: f64, threshold: Option<f64>, started: bool) -> Self {
+        let threshold = threshold.unwrap_or(f64::INFINITY);
+        if age > threshold {
+            Self::Stalled
+        } else if age > LATE * threshold {
+            Self::Late
+        } else if started {
+            Self::Ok
+        } else {
+            Self::Waiting
+        }
+    }
+
+    /// Whether somebody should look at it.
+    pub const fn troubled(self) -> bool {
+        matches!(self, Self::Late | Self::Stalled)
+    }
+}
+
+/// One track of an open output.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct View {
+    /// The place of its output in the table, which no other open output has.
+    #[serde(skip)]
+    pub place: usize,
+    /// What it writes.
+    pub format: &'static str,
+    /// See [`super::Output::group`].
+    pub group: Arc<str>,
+    /// See [`super::Output::stream`].
+    pub stream: Arc<str>,
+    /// Empty for audio and video together.
+    pub track: &'static str,
+    /// When its last chunk was complete; before the first one, when the output was opened.
+    pub last_closed_timestamp_seconds: f64,
+    /// How long its chunks should be.
+    pub target_seconds: Option<f64>,
+    /// From which age of the last chunk it stalls; none while that cannot be known.
+    pub stall_threshold_seconds: Option<f64>,
+    /// Whether its present run has completed a chunk.
+    pub started: bool,
+    chunks_opened_total: u64,
+    chunks_closed_total: u64,
+    /// Times that it has stalled.
+    pub stalls_total: u64,
+}
+
+/// An output with what changes by the passing of time.
+#[derive(Debug, Serialize)]
+pub struct Aged {
+    #[serde(flatten)]
+    view: View,
+    chunk_age_seconds: f64,
+    state: OutputHealth,
+}
+
+/// How many outputs are open, and how they fare by the worst of their tracks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// All that are open.
+    pub outputs: usize,
+    /// Those that stall.
+    pub outputs_stalled: usize,
+    /// Those that are late.
+    pub outputs_late: usize,
+}
+
+impl View {
+    fn of(table: &Table, place: usize, row: &Row, part: &Part) -> Self {
+        Self {
+            place,
+            format: row.identity.format.label(),
+            group: Arc::clone(&row.identity.group),
+            stream: Arc::clone(&row.identity.stream),
+            track: part.track.label(),
+            last_closed_timestamp_seconds: part.last.seconds(),
+            target_seconds: part.target(row.chunk_length),
+            stall_threshold_seconds: part.threshold(row.chunk_length, table.patience),
+            started: part.wrote,
+            chunks_opened_total: part.opened,
+            chunks_closed_total: part.closed,
+            stalls_total: part.stalls,
+        }
+    }
+
+    /// As it is at `now`.
+    pub fn at(self, now: Timestamp) -> Aged {
+        let age = (now.seconds() - self.last_closed_timestamp_seconds).max(0.0);
+        let state = OutputHealth::of(age, self.stall_threshold_seconds, self.started);
+        Aged { view: self, chunk_age_seconds: age, state }
+    }
+}
+
+impl Table {
+    /// Every track that is being written now and can be judged one by one.
+    fn live(&self) -> impl Iterator<Item = (usize, &Row, &Part)> {
+        let open = self.rows.iter().filter(|(_, row)| row.open() && !row.folded());
+        open.flat_map(|(place, row)| row.parts().filter(|part| part.live).map(move |part| (place, row, part)))
+    }
+
+    /// How many tracks there are, of one stream or of all, and `take` of them after the first `skip`.
+    pub fn views(&self, stream: Option<&str>, skip: usize, take: usize) -> (usize, Vec<View>) {
+        let wanted =
+            || self.live().filter(|(_, row, _)| stream.is_none_or(|stream| *row.identity.stream == *stream));
+        let views = wanted().skip(skip).take(take);
+        (wanted().count(), views.map(|(place, row, part)| View::of(self, place, row, part)).collect())
+    }
+
+    /// All counted, and at most `most` of them, those in trouble before all others.
+    pub fn troubled_first(&self, now: Timestamp, most: usize) -> (Counts, Vec<View>) {
+        let (mut counts, mut troubled, mut others) = (Counts::default(), Vec::new(), Vec::new());
+        let mut worst: HashMap<usize, OutputHealth> = HashMap::new();
+        for (place, row, part) in self.live() {
+            let (age, threshold) = (now.since(part.last), part.threshold(row.chunk_length, self.patience));
+            let fare = OutputHealth::of(age.as_secs_f64(), threshold, part.wrote);
+            let known = worst.entry(place).or_insert(fare);
+            *known = (*known).max(fare);
+            let kept = if fare.troubled() { &mut troubled } else { &mut others };
+            if kept.len() < most {
+                kept.push(View::of(self, place, row, part));
+            }
+        }
+        counts.outputs = worst.len();
+        counts.outputs_stalled = worst.values().filter(|fare| **fare == OutputHealth::Stalled).count();
+        counts.outputs_late = worst.values().filter(|fare| **fare == OutputHealth::Late).count();
+        others.truncate(most - troubled.len());
+        troubled.append(&mut others);
+        (counts, troubled)
+    }
+
+    /// How many tracks there are, and how they fare.
+    pub fn counts(&self, now: Timestamp) -> Counts {
+        self.troubled_first(now, 0).0
+    }
+}

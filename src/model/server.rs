@@ -1,0 +1,335 @@
+//! The server itself: which process it is, since when, and when we last heard of it.
+
+mod view;
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::Change;
+use super::discrepancies::Discrepancies;
+use crate::exposition::{Kind, Metric, bounded};
+use ems_protocol::Timestamp;
+use ems_protocol::message::{Map, Message, Rejection};
+
+pub use view::View;
+
+/// The events of this family.
+pub const EVENTS: &[(&str, Name)] = &[
+    ("serverStarted", Name::Started),
+    ("serverStopping", Name::Stopping),
+    ("applicationStart", Name::Application),
+    ("applicationStop", Name::Application),
+];
+
+/// Other spellings of the same events.
+pub const ALIASES: &[(&str, &str)] = &[("serverStopped", "serverStopping")];
+
+/// For how long bodies of the process before may still arrive.
+const LATE_EVENT_GRACE: Duration = Duration::from_secs(60);
+/// How long other events of a new process may arrive before its `serverStarted`.
+const START_EVENT_GRACE: Duration = Duration::from_secs(10);
+/// How long a server that stops may still answer. One that answers later has come back.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(15);
+/// After such a silence, more may have happened than the next event tells.
+const IDLE_AFTER: Duration = Duration::from_secs(60);
+
+/// What an event of this family tells.
+#[derive(Debug, Clone, Copy)]
+pub enum Name {
+    /// The server, or one of its edges, is up.
+    Started,
+    /// The shutdown began. Over HTTP nothing follows.
+    Stopping,
+    /// The application started or stopped; its configuration is never read, it holds secrets.
+    Application,
+}
+
+/// An event of this family.
+#[derive(Debug, Clone)]
+pub enum Event<'a> {
+    /// See [`Name::Started`].
+    Started(Build<'a>),
+    /// See [`Name::Stopping`].
+    Stopping,
+    /// An edge started or stops: the server itself goes on.
+    Edge,
+    /// See [`Name::Application`].
+    Application,
+}
+
+/// What the server says of its build.
+#[derive(Debug, Clone)]
+pub struct Build<'a> {
+    /// `releaseNumber`.
+    pub version: Cow<'a, str>,
+    /// `buildNumber`.
+    pub number: Cow<'a, str>,
+}
+
+impl Build<'_> {
+    fn known(&self) -> (String, String) {
+        let known = |text: &Cow<'_, str>| bounded(Cow::Borrowed(text)).into_owned();
+        (known(&self.version), known(&self.number))
+    }
+}
+
+/// Reads an event of this family.
+pub fn interpret<'a>(name: Name, message: &Message<'a>) -> Result<Event<'a>, Rejection> {
+    let payload = message.payload();
+    let edge = payload.u64("PID")?.zip(message.process).is_some_and(|(pid, origin)| pid != origin);
+    Ok(match name {
+        Name::Started | Name::Stopping if edge => Event::Edge,
+        Name::Started => Event::Started(build(payload)?),
+        Name::Stopping => Event::Stopping,
+        Name::Application => Event::Application,
+    })
+}
+
+/// Reads what `serverStarted`, or an answer to `version`, says of the server's build.
+pub fn build<'a>(payload: Map<'_, 'a>) -> Result<Build<'a>, Rejection> {
+    Ok(Build {
+        version: payload.text("releaseNumber")?.unwrap_or_default(),
+        number: payload.text("buildNumber")?.unwrap_or_default(),
+    })
+}
+
+/// What the envelope of an event says of its sender.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sender {
+    /// `processId`: the origin process; absent in EMS 1.6.
+    pub process: Option<u64>,
+    /// `timestamp`; absent in EMS 1.6.
+    pub at: Option<Timestamp>,
+    /// Whether its sequence number was used before, at another time.
+    pub again: bool,
+}
+
+/// From which server process an event comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The one that we follow.
+    Current,
+    /// One that begins with this event.
+    New,
+    /// One that has ended.
+    Past,
+}
+
+/// A try to ask the runtime API.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    at: Timestamp,
+    answered: bool,
+    /// Whether the server was heard of otherwise since the try before.
+    heard: bool,
+}
+
+/// What is known of one server.
+#[derive(Debug, Default)]
+pub struct Table {
+    process: Option<u64>,
+    /// When the process that we follow was first heard of.
+    since: Timestamp,
+    /// The stamp of its `serverStarted`, once that has come.
+    started: Option<Timestamp>,
+    /// The process before.
+    past: Option<u64>,
+    /// Since when it stops.
+    stopping: Option<Timestamp>,
+    /// What the last try to ask its runtime API told; none where that is not configured.
+    asked: Option<Asked>,
+    doubts: Discrepancies<Option<u64>>,
+    heard: Option<Timestamp>,
+    start: Option<Timestamp>,
+    restarts: u64,
+    build: Option<(String, String)>,
+}
+
+impl Table {
+    /// Whether the process that we follow has said that it stops.
+    pub const fn stopping(&self) -> bool {
+        self.stopping.is_some()
+    }
+
+    /// The origin process that we follow.
+    pub const fn process(&self) -> Option<u64> {
+        self.process
+    }
+
+    /// Whether the server is up: its runtime API answers, or else events come.
+    fn up(&self) -> bool {
+        let lives = match self.asked {
+            None => self.heard.is_some(),
+            Some(asked) => asked.answered || asked.heard,
+        };
+        lives && !self.stopping()
+    }
+
+    /// Whether an event at `now` ends a silence in which more may have been lost.
+    pub fn silent(&self, now: Timestamp) -> bool {
+        self.heard.is_some_and(|heard| now.since(heard) > IDLE_AFTER)
+    }
+
+    /// The runtime API was asked at `at`, and answered or not.
+    pub fn asked(&mut self, at: Timestamp, answered: bool) {
+        let before = self.asked.map_or(self.since, |asked| asked.at);
+        let heard = self.heard.is_some_and(|heard| heard > before);
+        self.asked = Some(Asked { at, answered, heard });
+    }
+
+    /// Tells from which process a list comes that was asked for at `asked` and came at `now`;
+    /// `process` is the one that owns its streams, if it has any.
+    pub fn listed(&mut self, process: Option<u64>, asked: Timestamp, now: Timestamp) -> Origin {
+        let other = process.is_some() && self.process.is_some() && process != self.process;
+        let back = self.stopping.is_some_and(|since| asked.since(since) > SHUTDOWN_GRACE);
+        let origin = if self.restarts > 0 && asked <= self.since {
+            Origin::Past
+        } else if !other && !back && !self.stopping() {
+            Origin::Current
+        } else if (other || back) && self.doubts.lasts(process, asked, now) {
+            Origin::New
+        } else {
+            Origin::Past
+        };
+        self.doubts.end_poll();
+        origin
+    }
+
+    /// What the runtime API says of the server's build, and of the process that owns its streams.
+    pub fn describe(&mut self, build: Option<&Build<'_>>, process: Option<u64>) {
+        if let Some(build) = build {
+            self.build = Some(build.known());
+        }
+        self.process = self.process.or(process);
+    }
+
+    /// When the last event came; the epoch before the first one.
+    pub fn heard(&self) -> Timestamp {
+        self.heard.unwrap_or_default()
+    }
+
+    /// Tells from which process an event comes that is `event` if it is of this family.
+    ///
+    /// A process id alone does not tell: in a container it is the same after each restart. Bodies
+    /// also overtake each other, so the first events of a process may come before its
+    /// `serverStarted`, and the last of another after it.
+    pub fn origin(&self, sender: Sender, event: Option<&Event<'_>>, now: Timestamp) -> Origin {
+        let started = matches!(event, Some(Event::Started(_)));
+        if self.heard.is_none() {
+            return Origin::Current;
+        }
+        let Some(process) = sender.process else {
+            // EMS 1.6 does not say: only its start is a sign.
+            return if started { Origin::New } else { Origin::Current };
+        };
+        match self.process {
+            None => Origin::Current,
+            Some(current) if current == process => {
+                let restarted = match self.started {
+                    _ if !started => sender.again,
+                    Some(before) => sender.again || sender.at.is_some_and(|at| at != before),
+                    None => self.stopping() || now.since(self.since) > START_EVENT_GRACE,
+                };
+                if restarted { Origin::New } else { Origin::Current }
+            }
+            Some(_) if now < self.since => Origin::Past,
+            Some(_)
+                if self.past == Some(process) && now.since(self.since) <= LATE_EVENT_GRACE && !started =>
+            {
+                Origin::Past
+            }
+            Some(_) => Origin::New,
+        }
+    }
+
+    /// Begins to follow the process of `sender`.
+    pub fn begin(&mut self, sender: Sender, now: Timestamp) {
+        if sender.process != self.process {
+            self.past = self.process;
+        }
+        self.process = sender.process;
+        self.since = now;
+        self.started = None;
+        self.stopping = None;
+        self.start = None;
+        self.restarts += 1;
+    }
+
+    /// Takes note of an event of the process that we follow.
+    pub fn hear(&mut self, sender: Sender, now: Timestamp) {
+        if self.heard.is_none() {
+            self.since = now;
+        }
+        self.process = self.process.or(sender.process);
+        self.heard = self.heard.max(Some(now));
+    }
+
+    /// Applies an event.
+    pub fn apply(&mut self, event: &Event<'_>, sender: Sender, now: Timestamp) -> Change {
+        match event {
+            Event::Started(build) => {
+                self.build = Some(build.known());
+                self.started = sender.at.or(Some(now));
+                self.start = Some(now);
+                Change::Opened
+            }
+            Event::Stopping => {
+                self.stopping = Some(now);
+                Change::Closed
+            }
+            Event::Edge | Event::Application => Change::Counted,
+        }
+    }
+}
+
+/// What is shown of the server.
+pub const METRICS: &[Metric<Table>] = &[
+    Metric {
+        name: "ems_up",
+        kind: Kind::Gauge,
+        help: "1 while the server's runtime API answers, or, where it does not, events came since the try before; without a runtime API, once the server has been heard of. 0 before that and after serverStopping. A crash sends no event: see ems_last_event_timestamp_seconds.",
+        labels: &[],
+        query: "ems_up == 0",
+        samples: |table, samples| samples.add(&[], table.up()),
+    },
+    Metric {
+        name: "ems_last_event_timestamp_seconds",
+        kind: Kind::Gauge,
+        help: "When the last event of a known name came; 0 before the first one.",
+        labels: &[],
+        query: "time() - ems_last_event_timestamp_seconds",
+        samples: |table, samples| samples.add(&[], table.heard.unwrap_or_default()),
+    },
+    Metric {
+        name: "ems_server_info",
+        kind: Kind::Gauge,
+        help: "Always 1; the labels tell the version and build of the server, from serverStarted, or the answer of version.",
+        labels: &["version", "build"],
+        query: "count by (version, build) (ems_server_info)",
+        samples: |table, samples| {
+            if let Some((version, build)) = &table.build {
+                samples.add(&[("version", version), ("build", build)], true);
+            }
+        },
+    },
+    Metric {
+        name: "ems_server_start_timestamp_seconds",
+        kind: Kind::Gauge,
+        help: "When the server started, from serverStarted; absent if that was not seen.",
+        labels: &[],
+        query: "time() - ems_server_start_timestamp_seconds",
+        samples: |table, samples| {
+            if let Some(start) = table.start {
+                samples.add(&[], start);
+            }
+        },
+    },
+    Metric {
+        name: "ems_server_restarts_total",
+        kind: Kind::Counter,
+        help: "Times that the server came back as a new process, from serverStarted, a new processId, or sequence numbers that begin again.",
+        labels: &[],
+        query: "increase(ems_server_restarts_total[1h]) > 0",
+        samples: |table, samples| samples.add(&[], table.restarts),
+    },
+];

@@ -1,0 +1,315 @@
+//! Viewers over HTTP, as the server's embedded web server sees them, and its file downloads.
+
+mod view;
+
+use std::time::Duration;
+
+use hashbrown::HashMap;
+
+use super::discrepancies::{ById, SETTLE};
+use super::lifecycle::Closed;
+use super::{Change, Corrections, Key};
+use crate::exposition::{Histogram, Kind, Metric};
+use ems_protocol::Timestamp;
+use ems_protocol::message::{Message, Rejection};
+
+pub use view::{Aged, View};
+
+/// The events of this family.
+pub const EVENTS: &[(&str, Name)] = &[
+    ("streamingSessionStarted", Name::Started),
+    ("streamingSessionEnded", Name::Ended),
+    ("mediaFileDownloaded", Name::Downloaded),
+];
+
+/// Other spellings of the same events.
+pub const ALIASES: &[(&str, &str)] = &[("fileDownloaded", "mediaFileDownloaded")];
+
+/// Most sessions that are tracked at once; further ones are only counted.
+const LIMIT: usize = 100_000;
+/// Upper bounds of session durations, in seconds.
+const DURATIONS: &[f64] = &[10.0, 30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14_400.0, 43_200.0];
+
+/// What an event of this family tells.
+#[derive(Debug, Clone, Copy)]
+pub enum Name {
+    /// A client began to fetch an HLS, HDS, DASH or Smooth Streaming playlist.
+    Started,
+    /// No request came from it for about three chunk lengths.
+    Ended,
+    /// A file was transferred.
+    Downloaded,
+}
+
+/// An event of this family. The client's address is not kept: it is nobody's label.
+#[derive(Debug, Clone, Copy)]
+pub enum Event {
+    /// See [`Name::Started`].
+    Started(Session),
+    /// See [`Name::Ended`].
+    Ended(Session),
+    /// See [`Name::Downloaded`].
+    Downloaded,
+}
+
+/// A session as an event shows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Session {
+    /// `PID` and `sessionId`; rows of W3C files have none, and then it is only counted.
+    pub key: Option<Key>,
+    /// Tells sessions with a reused key apart: `startTime`, in local time without a zone.
+    pub started: u64,
+    /// `stopTime` less `startTime`.
+    pub duration: Option<Duration>,
+}
+
+impl Event {
+    /// Whether the event can make a row appear.
+    pub const fn opens(&self) -> bool {
+        matches!(self, Self::Started(_))
+    }
+}
+
+/// Reads an event of this family.
+pub fn interpret(name: Name, message: &Message<'_>) -> Result<Event, Rejection> {
+    Ok(match name {
+        Name::Started => Event::Started(session(message)?),
+        Name::Ended => Event::Ended(session(message)?),
+        Name::Downloaded => Event::Downloaded,
+    })
+}
+
+fn session(message: &Message<'_>) -> Result<Session, Rejection> {
+    let payload = message.payload();
+    // The documents say sessionID, the server says sessionId.
+    let field = if payload.has("sessionID") { "sessionID" } else { "sessionId" };
+    let (start, stop) = (payload.time("startTime")?, payload.time("stopTime")?);
+    Ok(Session {
+        key: payload.has(field).then(|| Key::of(message, field)).transpose()?,
+        started: start.map_or(0, Timestamp::millis),
+        duration: start.zip(stop).map(|(start, stop)| stop.since(start)),
+    })
+}
+
+/// A session as the server's own list shows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Listed {
+    id: u64,
+    started: u64,
+    /// `elapsedTime`.
+    age: Duration,
+}
+
+/// Reads a session out of the server's own list, which does not tell the process.
+pub fn listed(message: &Message<'_>) -> Result<Listed, Rejection> {
+    let payload = message.payload();
+    let id = payload.u64("sessionId")?.ok_or(Rejection::MissingField("sessionId"))?;
+    let age = payload.f64("elapsedTime")?.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let started = payload.time("startTime")?.map_or(0, Timestamp::millis);
+    Ok(Listed { id, started, age: age.unwrap_or_default() })
+}
+
+/// An open session.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    /// See [`Session::started`].
+    started: u64,
+    heard: Timestamp,
+}
+
+/// The sessions of one server.
+#[derive(Debug)]
+pub struct Table {
+    rows: HashMap<Key, Row>,
+    closed: Closed,
+    doubts: ById,
+    started: u64,
+    ended: u64,
+    folded: u64,
+    downloads: u64,
+    durations: Histogram,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self {
+            rows: HashMap::new(),
+            closed: Closed::default(),
+            doubts: ById::default(),
+            started: 0,
+            ended: 0,
+            folded: 0,
+            downloads: 0,
+            durations: Histogram::new(DURATIONS),
+        }
+    }
+}
+
+impl Table {
+    /// How many sessions are open.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether no session is open.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// How many sessions were only counted.
+    pub const fn folded(&self) -> u64 {
+        self.folded
+    }
+
+    /// Applies an event.
+    pub fn apply(&mut self, event: &Event, now: Timestamp) -> Change {
+        match event {
+            Event::Started(session) => self.start(session, now),
+            Event::Ended(session) => self.end(session),
+            Event::Downloaded => {
+                self.downloads += 1;
+                Change::Counted
+            }
+        }
+    }
+
+    fn start(&mut self, session: &Session, now: Timestamp) -> Change {
+        let Some(key) = session.key else {
+            self.started += 1;
+            return Change::Counted;
+        };
+        if self.closed.holds(key, session.started) {
+            return Change::CreatedLate;
+        }
+        self.know(key);
+        let mut change = Change::Opened;
+        match self.rows.get(&key) {
+            Some(row) if row.started == session.started => return Change::Repeated,
+            Some(_) => {
+                self.ended += 1;
+                change = Change::Replaced;
+            }
+            None if self.rows.len() >= LIMIT => {
+                self.started += 1;
+                self.folded += 1;
+                return Change::Counted;
+            }
+            None => {}
+        }
+        self.started += 1;
+        self.rows.insert(key, Row { started: session.started, heard: now });
+        change
+    }
+
+    /// A session that only a list has told of gets its process once an event tells it.
+    fn know(&mut self, key: Key) {
+        let unknown = Key { pid: 0, ..key };
+        if key != unknown
+            && let Some(row) = self.rows.remove(&unknown)
+        {
+            self.rows.insert(key, row);
+        }
+    }
+
+    /// Takes the server's own list, which was asked for at `asked`; `process` is the server's, or 0
+    /// while that is unknown. Says whether anything is in doubt.
+    pub fn reconcile(
+        &mut self,
+        listed: &[Listed],
+        process: u64,
+        asked: Timestamp,
+        now: Timestamp,
+    ) -> (Corrections, bool) {
+        let ids = listed.iter().map(|session| (session.id, session.age >= SETTLE));
+        let rows = self.rows.iter().map(|(key, row)| (*key, row.heard));
+        let difference = self.doubts.compare(rows, ids, asked, now);
+        let mut corrections = Corrections::default();
+        for session in difference.appeared.into_iter().filter_map(|place| listed.get(place)) {
+            // One that has ended meanwhile is not opened again.
+            let key = Some(Key { pid: process, id: session.id });
+            let session = Session { key, started: session.started, duration: None };
+            corrections.opened += u64::from(self.start(&session, now) == Change::Opened);
+        }
+        for key in difference.gone {
+            if let Some(row) = self.rows.remove(&key) {
+                self.closed.remember(key, row.started);
+                self.ended += 1;
+                corrections.closed += 1;
+            }
+        }
+        (corrections, difference.doubts)
+    }
+
+    fn end(&mut self, session: &Session) -> Change {
+        if session.key.is_some_and(|key| self.closed.holds(key, session.started)) {
+            return Change::Repeated;
+        }
+        self.ended += 1;
+        if let Some(duration) = session.duration {
+            self.durations.observe(duration.as_secs_f64());
+        }
+        let Some(key) = session.key else {
+            return Change::Counted;
+        };
+        self.know(key);
+        self.closed.remember(key, session.started);
+        if self.rows.get(&key).is_some_and(|row| row.started == session.started) {
+            self.rows.remove(&key);
+            return Change::Closed;
+        }
+        self.started += 1;
+        Change::ClosedUnseen
+    }
+
+    /// Closes everything: sessions do not outlive the server process.
+    pub fn empty(&mut self) {
+        self.ended += self.rows.len() as u64;
+        for (key, row) in self.rows.drain() {
+            self.closed.remember(key, row.started);
+        }
+    }
+}
+
+/// What is shown of sessions.
+pub const METRICS: &[Metric<Table>] = &[
+    Metric {
+        name: "ems_sessions",
+        kind: Kind::Gauge,
+        help: "Viewers over HTTP now, from streamingSessionStarted and streamingSessionEnded; only those of the server's own web server.",
+        labels: &[],
+        query: "sum by (server) (ems_sessions)",
+        samples: |table, samples| samples.add(&[], table.rows.len()),
+    },
+    Metric {
+        name: "ems_sessions_started_total",
+        kind: Kind::Counter,
+        help: "HTTP streaming sessions started, from streamingSessionStarted.",
+        labels: &[],
+        query: "rate(ems_sessions_started_total[5m])",
+        samples: |table, samples| samples.add(&[], table.started),
+    },
+    Metric {
+        name: "ems_sessions_ended_total",
+        kind: Kind::Counter,
+        help: "HTTP streaming sessions ended, from streamingSessionEnded, or with the server process.",
+        labels: &[],
+        query: "rate(ems_sessions_ended_total[5m])",
+        samples: |table, samples| samples.add(&[], table.ended),
+    },
+    Metric {
+        name: "ems_session_duration_seconds",
+        kind: Kind::Histogram,
+        help: "How long HTTP streaming sessions lasted, from startTime and stopTime of streamingSessionEnded.",
+        labels: &[],
+        query: "histogram_quantile(0.5, sum by (server, le) (rate(ems_session_duration_seconds_bucket[1h])))",
+        samples: |table, samples| samples.histogram(&[], &table.durations),
+    },
+    Metric {
+        name: "ems_downloads_total",
+        kind: Kind::Counter,
+        help: "Files transferred by the server's web server, from mediaFileDownloaded.",
+        labels: &[],
+        query: "rate(ems_downloads_total[5m])",
+        samples: |table, samples| samples.add(&[], table.downloads),
+    },
+];

@@ -1,0 +1,302 @@
+//! The tables of one server, and the one rule that crosses families: a new server process empties
+//! every table.
+
+pub mod listing;
+pub mod recent;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::exposition::{self, Metric};
+use crate::model::event::{Event, Facts, Kind};
+use crate::model::server::{self, Origin, Sender};
+use crate::model::{Change, Settings, api_call, connection, output, process, session, stream, timer};
+use ems_protocol::Timestamp;
+
+use recent::{EventRecord, Recent};
+
+/// What is true of one server. [`State::apply`] never refuses: events come late, twice, out of
+/// order or never, and each has an answer.
+pub struct State {
+    /// Streams.
+    pub streams: stream::Table,
+    /// Outputs, chunks and playlists.
+    pub outputs: output::Table,
+    /// Timers.
+    pub timers: timer::Table,
+    /// Viewers over HTTP.
+    pub sessions: session::Table,
+    /// Connections.
+    pub connections: connection::Table,
+    /// API calls.
+    pub api: api_call::Table,
+    /// Launched programs.
+    pub processes: process::Table,
+    /// The server itself.
+    pub server: server::Table,
+    /// The last events and derived events.
+    pub recent: Recent,
+    events: Vec<u64>,
+    corrections: [u64; Change::CORRECTIONS.len()],
+    limit: usize,
+}
+
+/// What an event did to the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Applied {
+    /// What it did to the table of its family.
+    pub change: Change,
+    /// Whether it is the first of a new server process, and every table was emptied before it.
+    pub restarted: bool,
+    /// Whether more may have happened than events tell: the server's own lists should be looked at.
+    pub look: bool,
+}
+
+/// What only the passing of time tells: the server sends no event for it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DerivedEvent {
+    /// An output began or ceased to stall.
+    Output(output::Stall),
+    /// A stream that is expected has been missed for a while.
+    StreamMissing(Arc<str>),
+}
+
+impl DerivedEvent {
+    /// The names of all derived events.
+    pub const NAMES: [&str; 4] = ["chunkStalled", "outputNeverStarted", "chunkRecovered", "streamMissing"];
+
+    /// Its name, which no event of the server has.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Output(stall) => match stall.turn {
+                output::StallTransition::Stalled => "chunkStalled",
+                output::StallTransition::NeverStarted => "outputNeverStarted",
+                output::StallTransition::Recovered => "chunkRecovered",
+            },
+            Self::StreamMissing(_) => "streamMissing",
+        }
+    }
+
+    /// The name of the more general derived that it is as well, if there is one: an output that
+    /// has never written stalls.
+    pub const fn kind_of(&self) -> Option<&'static str> {
+        match self {
+            Self::Output(output::Stall { turn: output::StallTransition::NeverStarted, .. }) => {
+                Some("chunkStalled")
+            }
+            Self::Output(_) | Self::StreamMissing(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("streams", &self.streams.len())
+            .field("outputs", &self.outputs.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// Nothing is known yet.
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            streams: stream::Table::new(settings),
+            outputs: output::Table::new(settings),
+            timers: timer::Table::default(),
+            sessions: session::Table::default(),
+            connections: connection::Table::default(),
+            api: api_call::Table::default(),
+            processes: process::Table::default(),
+            server: server::Table::default(),
+            recent: Recent::default(),
+            events: vec![0; Kind::all().count()],
+            corrections: [0; Change::CORRECTIONS.len()],
+            limit: settings.streams,
+        }
+    }
+
+    /// Applies an event that happened at `now`, and counts it.
+    pub fn apply(&mut self, event: &Event<'_>, now: Timestamp) -> Applied {
+        self.events[event.kind.place()] += 1;
+        // What the server's lists touched meanwhile was no event.
+        self.streams.take_touched();
+        self.outputs.take_touched();
+        let applied = self.follow(event, now);
+        if applied.restarted {
+            self.record(Change::Restarted);
+        }
+        self.record(applied.change);
+        let (stream, output) = (self.streams.take_touched(), self.outputs.take_touched());
+        self.recent.record(event, applied.change, stream, output, now);
+        applied
+    }
+
+    /// The last events that were applied, the oldest first.
+    pub fn events(&self) -> Vec<EventRecord> {
+        self.recent.all(&self.outputs)
+    }
+
+    /// The last event that was applied.
+    pub fn last_event(&self) -> Option<EventRecord> {
+        self.recent.last(&self.outputs)
+    }
+
+    fn record(&mut self, change: Change) {
+        if let Some(place) = Change::CORRECTIONS.iter().position(|correction| *correction == change) {
+            self.corrections[place] += 1;
+        }
+    }
+
+    /// Tells which server process an event comes from, and applies it if that one is followed.
+    fn follow(&mut self, event: &Event<'_>, now: Timestamp) -> Applied {
+        let apart = |change| Applied { change, restarted: false, look: false };
+        let server_event = match &event.facts {
+            // Other programs post to the same address; they tell nothing of the server's process.
+            Facts::Other => return apart(Change::Counted),
+            Facts::Server(event) => Some(event),
+            Facts::Stream(..)
+            | Facts::Output(_)
+            | Facts::Timer(_)
+            | Facts::Session(_)
+            | Facts::Connection(_)
+            | Facts::Api(_)
+            | Facts::Process(_) => None,
+        };
+        let restarted = match self.server.origin(event.sender, server_event, now) {
+            Origin::Past => return apart(Change::Stale),
+            Origin::New => {
+                self.restart(event.sender, now);
+                true
+            }
+            Origin::Current => false,
+        };
+        let started = matches!(server_event, Some(server::Event::Started(_)));
+        let look = restarted || started || self.server.silent(now);
+        self.server.hear(event.sender, now);
+        let late = self.server.stopping() && event.facts.opens();
+        let change = if late { Change::Stale } else { self.change(event, now) };
+        Applied { change, restarted, look }
+    }
+
+    /// Applies an event to the tables of its family.
+    fn change(&mut self, event: &Event<'_>, now: Timestamp) -> Change {
+        match &event.facts {
+            Facts::Stream(stream, output) => {
+                if let Some(output) = output {
+                    self.outputs.apply(output, now);
+                }
+                self.streams.apply(stream, now)
+            }
+            Facts::Output(event) => self.outputs.apply(event, now),
+            Facts::Timer(event) => self.timers.apply(event, now),
+            Facts::Session(event) => self.sessions.apply(event, now),
+            Facts::Connection(event) => self.connections.apply(event),
+            Facts::Api(event) => self.api.apply(event),
+            Facts::Process(event) => self.processes.apply(event),
+            Facts::Server(server) => {
+                let change = self.server.apply(server, event.sender, now);
+                if self.server.stopping() {
+                    self.empty(now);
+                }
+                change
+            }
+            Facts::Other => Change::Counted,
+        }
+    }
+
+    /// The server goes on as the process of `sender`.
+    fn restart(&mut self, sender: Sender, now: Timestamp) {
+        self.empty(now);
+        self.timers.begin();
+        self.connections.begin();
+        self.server.begin(sender, now);
+    }
+
+    fn empty(&mut self, now: Timestamp) {
+        self.streams.empty(now);
+        self.outputs.empty(now);
+        self.timers.empty();
+        self.sessions.empty();
+        self.connections.empty();
+        self.processes.empty();
+    }
+
+    /// Does what the passing of time asks for, and tells what happens by it.
+    pub fn tick(&mut self, now: Timestamp) -> Vec<DerivedEvent> {
+        let missing = self.streams.tick(now).into_iter().map(DerivedEvent::StreamMissing);
+        let derived_events: Vec<_> =
+            self.outputs.tick(now).into_iter().map(DerivedEvent::Output).chain(missing).collect();
+        for derived in &derived_events {
+            self.recent.happen(derived, now);
+        }
+        derived_events
+    }
+
+    /// Most stream names that may have series of their own.
+    pub const fn limit(&self) -> usize {
+        self.limit
+    }
+
+    fn folded(&self) -> u64 {
+        self.streams.folded()
+            + self.outputs.folded()
+            + self.timers.folded()
+            + self.sessions.folded()
+            + self.connections.folded()
+            + self.processes.folded()
+    }
+}
+
+/// What is shown of a server beside its families.
+pub const METRICS: &[Metric<State>] = &[
+    Metric {
+        name: "ems_events_total",
+        kind: exposition::Kind::Counter,
+        help: "Events applied, by name; other spellings count under the usual one, unknown names as other.",
+        labels: &["event"],
+        query: "sum by (server, event) (rate(ems_events_total[5m])) > 0",
+        samples: |state, samples| {
+            for (kind, count) in Kind::all().zip(&state.events) {
+                samples.add(&[("event", kind.label())], *count);
+            }
+        },
+    },
+    Metric {
+        name: "ems_exporter_corrections_total",
+        kind: exposition::Kind::Counter,
+        help: "Events that put right what lost, late or repeated events had left, by what they did.",
+        labels: &["kind"],
+        query: "sum by (server, kind) (increase(ems_exporter_corrections_total[1h])) > 0",
+        samples: |state, samples| {
+            for (change, count) in Change::CORRECTIONS.iter().zip(&state.corrections) {
+                samples.add(&[("kind", change.label())], *count);
+            }
+        },
+    },
+    Metric {
+        name: "ems_exporter_series",
+        kind: exposition::Kind::Gauge,
+        help: "Stream names that have series of their own, retained ones included.",
+        labels: &[],
+        query: "ems_exporter_series / ems_exporter_series_limit",
+        samples: |state, samples| samples.add(&[], state.streams.names()),
+    },
+    Metric {
+        name: "ems_exporter_series_limit",
+        kind: exposition::Kind::Gauge,
+        help: "Most stream names that may have series of their own: limits.streams.",
+        labels: &[],
+        query: "ems_exporter_series > 0.9 * ems_exporter_series_limit",
+        samples: |state, samples| samples.add(&[], state.limit),
+    },
+    Metric {
+        name: "ems_exporter_series_folded_total",
+        kind: exposition::Kind::Counter,
+        help: "Things that came beyond a limit and share the series of stream=\"__overflow__\", or have none of their own.",
+        labels: &[],
+        query: "increase(ems_exporter_series_folded_total[1h]) > 0",
+        samples: |state, samples| samples.add(&[], state.folded()),
+    },
+];

@@ -1,0 +1,185 @@
+//! The last events that were applied to a server, and the last derived events.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::DerivedEvent;
+use crate::model::Change;
+use crate::model::event::{Event, Facts, Kind};
+use crate::model::output::{self, Touched};
+use ems_protocol::Timestamp;
+
+/// How many events are kept.
+pub const KEPT: usize = 100;
+
+/// An event that was applied, or what only the passing of time told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventRecord {
+    /// Its place among those that are told together.
+    pub number: u64,
+    /// When it happened.
+    pub at: Timestamp,
+    /// The name of the event, or of the derived.
+    pub name: &'static str,
+    /// What it did: [`Change::label`], or the derived in one word.
+    pub change: &'static str,
+    /// The stream that it is about, where that is known and has a name of its own.
+    pub stream: Option<Arc<str>>,
+    /// The format of the output that it is about.
+    pub format: Option<&'static str>,
+}
+
+/// What is told of an event.
+#[derive(Debug, Serialize)]
+pub struct View<'a> {
+    timestamp_seconds: f64,
+    server: &'a str,
+    event: &'static str,
+    change: &'static str,
+    stream: Option<Arc<str>>,
+    format: Option<&'static str>,
+}
+
+impl EventRecord {
+    /// As it is told of `server`.
+    pub fn view<'a>(&self, server: &'a str) -> View<'a> {
+        View {
+            timestamp_seconds: self.at.seconds(),
+            server,
+            event: self.name,
+            change: self.change,
+            stream: self.stream.clone(),
+            format: self.format,
+        }
+    }
+}
+
+/// An event that was applied, in as few bytes as it takes: one is written for each event.
+#[derive(Debug)]
+struct Noted {
+    at: Timestamp,
+    kind: Kind,
+    change: Change,
+    format: Option<output::Format>,
+    stream: Option<Arc<str>>,
+    /// The output whose stream it is about, if that is not looked up yet.
+    output: Option<Touched>,
+}
+
+/// The last of everything, and the last of what is rare enough to be read one by one.
+#[derive(Debug, Default)]
+pub struct Recent {
+    all: VecDeque<Noted>,
+    number: u64,
+    notable: VecDeque<EventRecord>,
+}
+
+impl Recent {
+    /// Takes note of an event that was applied.
+    pub(super) fn record(
+        &mut self,
+        event: &Event<'_>,
+        change: Change,
+        stream: Option<Arc<str>>,
+        output: Option<Touched>,
+        at: Timestamp,
+    ) {
+        let noted = Noted { at, kind: event.kind, change, format: format(&event.facts), stream, output };
+        if !is_routine(&event.facts) {
+            keep(&mut self.notable, noted.told(self.number, None));
+            self.number += 1;
+        }
+        keep(&mut self.all, noted);
+    }
+
+    /// Takes note of a derived.
+    pub(super) fn happen(&mut self, derived: &DerivedEvent, at: Timestamp) {
+        let (change, stream, format) = match derived {
+            DerivedEvent::StreamMissing(stream) => ("missing", stream, None),
+            DerivedEvent::Output(stall) => {
+                let change = match stall.turn {
+                    output::StallTransition::Stalled | output::StallTransition::NeverStarted => "stalled",
+                    output::StallTransition::Recovered => "recovered",
+                };
+                (change, &stall.stream, Some(stall.format.label()))
+            }
+        };
+        let (number, name) = (self.number, derived.name());
+        let told = EventRecord { number, at, name, change, stream: Some(Arc::clone(stream)), format };
+        self.number += 1;
+        keep(&mut self.notable, told);
+    }
+
+    /// The last events that were applied, the oldest first.
+    pub(super) fn all(&self, outputs: &output::Table) -> Vec<EventRecord> {
+        (0..).zip(&self.all).map(|(number, noted)| noted.told(number, Some(outputs))).collect()
+    }
+
+    /// The last event that was applied.
+    pub(super) fn last(&self, outputs: &output::Table) -> Option<EventRecord> {
+        self.all.back().map(|noted| noted.told(0, Some(outputs)))
+    }
+
+    /// The last derived events and events but chunks, playlists, connections and API calls from this
+    /// number on, the oldest first.
+    pub fn notable(&self, from: u64) -> impl DoubleEndedIterator<Item = &EventRecord> {
+        self.notable.iter().filter(move |told| told.number >= from)
+    }
+
+    /// How many notable ones there have been.
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+impl Noted {
+    fn told(&self, number: u64, outputs: Option<&output::Table>) -> EventRecord {
+        let looked_up = || outputs.zip(self.output).and_then(|(outputs, output)| outputs.stream_of(output));
+        EventRecord {
+            number,
+            at: self.at,
+            name: self.kind.label(),
+            change: self.change.label(),
+            stream: self.stream.as_ref().or_else(looked_up).cloned(),
+            format: self.format.map(output::Format::label),
+        }
+    }
+}
+
+fn keep<T>(kept: &mut VecDeque<T>, told: T) {
+    if kept.len() >= KEPT {
+        kept.pop_front();
+    }
+    kept.push_back(told);
+}
+
+const fn format(facts: &Facts<'_>) -> Option<output::Format> {
+    let event = match facts {
+        Facts::Stream(_, Some(event)) | Facts::Output(event) => event,
+        Facts::Stream(_, None)
+        | Facts::Timer(_)
+        | Facts::Session(_)
+        | Facts::Connection(_)
+        | Facts::Api(_)
+        | Facts::Process(_)
+        | Facts::Server(_)
+        | Facts::Other => return None,
+    };
+    Some(event.format())
+}
+
+/// Whether such events come so often that nobody reads each of them.
+const fn is_routine(facts: &Facts<'_>) -> bool {
+    match facts {
+        Facts::Output(event) => !event.fails(),
+        Facts::Connection(_) | Facts::Api(_) => true,
+        Facts::Stream(..)
+        | Facts::Timer(_)
+        | Facts::Session(_)
+        | Facts::Process(_)
+        | Facts::Server(_)
+        | Facts::Other => false,
+    }
+}

@@ -1,0 +1,233 @@
+//! What is shown of the streams of one server.
+
+use super::table::Named;
+use super::{Direction, Media, Table, Traffic};
+use crate::exposition::{Kind, Metric, Samples};
+use crate::model::OVERFLOW;
+
+/// The names that an inbound stream carries now.
+fn ingests(table: &Table) -> impl Iterator<Item = (&str, &Named)> {
+    table.names.iter().filter(|(_, named)| named.ingests > 0).map(|(name, named)| (name.as_ref(), named))
+}
+
+/// Each medium of each name in each direction, with its labels.
+fn each_medium(table: &Table, mut each: impl FnMut(&Named, Direction, Media, &[(&str, &str)])) {
+    for (name, named) in &table.names {
+        for direction in [Direction::In, Direction::Out] {
+            for media in Media::ALL {
+                let labels =
+                    [("direction", direction.label()), ("stream", name.as_ref()), ("media", media.label())];
+                each(named, direction, media, &labels);
+            }
+        }
+    }
+}
+
+/// What has flowed of each medium of each name in each direction.
+fn traffic(table: &Table, samples: &mut Samples<'_>, read: fn(&Traffic) -> u64) {
+    each_medium(table, |named, direction, media, labels| {
+        if named.shown[direction as usize] {
+            samples.add(labels, read(&named.traffic[direction as usize][media as usize]));
+        }
+    });
+}
+
+/// What is shown of streams.
+pub const METRICS: &[Metric<Table>] = &[
+    Metric {
+        name: "ems_streams",
+        kind: Kind::Gauge,
+        help: "Open streams, from inStreamCreated, outStreamCreated and their Closed events. Viewers are direction=\"out\", purpose=\"play\".",
+        labels: &["direction", "type", "purpose"],
+        query: r#"sum by (server) (ems_streams{direction="out", purpose="play"})"#,
+        samples: |table, samples| {
+            for ((direction, kind, purpose), open) in &table.seen {
+                let labels =
+                    [("direction", direction.label()), ("type", *kind), ("purpose", purpose.label())];
+                samples.add(&labels, *open);
+            }
+        },
+    },
+    Metric {
+        name: "ems_streams_opened_total",
+        kind: Kind::Counter,
+        help: "Streams opened, from inStreamCreated, outStreamCreated and streamCreated; each counts once, by whichever of its events came first. Internal streams are left out.",
+        labels: &["direction", "type"],
+        query: "sum by (server, direction) (rate(ems_streams_opened_total[5m]))",
+        samples: |table, samples| {
+            for ((direction, kind), count) in &table.opened {
+                samples.add(&[("direction", direction.label()), ("type", kind)], *count);
+            }
+        },
+    },
+    Metric {
+        name: "ems_streams_closed_total",
+        kind: Kind::Counter,
+        help: "Streams closed, from inStreamClosed, outStreamClosed and streamClosed, or ended with the server process. Internal streams are left out.",
+        labels: &["direction", "type"],
+        query: "sum by (server, direction) (rate(ems_streams_closed_total[5m]))",
+        samples: |table, samples| {
+            for ((direction, kind), count) in &table.ended {
+                samples.add(&[("direction", direction.label()), ("type", kind)], *count);
+            }
+        },
+    },
+    Metric {
+        name: "ems_stream_duration_seconds",
+        kind: Kind::Histogram,
+        help: "How long streams were open, from upTime of inStreamClosed and outStreamClosed.",
+        labels: &["direction"],
+        query: "histogram_quantile(0.5, sum by (server, direction, le) (rate(ems_stream_duration_seconds_bucket[1h])))",
+        samples: |table, samples| {
+            for (direction, durations) in [Direction::In, Direction::Out].iter().zip(&table.durations) {
+                samples.histogram(&[("direction", direction.label())], durations);
+            }
+        },
+    },
+    Metric {
+        name: "ems_stream_up",
+        kind: Kind::Gauge,
+        help: "1 while an inbound stream of this name is open, from inStreamCreated and inStreamClosed; 0 for an expected one that is missing. Files read for one player are left out.",
+        labels: &["stream"],
+        query: "ems_stream_up == 0",
+        samples: |table, samples| {
+            for (name, _) in ingests(table) {
+                samples.add(&[("stream", name)], true);
+            }
+            for name in &table.expected {
+                if table.names.get(name).is_none_or(|named| named.ingests == 0) {
+                    samples.add(&[("stream", name)], false);
+                }
+            }
+        },
+    },
+    Metric {
+        name: "ems_stream_start_timestamp_seconds",
+        kind: Kind::Gauge,
+        help: "When the inbound stream of this name was opened, the first if several are open, from inStreamCreated.",
+        labels: &["stream"],
+        query: "time() - ems_stream_start_timestamp_seconds",
+        samples: |table, samples| {
+            for (name, named) in ingests(table).filter(|(name, _)| *name != OVERFLOW) {
+                samples.add(&[("stream", name)], named.since);
+            }
+        },
+    },
+    Metric {
+        name: "ems_stream_info",
+        kind: Kind::Gauge,
+        help: "Always 1; the labels tell the type, codecs and size in pixels of an open inbound stream, from inStreamCodecsUpdated.",
+        labels: &["stream", "type", "video_codec", "audio_codec", "width", "height"],
+        query: "count by (server, video_codec, width, height) (ems_stream_info)",
+        samples: |table, samples| {
+            for (name, named) in ingests(table).filter(|(name, _)| *name != OVERFLOW) {
+                let info = &named.info;
+                let (mut width, mut height) = (itoa::Buffer::new(), itoa::Buffer::new());
+                let labels = [
+                    ("stream", name),
+                    ("type", info.kind),
+                    ("video_codec", info.codecs[1].label()),
+                    ("audio_codec", info.codecs[0].label()),
+                    ("width", width.format(info.width)),
+                    ("height", height.format(info.height)),
+                ];
+                samples.add(&labels, true);
+            }
+        },
+    },
+    Metric {
+        name: "ems_stream_bytes_total",
+        kind: Kind::Counter,
+        help: "Bytes that flowed through streams of this name, from bytesCount of inStreamCodecsUpdated, outStreamCodecsUpdated, inStreamClosed and outStreamClosed, and of listStreams: without the runtime API it moves only when one of the events comes.",
+        labels: &["direction", "stream", "media"],
+        query: "8 * sum by (server, stream, direction) (rate(ems_stream_bytes_total[5m]))",
+        samples: |table, samples| traffic(table, samples, |traffic| traffic.bytes),
+    },
+    Metric {
+        name: "ems_stream_bits_per_second",
+        kind: Kind::Gauge,
+        help: "Bits per second through open streams of this name, between the last two answers of listStreams; absent where the runtime API is not configured.",
+        labels: &["direction", "stream", "media"],
+        query: r#"sum by (server, stream) (ems_stream_bits_per_second{direction="in"})"#,
+        samples: |table, samples| {
+            each_medium(table, |named, direction, media, labels| {
+                if let Some(rate) = named.rates[direction as usize][media as usize] {
+                    samples.add(labels, rate);
+                }
+            });
+        },
+    },
+    Metric {
+        name: "ems_stream_packets_total",
+        kind: Kind::Counter,
+        help: "Packets that flowed through streams of this name, from packetsCount of inStreamCodecsUpdated, outStreamCodecsUpdated, inStreamClosed and outStreamClosed, and of listStreams.",
+        labels: &["direction", "stream", "media"],
+        query: "sum by (server, stream, direction, media) (rate(ems_stream_packets_total[5m]))",
+        samples: |table, samples| traffic(table, samples, |traffic| traffic.packets),
+    },
+    Metric {
+        name: "ems_stream_dropped_packets_total",
+        kind: Kind::Counter,
+        help: "Packets that streams of this name dropped, from droppedPacketsCount of inStreamCodecsUpdated, outStreamCodecsUpdated, inStreamClosed and outStreamClosed, and of listStreams.",
+        labels: &["direction", "stream", "media"],
+        query: "rate(ems_stream_dropped_packets_total[5m]) / rate(ems_stream_packets_total[5m])",
+        samples: |table, samples| traffic(table, samples, |traffic| traffic.dropped),
+    },
+    Metric {
+        name: "ems_stream_feed_stopped_total",
+        kind: Kind::Counter,
+        help: "Times that a medium of an inbound stream stopped arriving, from audioFeedStopped and videoFeedStopped; the server's repetitions count once.",
+        labels: &["stream", "media"],
+        query: "increase(ems_stream_feed_stopped_total[1h]) > 0",
+        samples: |table, samples| {
+            for (name, named) in table
+                .names
+                .iter()
+                .filter(|(_, named)| named.shown[0] || named.feeds.iter().any(|feed| feed.stops > 0))
+            {
+                for media in Media::ALL {
+                    let stops = named.feeds[media as usize].stops;
+                    samples.add(&[("stream", name), ("media", media.label())], stops);
+                }
+            }
+        },
+    },
+    Metric {
+        name: "ems_stream_feed_last_stopped_timestamp_seconds",
+        kind: Kind::Gauge,
+        help: "When a medium of an inbound stream was last reported as stopped, from audioFeedStopped and videoFeedStopped; the server repeats the report every 10 s while it lasts.",
+        labels: &["stream", "media"],
+        query: "time() - ems_stream_feed_last_stopped_timestamp_seconds < 30",
+        samples: |table, samples| {
+            for (name, named) in ingests(table) {
+                for media in Media::ALL {
+                    if let Some(last) = named.feeds[media as usize].last {
+                        samples.add(&[("stream", name), ("media", media.label())], last);
+                    }
+                }
+            }
+        },
+    },
+    Metric {
+        name: "ems_pull_failures_total",
+        kind: Kind::Counter,
+        help: "Pulls that could not be established, from pullStreamFailed: one a second for as long as a kept-alive pull fails.",
+        labels: &["stream"],
+        query: "rate(ems_pull_failures_total[5m]) > 0",
+        samples: |table, samples| {
+            for (name, named) in &table.names {
+                if let Some(failures) = named.pull_failures {
+                    samples.add(&[("stream", name)], failures);
+                }
+            }
+        },
+    },
+    Metric {
+        name: "ems_playlist_items_total",
+        kind: Kind::Counter,
+        help: "Items of server-side playlists started, from playlistItemStart, firstPlaylistItemStart and lastPlaylistItemStart; every ordinary RTMP player sends one.",
+        labels: &[],
+        query: "rate(ems_playlist_items_total[5m])",
+        samples: |table, samples| samples.add(&[], table.playlist_items),
+    },
+];

@@ -1,0 +1,47 @@
+//! What is told of one timer to those who ask for timers one by one.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{Row, Table};
+use crate::model::Key;
+use ems_protocol::Timestamp;
+
+/// A timer that is set.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct View {
+    /// The process that owns it; 0 while only a list has told of it.
+    pub process_id: u64,
+    /// `timerId`.
+    pub id: u64,
+    /// Of one that repeats.
+    period_seconds: Option<u64>,
+    /// When it last expired; for one that repeats and has not yet, when it was set.
+    last_triggered_timestamp_seconds: Option<f64>,
+    /// When it is expected to expire next.
+    next_timestamp_seconds: Option<f64>,
+}
+
+impl View {
+    fn of(key: Key, row: &Row) -> Self {
+        let periodic = row.last.zip(row.period).map(|(last, period)| last.plus(Duration::from_secs(period)));
+        Self {
+            process_id: key.pid,
+            id: key.id,
+            period_seconds: row.period,
+            last_triggered_timestamp_seconds: row.last.map(Timestamp::seconds),
+            next_timestamp_seconds: periodic
+                .or(row.due.filter(|_| row.last.is_none()))
+                .map(Timestamp::seconds),
+        }
+    }
+}
+
+impl Table {
+    /// How many timers are set, and `take` of them after the first `skip`, the oldest first.
+    pub fn views(&self, skip: usize, take: usize) -> (usize, Vec<View>) {
+        let views = self.rows.iter().skip(skip).take(take).map(|(key, row)| View::of(*key, row));
+        (self.rows.len(), views.collect())
+    }
+}

@@ -1,0 +1,67 @@
+//! What is told of one media server: itself, how much there is of everything, and how we are told of it.
+
+use serde::Serialize;
+
+use crate::metrics::Sources;
+use crate::model::output::Counts;
+use crate::model::server;
+use crate::model::state::State;
+use crate::model::stream::{Direction, Purpose};
+use crate::pipeline::Server;
+use crate::{file_input, reconcile};
+use ems_protocol::Timestamp;
+
+/// A media server.
+#[derive(Debug, Serialize)]
+pub(super) struct View {
+    name: String,
+    #[serde(flatten)]
+    server: server::View,
+    streams_in: usize,
+    streams_out: usize,
+    streams_missing: usize,
+    viewers: usize,
+    sessions: usize,
+    timers: usize,
+    #[serde(flatten)]
+    outputs: Counts,
+    stream_names: usize,
+    stream_names_limit: usize,
+    event_files: Option<file_input::View>,
+    reconcile: Option<reconcile::View>,
+}
+
+impl View {
+    pub(super) fn of(server: &Server, sources: Sources<'_>, now: Timestamp) -> Self {
+        let files = sources.files.iter().find(|files| files.server.name == server.name);
+        let reconciler = sources.reconcilers.iter().find(|reconciler| reconciler.server.name == server.name);
+        let (event_files, reconcile) = (
+            files.map(|files| files.reading().view()),
+            reconciler.map(|reconciler| reconciler.status().view()),
+        );
+        server.read(|state| Self {
+            name: server.name.clone(),
+            server: state.server.view(),
+            streams_in: state.streams.count(|direction, purpose| {
+                direction == Direction::In && !matches!(purpose, Purpose::Internal)
+            }),
+            streams_out: state.streams.count(|direction, purpose| {
+                direction == Direction::Out && !matches!(purpose, Purpose::Internal)
+            }),
+            streams_missing: state.streams.missing().count(),
+            viewers: viewers(state),
+            sessions: state.sessions.len(),
+            timers: state.timers.len(),
+            outputs: state.outputs.counts(now),
+            stream_names: state.streams.names(),
+            stream_names_limit: state.limit(),
+            event_files,
+            reconcile,
+        })
+    }
+}
+
+/// Players that watch over a connection of their own.
+fn viewers(state: &State) -> usize {
+    state.streams.count(|direction, purpose| direction == Direction::Out && purpose == Purpose::Play)
+}
