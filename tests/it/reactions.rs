@@ -365,17 +365,15 @@ fn streams_that_are_found_or_gone_without_an_event_trigger_too() {
 }
 
 #[test]
-fn the_readme_shows_the_examples_as_they_are() {
+fn the_page_on_rules_shows_the_examples_as_they_are() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
-    let (_, section) = readme.split_once("## React to events\n").unwrap();
-    let (section, _) = section.split_once("\n## ").unwrap();
+    let page = std::fs::read_to_string(root.join("docs/rules.md")).unwrap();
     let examples: Vec<String> = std::fs::read_dir(root.join("examples/rules"))
         .unwrap()
         .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
         .collect();
     let shown: Vec<&str> =
-        section.split("```yaml\n").skip(1).map(|block| block.split("```").next().unwrap()).collect();
+        page.split("```yaml\n").skip(1).map(|block| block.split("```").next().unwrap()).collect();
     assert_eq!(shown.len(), 3);
     for block in shown {
         assert!(examples.iter().any(|example| example.ends_with(block)), "no example ends with:\n{block}");

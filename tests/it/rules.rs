@@ -243,7 +243,7 @@ fn every_alert_has_its_section_in_the_runbook_and_no_section_is_left_over() {
     assert_eq!(sections, alerts, "in the order of alerts.yml");
     for section in runbook.split("\n## ").skip(1) {
         let name = section.lines().next().unwrap();
-        for part in ["**Means.**", "**Confirm.**", "```promql", "**Do.**", "**When it is wrong.**"] {
+        for part in ["**Means.**", "**Confirm.**", "```promql", "**Do.**", "**False alarms.**"] {
             assert!(section.contains(part), "{name} has no {part}");
         }
     }
@@ -283,11 +283,16 @@ fn every_alert_is_tested_to_fire_and_to_be_silent() {
 }
 
 #[test]
-fn every_query_in_runbook_and_readme_parses_and_names_what_exists() {
+fn every_query_in_runbook_readme_and_guides_parses_and_names_what_exists() {
     let names = Names::of_catalogue();
-    let all = ["dashboards/prometheus/RUNBOOK.md", "README.md"].map(|page| queries(&text(page)));
-    let [runbook, readme] = &all;
-    assert!(runbook.len() > 40 && !readme.is_empty(), "the test has lost sight of the queries");
+    let pages = ["README.md", "docs/performance.md", "docs/rules.md", "docs/troubleshooting.md"]
+        .map(|page| queries(&text(page)));
+    let runbook = queries(&text("dashboards/prometheus/RUNBOOK.md"));
+    assert!(
+        runbook.len() > 40 && pages.iter().all(|queries| !queries.is_empty()),
+        "the test has lost sight of the queries"
+    );
+    let all = [&pages[..], &[runbook]].concat();
     let all = all.concat();
     for query in &all {
         names.check(query);
