@@ -38,7 +38,7 @@ def increase(metric, scope, *more):
 
 
 def gained(metric, scope, *more):
-    """What a counter gained in the whole time range shown; the panel's description must say so."""
+    """Increase of a counter over the whole time range shown; the panel's description must say so."""
     return f"increase({of(metric, scope, *more)}[$__range])"
 
 
@@ -272,7 +272,7 @@ def variable(name, label, query, hide=False):
 
 
 def variables(stream, form):
-    """A page without anything by stream carries the choice of streams along unseen, so that links do not lose it."""
+    """A dashboard without panels by stream keeps the selection of streams in a hidden variable, so that links do not lose it."""
     streams = "ems_stream_up|ems_chunks_opened_total|ems_pull_failures_total"
     all_of_them = [
         {
@@ -354,7 +354,7 @@ def dashboard(uid, title, description, rows, scope=SERVER, stream=False, form=Fa
                 "title": "EMS dashboards",
                 "type": "dashboards",
                 "icon": "external link",
-                "tooltip": "The other dashboards of the exporter, with the same choice of servers and streams",
+                "tooltip": "The other dashboards of the exporter, with the same selection of servers and streams",
                 "url": "",
                 "tags": [TAG],
                 "asDropdown": False,
@@ -518,34 +518,34 @@ def overview():
                 [
                     stat(
                         "Servers up",
-                        "Media servers that have been heard of and have not said that they stop.",
+                        "Media servers that are up: see ems_up.",
                         total(servers_up),
                         none="no server",
                         thresholds=steps(RED, (1, GREEN)),
                     ),
                     stat(
                         "Servers down",
-                        "Media servers that are configured and not heard of yet, or have said that they stop.",
+                        "Media servers that are down: configured but never heard from, stopped, or not answering.",
                         total(f"1 - {servers_up}"),
                         none="no server",
                         thresholds=BAD_FROM_1,
                     ),
                     stat(
                         "Inbound streams",
-                        "Open inbound streams: published, pulled, and files that are read.",
+                        "Open inbound streams: published, pulled, or read from files.",
                         total(of("ems_streams", SERVER, 'direction="in"')),
                         none="no stream yet",
                     ),
                     stat(
                         "Streams missing",
-                        "Inbound streams that the configuration expects and that are not there.",
+                        "Inbound streams that the configuration expects and that are not open.",
                         total(f"1 - {of('ems_stream_up', SERVER)}"),
                         none="no stream yet",
                         thresholds=BAD_FROM_1,
                     ),
                     stat(
                         "Viewers",
-                        "Streams that are played, and HTTP sessions of the server's own web server. Viewers of files that another web server delivers are not known.",
+                        "Streams that are played, and HTTP sessions of the server's own web server. Viewers that another web server serves are not counted.",
                         total(viewers),
                         none="none yet",
                     ),
@@ -659,7 +659,7 @@ def overview():
                     ),
                     timeseries(
                         "Failed pulls",
-                        "Pulls that could not be established: one a second for as long as a kept-alive pull fails. A stream that was never refused has no line.",
+                        "Pulls that could not be established: one a second for as long as a kept-alive pull fails. A stream without a failed pull has no line.",
                         (by("server, stream", rate("ems_pull_failures_total", SERVER)), "{{server}} {{stream}}"),
                         unit="cps",
                         none="no pull has failed",
@@ -678,7 +678,7 @@ def overview():
                     ),
                     timeseries(
                         "Age of the last event",
-                        "A server whose streams are open and that says nothing has crashed, or its events get lost.",
+                        "A server with open streams and no events has crashed, or its events get lost.",
                         (
                             by(
                                 "server",
@@ -711,7 +711,7 @@ def stream():
     info = ["type", "video_codec", "audio_codec", "width", "height"]
     inputs = table(
         "Inbound streams",
-        "What the media server says of each chosen inbound stream that is open.",
+        "What the media server reports about each selected open inbound stream.",
         [
             ("job", ""),
             ("server", "Server"),
@@ -932,7 +932,7 @@ def stream():
                 [
                     timeseries(
                         "Bits",
-                        "Bits that flowed through the streams of this name, viewers' included." + moves,
+                        "Bit rate of the streams with this name, viewers included." + moves,
                         (
                             by("server, stream, direction, media", rate("ems_stream_bytes_total", STREAM)) + " * 8",
                             traffic,
@@ -942,7 +942,7 @@ def stream():
                     ),
                     timeseries(
                         "Packets",
-                        "Packets that flowed through the streams of this name." + moves,
+                        "Packets of the streams with this name." + moves,
                         (by("server, stream, direction, media", rate("ems_stream_packets_total", STREAM)), traffic),
                         unit="pps",
                         none="no event has told yet",
@@ -1128,7 +1128,7 @@ def packaging():
                     ),
                     heatmap(
                         "Durations of chunks",
-                        "How much media chunks hold, as the server says; all but HLS tell whole seconds.",
+                        "Media duration of chunks, as the server reports it; all formats but HLS report whole seconds.",
                         by("le", increase(duration, formats)),
                         "s",
                         "no chunk yet",
@@ -1143,7 +1143,7 @@ def packaging():
                     ),
                     timeseries(
                         "Duration by format",
-                        "Median and 99th percentile, as fine as the histogram's buckets. Recordings in a single file tell theirs at their end.",
+                        "Median and 99th percentile, as fine as the histogram's buckets. A recording in a single file reports its duration when it ends.",
                         *quantiles(duration),
                         unit="s",
                         none="no chunk yet",
@@ -1201,7 +1201,7 @@ def packaging():
                     ),
                     timeseries(
                         "Chunks opened, closed and deleted",
-                        "Chunks opened without being closed are lost; deletions are told by EMS 2.x only.",
+                        "Chunks opened without being closed are lost; only EMS 2.x reports deletions.",
                         (total(rate("ems_chunks_opened_total", OUTPUT)), "opened"),
                         (total(rate("ems_chunks_closed_total", OUTPUT)), "closed"),
                         (total(rate("ems_chunks_deleted_total", formats)), "deleted"),
@@ -1226,7 +1226,7 @@ def viewers_timers():
     return dashboard(
         "ems-viewers-timers",
         "EMS / Viewers and timers",
-        "Who watches, over which protocol and for how long; and whether the server's timers keep time.",
+        "Viewers by protocol and duration, and whether the server's timers expire on time.",
         [
             (
                 "Now",
@@ -1247,7 +1247,7 @@ def viewers_timers():
                     ),
                     stat(
                         "Connections",
-                        "Open connections of all protocols; a server tells them only if its application sends these events.",
+                        "Open connections of all protocols; only if the server's application sends these events.",
                         total(of("ems_connections", SERVER)),
                         none="not told",
                         w=4,
@@ -1264,7 +1264,7 @@ def viewers_timers():
                     stat("Timers", "Timers that are set.", total(of("ems_timers", SERVER)), none="no server", w=4),
                     stat(
                         "Most overdue timer",
-                        "The largest time since a repeating timer expired, as a share of its period. From 150 % on it has missed its time.",
+                        "The largest time since a repeating timer expired, as a share of its period. From 150 % on the timer is overdue.",
                         total(overdue, "max"),
                         unit="percentunit",
                         none="no repeating timer",
@@ -1357,7 +1357,7 @@ def viewers_timers():
                 [
                     timeseries(
                         "Connections by protocol",
-                        "Open connections by the server's tag of the protocol; a server tells them only if its application sends these events.",
+                        "Open connections by the server's tag of the protocol; only if the server's application sends these events.",
                         (by("protocol", of("ems_connections", SERVER)), "{{protocol}}"),
                         none="not told",
                         w=12,
@@ -1504,7 +1504,7 @@ def exporter():
                     ),
                     stat(
                         "Events rejected",
-                        "Events that could not be understood, in the time range shown.",
+                        "Rejected events in the time range shown.",
                         total(gained("ems_exporter_events_rejected_total", EXPORTER)),
                         none="none yet",
                         decimals=0,
@@ -1532,8 +1532,8 @@ def exporter():
                 "Events",
                 [
                     timeseries(
-                        "What became of events",
-                        "Received events are applied, duplicate, rejected or dropped: the four make up all that was received.",
+                        "Events by outcome",
+                        "Every received event is applied, a duplicate, rejected or dropped; the four add up to all received events.",
                         *[
                             (total(rate(f"ems_exporter_events_{fate}_total", EXPORTER)), fate)
                             for fate in ("applied", "duplicate", "rejected", "dropped")
@@ -1544,7 +1544,7 @@ def exporter():
                     ),
                     timeseries(
                         "Events by transport and format",
-                        "How events came, and in which form.",
+                        "Received events by transport and format.",
                         (
                             by("transport, format", rate("ems_exporter_events_received_total", EXPORTER)),
                             "{{transport}} {{format}}",
@@ -1555,7 +1555,7 @@ def exporter():
                     ),
                     timeseries(
                         "Rejected and dropped by reason",
-                        "Rejected: could not be understood. Dropped: may have been good but could not be taken, such as from more servers than limits.servers.",
+                        "Rejected: the input is invalid. Dropped: it may be valid but a limit was reached, such as limits.servers.",
                         (
                             by("reason", increase("ems_exporter_events_rejected_total", EXPORTER)),
                             "rejected: {{reason}}",
@@ -1574,7 +1574,7 @@ def exporter():
                     ),
                     timeseries(
                         "Corrections",
-                        "Events that put right what lost, late or repeated events had left. Many closed_unseen mean that events get lost on their way.",
+                        "Corrections of state made because events were lost, late or repeated. Many closed_unseen mean that events get lost.",
                         (by("server, kind", increase("ems_exporter_corrections_total", SERVER)), "{{server}} {{kind}}"),
                         none="no server",
                     ),
@@ -1590,8 +1590,8 @@ def exporter():
                 "Reconciliation",
                 [
                     timeseries(
-                        "Put right by the server's own lists",
-                        "Things that were open and not known, believed to be open, or known wrongly. All appear at a start; later on each is an event that got lost.",
+                        "Corrections by reconciliation",
+                        "Entries that were opened, closed or changed to match the server's own lists. After a start they are expected; later each one is a lost event.",
                         (
                             by(
                                 "server, kind, direction",
@@ -1605,7 +1605,7 @@ def exporter():
                     ),
                     timeseries(
                         "Looks by outcome",
-                        "Looks at the server's own lists, through its runtime API.",
+                        "Polls of the server's own lists through its runtime API.",
                         (
                             by("server, outcome", increase("ems_exporter_reconcile_runs_total", SERVER)),
                             "{{server}} {{outcome}}",
@@ -1613,8 +1613,8 @@ def exporter():
                         none="no runtime API is configured",
                     ),
                     timeseries(
-                        "Duration and age of the last look",
-                        "How long the last successful look took, and how long ago it was.",
+                        "Duration and age of the last poll",
+                        "Duration of the last successful poll, and its age.",
                         (by("server", of("ems_exporter_reconcile_duration_seconds", SERVER), "max"), "{{server}} took"),
                         (
                             by(
@@ -1634,7 +1634,7 @@ def exporter():
                 [
                     timeseries(
                         "Actions by rule and outcome",
-                        "What became of the calls that rules decided on. Failed, refused, too_old and queue_full are trouble; already, gone, condition and cooldown are not.",
+                        "Outcomes of the calls that rules decided on. Failed, refused, too_old and queue_full are trouble; already, gone, condition and cooldown are not.",
                         (
                             by(
                                 "server, rule, outcome",
@@ -1649,7 +1649,7 @@ def exporter():
                     ),
                     timeseries(
                         "Actions waiting",
-                        "Calls that wait or are under way, how old the oldest of their events is, and whether the API is left alone because calls failed.",
+                        "Calls that are queued or in flight, the age of the oldest of their events, and whether the circuit breaker of the API is open.",
                         (by("server", of("ems_exporter_actions_queued", SERVER)), "{{server}} waiting"),
                         (by("server", of("ems_exporter_actions_oldest_age_seconds", SERVER), "max"), "{{server}} oldest, seconds"),
                         (by("server", of("ems_exporter_actions_circuit_open", SERVER), "max"), "{{server}} left alone"),
@@ -1657,7 +1657,7 @@ def exporter():
                     ),
                     timeseries(
                         "Time to act",
-                        "From an event to the outcome of the call that it triggered: half of them, and nineteen of twenty.",
+                        "From an event to the outcome of the call that it triggered: median and 95th percentile.",
                         *[
                             (
                                 f"histogram_quantile({quantile}, {by('server, le', rate('ems_exporter_action_duration_seconds_bucket', SERVER))})",
@@ -1690,13 +1690,13 @@ def exporter():
                     ),
                     timeseries(
                         "Samples on a page",
-                        "Samples on the last page of metrics.",
+                        "Samples on the last metrics page.",
                         (by("instance", of_us("ems_exporter_scrape_samples"), "max"), instance),
                         none="not scraped yet",
                     ),
                     timeseries(
-                        "Time to write a page",
-                        "How long the last page of metrics took, compression included.",
+                        "Time to render a page",
+                        "Time to render the last metrics page, compression included.",
                         (by("instance", of_us("ems_exporter_scrape_duration_seconds"), "max"), instance),
                         unit="s",
                         none="not scraped yet",
@@ -1711,7 +1711,7 @@ def exporter():
                     ),
                     timeseries(
                         "HTTP connections",
-                        "Open connections, those accepted per second, and times that none could be accepted. The media server opens one for each event.",
+                        "Open connections, accepted connections per second, and failed accepts. The media server opens one for each event.",
                         (by("instance", of_us("ems_exporter_http_connections")), instance + " open"),
                         (
                             by("instance", rate("ems_exporter_http_connections_accepted_total", EXPORTER)),
@@ -1744,7 +1744,7 @@ def exporter():
                     ),
                     timeseries(
                         "File descriptors and threads",
-                        "Open file descriptors, as they may be at most (dashed), and threads.",
+                        "Open file descriptors with their limit (dashed), and threads.",
                         (by("instance", process(of_us("process_open_fds"))), instance + " open"),
                         (by("instance", process(of_us("process_threads"))), instance + " threads"),
                         (total(process(of_us("process_max_fds")), "min"), "most open"),
