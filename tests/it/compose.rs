@@ -21,7 +21,7 @@ struct Service {
     #[serde(default)]
     command: Vec<String>,
     #[serde(default)]
-    ports: Vec<String>,
+    ports: Vec<Port>,
     #[serde(default)]
     volumes: Vec<Volume>,
     #[serde(default)]
@@ -34,11 +34,33 @@ struct Service {
     restart: String,
 }
 
+/// Compose 1 prints the short form, Compose 2 the long one.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Port {
+    Short(String),
+    Long { host_ip: String },
+}
+
+impl Port {
+    /// The address of the host on which it is published.
+    fn address(&self) -> &str {
+        match self {
+            Self::Short(port) => port.split(':').next().unwrap(),
+            Self::Long { host_ip } => host_ip,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Volume {
     Short(String),
-    Long { source: String, read_only: bool },
+    Long {
+        source: String,
+        #[serde(default)]
+        read_only: bool,
+    },
 }
 
 impl Volume {
@@ -96,10 +118,10 @@ fn the_services_are_those_of_the_readme() {
 #[test]
 fn ports_are_published_on_the_loopback_address_only() {
     let stack = here();
-    let ports: Vec<&String> = stack.services.values().flat_map(|service| &service.ports).collect();
+    let ports: Vec<&Port> = stack.services.values().flat_map(|service| &service.ports).collect();
     assert_eq!(ports.len(), 5);
     for port in ports {
-        assert!(port.starts_with("127.0.0.1:"), "{port}");
+        assert_eq!(port.address(), "127.0.0.1", "{port:?}");
     }
 }
 
