@@ -2,10 +2,13 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
+
+/// Debian's browser.
+const CHROMIUM: &str = "/usr/bin/chromium";
 
 /// A browser with one page.
 #[derive(Debug)]
@@ -18,15 +21,20 @@ pub(crate) struct Browser {
 impl Browser {
     /// Starts a browser and opens the page of the exporter at `address`.
     pub(crate) fn at(address: SocketAddr) -> Self {
-        let [modules, node, chromium] = ["browser", "programs/node", "programs/chromium"].map(|name| {
-            let path = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder").join(name);
-            assert!(path.exists(), "{} is missing: run tests/setup", path.display());
-            path
-        });
+        assert!(
+            Path::new(CHROMIUM).exists(),
+            "{CHROMIUM} is missing: install chromium, or let tests/all do it"
+        );
+        let modules = modules();
+        let package = modules.join("node_modules/playwright-core/package.json");
+        assert!(package.exists(), "{} is missing: let tests/all install it with npm", package.display());
         let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/driver.mjs");
-        let mut command = Command::new(node);
-        command.arg(driver).arg(modules).arg(chromium).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("node runs");
+        let mut command = Command::new("node");
+        command.arg(driver).arg(modules).arg(CHROMIUM).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let started = command.spawn();
+        let mut child = started.unwrap_or_else(|error| {
+            panic!("the program node cannot be run ({error}): install nodejs, or let tests/all do it")
+        });
         let input = child.stdin.take().expect("the input is a pipe");
         let output = BufReader::new(child.stdout.take().expect("the output is a pipe"));
         let mut browser = Self { child, input, output };
@@ -75,6 +83,11 @@ impl Drop for Browser {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// Where `tests/all` puts the packages of `package.json`.
+fn modules() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder").join("browser")
 }
 
 /// The texts of the first cells of a table's rows, as an expression.
