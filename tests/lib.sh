@@ -21,6 +21,7 @@ install_packages() {
     command -v apt-get >/dev/null || fail "apt-get is missing: install the programs of the Debian packages $* by hand"
     [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null || fail "only root can install packages here: as root, run $command"
     as_root true || fail "sudo does not let $(id -un) install packages: as root, run $command"
+    say "installing the Debian packages $*"
     as_root "${apt[@]}" update || say "apt-get update failed; the package lists that are there are used"
     if [ ! -e "$policy" ]; then
         trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
