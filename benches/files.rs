@@ -1,9 +1,9 @@
-//! The log transport's rate: event files down the road, against what others make of the same lines.
+//! The rate of the file transport: event files through the pipeline, compared with other programs reading the same lines.
 //!
 //! One core, warm cache. The files are a recorded session, repeated as if the server had been
 //! started again and again. `cargo bench --bench files` prints one table; nothing fails.
 
-#![allow(clippy::unwrap_used, reason = "a benchmark says what went wrong by failing")]
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot run fails")]
 #![allow(clippy::print_stdout, reason = "its table is its answer")]
 
 use std::borrow::Cow;
@@ -20,7 +20,7 @@ use memchr::memmem;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::Deserialize;
 
-/// How large the files are for us, and for programs that take longer.
+/// The sizes of the files for the exporter and for slower programs.
 const LARGE: usize = 200 << 20;
 const SMALL: usize = 50 << 20;
 /// The best of so many runs counts: the others were disturbed.
@@ -102,7 +102,7 @@ fn repeat(folder: &Path, recording: &str, least: usize) -> Input {
     Input { path, bytes, events: 633 * repeats as u64 }
 }
 
-/// What a run came to.
+/// The result of a run.
 struct Rate {
     lines: f64,
     bytes: f64,
@@ -166,7 +166,7 @@ fn mtail(program: &Path, input: &Input) {
 }
 
 fn main() {
-    // `cargo test` only wants to see that it starts.
+    // `cargo test` only checks that it starts.
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
@@ -200,13 +200,13 @@ fn main() {
 
     println!("{:<34}{:>12}{:>9}{:>9}{:>9}", "one core, warm cache", "entries/s", "MB/s", "ratio", "target");
     let show = |name: &str, rate: &Rate| print!("{name:<34}{:>12.0}{:>9.1}", rate.lines, rate.bytes / 1e6);
-    show("JSON file down the road", &json);
+    show("JSON file", &json);
     println!();
     for (key, name, ratio, target) in [
         ("serde_json", "serde_json alone, small struct", json.lines / rows["serde_json"].lines, 0.6),
         ("mtail", "mtail, counting by name", json.lines / rows["mtail"].lines, 8.0),
-        ("xml", "XML file down the road", rows["xml"].bytes / json.bytes, 0.4),
-        ("text", "text file down the road", rows["text"].bytes / json.bytes, 0.4),
+        ("xml", "XML file", rows["xml"].bytes / json.bytes, 0.4),
+        ("text", "text file", rows["text"].bytes / json.bytes, 0.4),
     ] {
         show(name, &rows[key]);
         println!("{ratio:>9.2}{target:>9.1}{}", if ratio < target { "  missed" } else { "" });

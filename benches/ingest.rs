@@ -1,8 +1,8 @@
-//! Events taken over HTTP, by us and by a bare axum handler that reads the body and drops it: in
+//! Events accepted over HTTP, by the exporter and by a bare axum handler that reads the body and drops it: in
 //! one process, round by round in turn, from the same load generator on the same cores.
 
-#![allow(clippy::print_stdout, reason = "the figures are what a bench is for")]
-#![allow(clippy::unwrap_used, reason = "a bench that cannot run has nothing to tell")]
+#![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot run fails")]
 
 mod common;
 
@@ -90,12 +90,12 @@ fn main() {
             target.to_owned(),
         ]);
     }
-    let (received, [applied, ..]) = app.ingest.tally().sums();
+    let (received, [applied, ..]) = app.pipeline.tally().sums();
     let sent = round * REQUESTS;
     print_table(
         &format!("ingest: events per second over HTTP, medians of {ROUNDS} rounds of {REQUESTS} events"),
-        &["", "ours", "bare axum", "ratio", "range", "target"],
+        &["", "exporter", "bare axum", "ratio", "range", "target"],
         &rows,
     );
-    println!("\nsent to us {sent}, received {received}, applied {applied}");
+    println!("\nsent to the exporter {sent}, received {received}, applied {applied}");
 }

@@ -1,7 +1,7 @@
 //! Resident memory of the program: idle, with 10 000 active streams, and after scrapes of those.
 
-#![allow(clippy::print_stdout, reason = "the figures are what a bench is for")]
-#![allow(clippy::unwrap_used, reason = "a bench that cannot run has nothing to tell")]
+#![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot run fails")]
 
 mod common;
 
@@ -12,7 +12,7 @@ use std::time::Duration;
 use common::load::{self, Connections};
 use common::{Recorded, START, print_table};
 
-/// How many inbound streams are open, each with one HLS output: as many as have series of their own.
+/// How many inbound streams are open, each with one HLS output: the default limit of names.
 const STREAMS: u64 = 10_000;
 const SCRAPES: usize = 3;
 

@@ -1,8 +1,8 @@
-//! What one event costs on the road, on one core: decoded, interpreted and applied; beside it
-//! what `serde_json` needs to parse the same bytes into a struct of the fields that we use.
+//! The cost of one event in the pipeline, on one core: decoded, interpreted and applied; for comparison, the time that
+//! `serde_json` needs to parse the same bytes into a struct of the fields that the exporter uses.
 
-#![allow(clippy::print_stdout, reason = "the figures are what a bench is for")]
-#![allow(clippy::unwrap_used, reason = "a bench that cannot run has nothing to tell")]
+#![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot run fails")]
 
 mod common;
 
@@ -70,16 +70,16 @@ const ROUNDS: usize = 5;
 const STEP: Duration = Duration::from_millis(20);
 const START: Timestamp = Timestamp::from_seconds(1_795_364_000);
 
-/// The events as structs of the fields that we use, borrowed where they can be.
+/// The events as structs of the fields that the exporter uses, borrowed where possible.
 mod rival {
-    #![allow(dead_code, reason = "what is parsed is not looked at")]
+    #![allow(dead_code, reason = "the parsed values are not read")]
 
     use std::borrow::Cow;
 
     use serde::Deserialize;
     use serde::de::IgnoredAny;
 
-    /// A stream event, as far as we use it.
+    /// A stream event, with the fields that the exporter uses.
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     pub(super) struct StreamEvent<'a> {
@@ -154,7 +154,7 @@ mod rival {
         path_to_file: Cow<'a, str>,
     }
 
-    /// A chunk event, as far as we use it.
+    /// A chunk event, with the fields that the exporter uses.
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     pub(super) struct ChunkEvent<'a> {
@@ -182,7 +182,7 @@ mod rival {
     }
 }
 
-/// One event of the schedule: which recording, made anew for which stream.
+/// One event of the schedule: a recording, rewritten for a stream.
 struct Planned {
     recorded: usize,
     unique: u64,
@@ -242,13 +242,13 @@ impl Recordings {
         }
     }
 
-    /// Measures all there is to measure; returns the times of decoding alone, of the road, of
-    /// `serde_json` and of the whole transport, and how many streams were open.
+    /// Measures everything; returns the times of decoding alone, of decode + interpret + apply, of `serde_json` and of
+    /// the whole pipeline, and how many streams were open.
     fn measure(&self, size: Size) -> ([Times; 4], usize) {
         let mut times: [Times; 4] = std::array::from_fn(|_| vec![Vec::new(); self.all.len()]);
         let [decode, road, serde, accept] = &mut times;
         let mut open = 0;
-        // In turn, so that what else the machine does falls on all alike.
+        // In turn, so that other load on the machine affects all alike.
         for _ in 0..ROUNDS {
             self.time(size, decode, |_, body, _| {
                 message::decode(body, Format::of(body), |message| drop(black_box(message)));
@@ -269,12 +269,12 @@ impl Recordings {
                     black_box(serde_json::from_slice::<rival::ChunkEvent<'_>>(body).unwrap());
                 }
             });
-            let ingest = Pipeline::new(&[], &Settings::default(), 1);
-            let server = ingest.server(None).unwrap();
+            let pipeline = Pipeline::new(&[], &Settings::default(), 1);
+            let server = pipeline.server(None).unwrap();
             self.time(size, accept, |_, body, now| {
-                black_box(ingest.accept(Transport::Http, &server, body, now));
+                black_box(pipeline.accept(Transport::Http, &server, body, now));
             });
-            let (received, [applied, ..]) = ingest.tally().sums();
+            let (received, [applied, ..]) = pipeline.tally().sums();
             assert_eq!(received, applied, "every event is taken as new");
         }
         (times, open)
@@ -304,13 +304,13 @@ fn main() {
         let (times, open) = recordings.measure(size);
         let each = recordings.all.iter().enumerate();
         let mut rows: Vec<_> = each.map(|(at, event)| line(&event.name, &times, at..at + 1, "")).collect();
-        rows.push(line("stream events", &times, 0..streams, "road ≤ 6000, ratio ≤ 1.6"));
-        rows.push(line("chunk events", &times, streams..all, "road ≤ 2500, ratio ≤ 1.6"));
+        rows.push(line("stream events", &times, 0..streams, "apply ≤ 6000, ratio ≤ 1.6"));
+        rows.push(line("chunk events", &times, streams..all, "apply ≤ 2500, ratio ≤ 1.6"));
         print_table(
             &format!(
-                "road, {open} streams open: median ns per event; road = decode + interpret + apply, ratio = road / serde_json"
+                "pipeline, {open} streams open: median ns per event; apply = decode + interpret + apply, ratio = apply / serde_json"
             ),
-            &["event", "bytes", "decode", "road", "serde_json", "ratio", "accept", "target"],
+            &["event", "bytes", "decode", "apply", "serde_json", "ratio", "accept", "target"],
             &rows,
         );
     }

@@ -1,8 +1,8 @@
 //! A page of 100 000 series: how long it takes beside the `prometheus` crate's, how long it holds
 //! up events, what compression adds, and whether scraping it under full load loses an event.
 
-#![allow(clippy::print_stdout, reason = "the figures are what a bench is for")]
-#![allow(clippy::unwrap_used, reason = "a bench that cannot run has nothing to tell")]
+#![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot run fails")]
 
 mod common;
 
@@ -37,7 +37,7 @@ fn page(app: &App) -> (u64, Vec<u8>) {
     let mut page = Vec::new();
     let mut take = |bytes: &[u8]| page.extend_from_slice(bytes);
     let series = metrics::render(
-        Sources::of_events(&app.ingest, &app.own),
+        Sources::of_events(&app.pipeline, &app.exporter_metrics),
         Style::Prometheus,
         Timestamp::now(),
         &mut take,
@@ -49,7 +49,7 @@ fn page(app: &App) -> (u64, Vec<u8>) {
 /// sequence number.
 fn fill(app: &App) -> (u64, u64) {
     let recorded = START.map(Recorded::read);
-    let server = app.ingest.server(None).unwrap();
+    let server = app.pipeline.server(None).unwrap();
     let (mut stream, mut id) = (0, 1);
     while page(app).0 < SERIES {
         for _ in 0..100 {
@@ -57,7 +57,7 @@ fn fill(app: &App) -> (u64, u64) {
                 // The inbound stream and the output are two things.
                 let unique = 1 + stream * 2 + u64::from(at >= 2);
                 let body = event.body(id, unique, &format!("cam{stream:05}"));
-                app.ingest.accept(Transport::Http, &server, body.as_bytes(), Timestamp::now());
+                app.pipeline.accept(Transport::Http, &server, body.as_bytes(), Timestamp::now());
                 id += 1;
             }
             stream += 1;
@@ -111,7 +111,7 @@ fn rival(page: &str) -> Registry {
 /// The longest that another thread waits for the server's lock while one page is written.
 fn longest_wait(app: &Arc<App>) -> f64 {
     let done = Arc::new(AtomicBool::new(false));
-    let server = app.ingest.server(None).unwrap();
+    let server = app.pipeline.server(None).unwrap();
     let waiting = std::thread::spawn({
         let done = Arc::clone(&done);
         move || {
@@ -171,12 +171,12 @@ fn main() {
         ),
         &["", "figure", "target"],
         &[
-            row("our page, ms", format!("{ours:.1}"), ""),
+            row("page, ms", format!("{ours:.1}"), ""),
             row(&format!("prometheus crate, {of_rival} series, ms"), format!("{theirs:.1}"), ""),
             row("times faster", format!("{ratio:.1}"), "≥ 15"),
             row("longest wait for the lock, ms", format!("{wait:.1}"), "≤ 10"),
             row("the same, worst page of all, ms", format!("{:.1}", waits[ROUNDS - 1]), "≤ 10"),
-            row("our page with gzip, ms", format!("{gzip:.1}"), ""),
+            row("page with gzip, ms", format!("{gzip:.1}"), ""),
             row("bytes", text.len().to_string(), ""),
             row("bytes with gzip", compressed.to_string(), ""),
         ],
@@ -198,7 +198,7 @@ fn scrape_under_load(app: &Arc<App>, streams: u64, next: u64) {
         .map(|at| load::post("/events", &chunk.body(next + at, 0, &format!("cam{:05}", at % streams))));
     let requests = requests.collect();
 
-    let (before, [applied_before, ..]) = app.ingest.tally().sums();
+    let (before, [applied_before, ..]) = app.pipeline.tally().sums();
     let done = Arc::new(AtomicBool::new(false));
     let scraping = std::thread::spawn({
         let done = Arc::clone(&done);
@@ -213,7 +213,7 @@ fn scrape_under_load(app: &Arc<App>, streams: u64, next: u64) {
     let took = load::send(target, requests, Connections::New);
     done.store(true, Ordering::Relaxed);
     let mut scrapes = scraping.join().unwrap();
-    let (received, [applied, ..]) = app.ingest.tally().sums();
+    let (received, [applied, ..]) = app.pipeline.tally().sums();
     println!(
         "\nunder load: {} scrapes with gzip, one after the other, median {:.0} ms, within {:.1} s of {:.0} events a second\n\
          sent {EVENTS}, received {}, applied {} (target: all)",

@@ -28,45 +28,44 @@ use crate::reconcile::Reconciler;
 use crate::reload::{self, Reloader};
 use crate::rules::Rules;
 
-/// How often the passing of time is looked at: stalls are logged at most this late.
+/// How often stalls are looked for and snapshots sent.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The exporter itself, with nothing started yet.
+/// Why the exporter cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The server of some event files is not accepted.
+    #[error("cannot follow event files: {0}")]
+    Server(#[from] Rejection),
+    /// Event files cannot be followed.
+    #[error("cannot follow event files: {0}")]
+    Files(#[from] ems_tail::Fault),
+    /// The exporter's own metrics cannot be registered.
+    #[error("cannot register the exporter's own metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// The web configuration has got faults since it was checked.
+    #[error("{0}")]
+    Web(#[from] config::Faults),
+}
+
+/// Builds the exporter; nothing is started yet.
 pub fn build(config: &Config) -> Result<Arc<App>, Error> {
-    let mut ingest = Pipeline::new(&config.servers, &config.settings, config.max_servers);
-    let files = config.sources.iter().map(|source| {
-        let server = ingest.server(source.server.as_deref())?;
-        if source.format.is_some_and(|format| !file_input::format_of(format).is_numbered()) {
-            server.owned_by_files();
-        }
-        Ok(FileInput::new(server))
-    });
-    let files = files.collect::<Result<Vec<_>, Rejection>>()?;
-    let apis: BTreeMap<&str, Arc<Api>> =
-        config.apis.iter().map(|remote| (remote.server.as_str(), Arc::new(remote.api()))).collect();
-    let reconcilers = apis.iter().map(|(name, api)| {
-        let server = ingest.server(Some(name))?;
-        Ok(Reconciler::new(server, Arc::clone(api), config.reconcile_interval))
-    });
-    let reconcilers = reconcilers.collect::<Result<Vec<_>, Rejection>>()?;
-    let actions = (!config.rules.is_empty()).then(|| {
-        let actions = actions(config, &apis);
-        let offered = Arc::clone(&actions);
-        let offer = Box::new(move |calls| offered.offer(calls, Timestamp::now()));
-        ingest.react(Rules::new(&config.rules), offer);
-        actions
-    });
-    let own = Arc::new(ExporterMetrics::new(Timestamp::now())?);
-    let ingest = Arc::new(ingest);
-    let reloader = Reloader::new(config, &ingest, actions.as_ref(), &own)?;
+    let mut pipeline = Pipeline::new(&config.servers, &config.settings, config.max_servers);
+    let files = file_inputs(config, &pipeline)?;
+    let apis: Apis = config.apis.iter().map(|api| (api.server.clone(), Arc::new(api.api()))).collect();
+    let reconcilers = reconcilers(config, &pipeline, &apis)?;
+    let actions = (!config.rules.is_empty()).then(|| actions(config, &mut pipeline, apis));
+    let exporter_metrics = Arc::new(ExporterMetrics::new(Timestamp::now())?);
+    let pipeline = Arc::new(pipeline);
+    let reloader = Reloader::new(config, &pipeline, actions.as_ref(), &exporter_metrics)?;
     Ok(Arc::new(App {
-        live: Live::new(Arc::clone(&ingest.feed)),
+        live: Live::new(Arc::clone(&pipeline.feed)),
         events_address: config.ingest.listen.first().cloned(),
         address: config.own_address().map_or_else(String::new, |address| address.to_string()),
         files,
         reconcilers,
-        ingest,
-        own,
+        pipeline,
+        exporter_metrics,
         actions,
         telemetry_path: config.telemetry_path.clone(),
         intake: Intake::new(config.max_body),
@@ -77,108 +76,129 @@ pub fn build(config: &Config) -> Result<Arc<App>, Error> {
     }))
 }
 
-fn actions(config: &Config, apis: &BTreeMap<&str, Arc<Api>>) -> Arc<Actions> {
-    let apis = apis.iter().map(|(name, api)| ((*name).to_owned(), Arc::clone(api))).collect();
-    let servers: Vec<&str> = config.servers.iter().map(|known| known.name.as_str()).collect();
-    Actions::new(config.actions, apis, &config.rules, &servers)
+/// The runtime APIs by the name of their server.
+type Apis = BTreeMap<String, Arc<Api>>;
+
+fn file_inputs(config: &Config, pipeline: &Pipeline) -> Result<Vec<Arc<FileInput>>, Rejection> {
+    let inputs = config.sources.iter().map(|source| {
+        let server = pipeline.server(source.server.as_deref())?;
+        if source.format.is_some_and(|format| !file_input::format_of(format).is_numbered()) {
+            server.accept_files_only();
+        }
+        Ok(FileInput::new(server))
+    });
+    inputs.collect()
 }
 
-/// Why the exporter cannot run.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The server of some files cannot be.
-    #[error("cannot follow event files: {0}")]
-    Server(#[from] Rejection),
-    /// Event files cannot be followed.
-    #[error("cannot follow event files: {0}")]
-    Files(#[from] ems_tail::Fault),
-    /// Metrics about ourselves cannot be registered.
-    #[error("cannot register the exporter's own metrics: {0}")]
-    Metrics(#[from] prometheus::Error),
-    /// The web configuration has got faults since it was checked.
-    #[error("{0}")]
-    Web(#[from] config::Faults),
+fn reconcilers(config: &Config, pipeline: &Pipeline, apis: &Apis) -> Result<Vec<Arc<Reconciler>>, Rejection> {
+    let reconcilers = apis.iter().map(|(name, api)| {
+        let server = pipeline.server(Some(name))?;
+        Ok(Reconciler::new(server, Arc::clone(api), config.reconcile_interval))
+    });
+    reconcilers.collect()
 }
 
-/// Runs the exporter on `listeners`, those of [`Config::addresses`] in that order, until `stop`, then
-/// lets open requests finish and writes down how far event files have been read.
+/// The actions, to which the pipeline hands the calls of rules.
+fn actions(config: &Config, pipeline: &mut Pipeline, apis: Apis) -> Arc<Actions> {
+    let servers: Vec<&str> = config.servers.iter().map(|server| server.name.as_str()).collect();
+    let actions = Actions::new(config.actions, apis, &config.rules, &servers);
+    let queue = Arc::clone(&actions);
+    pipeline
+        .set_rules(Rules::new(&config.rules), Box::new(move |calls| queue.enqueue(calls, Timestamp::now())));
+    actions
+}
+
+/// Runs the exporter on `listeners`, those of [`Config::addresses`] in that order, until `stop`. Then open requests may
+/// finish, and the read positions of event files are saved.
 pub async fn run(
     app: Arc<App>,
     config: &Config,
     listeners: Vec<TcpListener>,
     stop: CancellationToken,
 ) -> Result<(), Error> {
-    let followings = follow(&app, config)?;
+    let followed = follow(&app, config)?;
     let mut tasks = JoinSet::new();
-    // Before anything is answered: who has seen an answer may send SIGHUP.
+    // Before anything is answered: a client that has an answer may send SIGHUP.
     tasks.spawn(Arc::clone(&app.reloader).run(reload::hangups(), stop.clone()));
-    let room = server::max_connections() / listeners.len().max(1);
-    for (place, listener) in listeners.into_iter().enumerate() {
-        let side = match () {
-            () if place >= config.listen.len() => ListenerRole::Pipeline,
-            () if config.ingest.listen.is_empty() => ListenerRole::Both,
-            () => ListenerRole::Web,
-        };
-        let gate = Gate::new(Arc::clone(&app), side, router::router(Arc::clone(&app)));
-        // Media servers speak no TLS.
-        let web = (side != ListenerRole::Pipeline).then(|| Arc::clone(&app.web));
-        let served = Shared { gate, room, web, own: Arc::clone(&app.own) };
-        tasks.spawn(server::serve(listener, served, stop.clone()));
-    }
+    serve(&app, config, listeners, &stop, &mut tasks);
     for reconciler in &app.reconcilers {
-        let (reconciler, ingest, stop) = (Arc::clone(reconciler), Arc::clone(&app.ingest), stop.clone());
-        tasks.spawn(async move { reconciler.run(&ingest, stop).await });
+        let (reconciler, pipeline, stop) = (Arc::clone(reconciler), Arc::clone(&app.pipeline), stop.clone());
+        tasks.spawn(async move { reconciler.run(&pipeline, stop).await });
     }
-    let acting = async {
+    let actions = async {
         if let Some(actions) = &app.actions {
-            Arc::clone(actions).run(Arc::clone(&app.ingest), stop.clone()).await;
+            Arc::clone(actions).run(Arc::clone(&app.pipeline), stop.clone()).await;
         }
-    };
-    let ticking = async {
-        let mut ticks = tokio::time::interval(TICK);
-        loop {
-            ticks.tick().await;
-            app.ingest.tick(Timestamp::now());
-            if !app.ingest.feed.wants_snapshots() {
-                app.live.rest();
-                continue;
-            }
-            let app = Arc::clone(&app);
-            let shown = tokio::task::spawn_blocking(move || {
-                app.live.tick(app.sources(), &app.unready(), Timestamp::now());
-            });
-            if shown.await.is_err() {
-                tracing::error!("the live page could not be drawn");
-            }
-        }
-    };
-    // Open feeds would hold up the end: they are no requests to be finished.
-    let feeds = Arc::clone(&app);
-    let closing = async {
-        stop.cancelled().await;
-        feeds.live.ended.cancel();
-        std::future::pending().await
     };
     tokio::select! {
-        () = ticking => {}
-        () = closing => {}
-        ((), ()) = async { tokio::join!(acting, async { while tasks.join_next().await.is_some() {} }) } => {}
+        () = tick(&app) => {}
+        () = end_feeds(&app, &stop) => {}
+        ((), ()) = async { tokio::join!(actions, async { while tasks.join_next().await.is_some() {} }) } => {}
     }
-    for following in followings {
+    for following in followed {
         following.stop();
     }
     Ok(())
 }
 
+/// Serves HTTP on each listener in its role.
+fn serve(
+    app: &Arc<App>,
+    config: &Config,
+    listeners: Vec<TcpListener>,
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<()>,
+) {
+    let capacity = server::max_connections() / listeners.len().max(1);
+    for (index, listener) in listeners.into_iter().enumerate() {
+        let role = match () {
+            () if index >= config.listen.len() => ListenerRole::Events,
+            () if config.ingest.listen.is_empty() => ListenerRole::Both,
+            () => ListenerRole::Web,
+        };
+        let gate = Gate::new(Arc::clone(app), role, router::router(Arc::clone(app)));
+        // Media servers do not support TLS.
+        let web = (role != ListenerRole::Events).then(|| Arc::clone(&app.web));
+        let shared = Shared { gate, capacity, web, exporter_metrics: Arc::clone(&app.exporter_metrics) };
+        tasks.spawn(server::serve(listener, shared, stop.clone()));
+    }
+}
+
+/// Looks for stalls and sends snapshots, forever.
+async fn tick(app: &Arc<App>) {
+    let mut ticks = tokio::time::interval(TICK);
+    loop {
+        ticks.tick().await;
+        app.pipeline.tick(Timestamp::now());
+        if !app.pipeline.feed.wants_snapshots() {
+            app.live.rest();
+            continue;
+        }
+        let app = Arc::clone(app);
+        let snapshot = tokio::task::spawn_blocking(move || {
+            app.live.tick(app.sources(), &app.unready_reasons(), Timestamp::now());
+        });
+        if snapshot.await.is_err() {
+            tracing::error!("cannot render the snapshot of the live page");
+        }
+    }
+}
+
+/// Ends the open feeds at `stop`: as requests they would never finish.
+async fn end_feeds(app: &App, stop: &CancellationToken) {
+    stop.cancelled().await;
+    app.live.ended.cancel();
+    std::future::pending().await
+}
+
+/// Follows the event files.
 fn follow(app: &App, config: &Config) -> Result<Vec<Following>, Error> {
     if !config.sources.is_empty() && config.storage.is_none() {
         tracing::warn!(
-            "there is no --storage.path: after a restart of the exporter, what was written to event files \
-             meanwhile is skipped"
+            "no --storage.path is set: a restarted exporter skips what was written to event files in the meantime"
         );
     }
-    let mut followings = Vec::new();
-    for (source, files) in config.sources.iter().zip(&app.files) {
+    let followed = config.sources.iter().zip(&app.files).map(|(source, files)| {
         let storage = config.storage.clone();
         let options = ems_tail::Options {
             format: source.format,
@@ -186,7 +206,7 @@ fn follow(app: &App, config: &Config) -> Result<Vec<Following>, Error> {
             storage: storage.map(|directory| Storage { directory, name: files.server.name.clone() }),
             ..ems_tail::Options::new(source.patterns.clone())
         };
-        followings.push(Arc::clone(files).follow(options, Arc::clone(&app.ingest))?);
-    }
-    Ok(followings)
+        Ok(Arc::clone(files).follow(options, Arc::clone(&app.pipeline))?)
+    });
+    followed.collect()
 }

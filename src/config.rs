@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::actions;
 use crate::auth::{Guard, Secret};
 use crate::model::Settings;
-use crate::pipeline::{Known, is_server_name};
+use crate::pipeline::{ConfiguredServer, is_server_name};
 use crate::rules::Rule;
 use crate::web::Setup;
 use ems_protocol::runtime_api::{self, Address, Api, Login};
@@ -33,7 +33,7 @@ pub struct Config {
     /// The path of the metrics page.
     pub telemetry_path: String,
     /// The media servers; none means that a server is made for each name that events come for.
-    pub servers: Vec<Known>,
+    pub servers: Vec<ConfiguredServer>,
     /// The event files of media servers.
     pub sources: Vec<Source>,
     /// The runtime APIs of media servers.
@@ -283,7 +283,7 @@ impl Config {
             limits.finish(&mut faults);
         }
         for mut server in root.sections("servers", &mut faults) {
-            let mut known = Known::default();
+            let mut known = ConfiguredServer::default();
             let (place, named) = (server.place(), server.has("name"));
             server.text("name", check_server, &mut known.name, &mut faults);
             server.texts("expect", |_| Ok(()), &mut known.expected, &mut faults);

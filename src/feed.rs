@@ -1,93 +1,87 @@
-//! The live feed: changes and snapshots for whoever listens, who never hold up those that tell.
+//! The live feed: changes and snapshots for clients. A slow client never delays a publisher.
 //!
-//! Changes and snapshots go separate ways, so that a flood of events takes no snapshot from a
-//! listener that wants only these. A listener that falls behind loses the oldest and is told so.
+//! Changes and snapshots have separate channels, so that a flood of events evicts no snapshot. A client that falls
+//! behind loses the oldest messages and is told how many.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hyper::body::Bytes;
 use serde::Serialize;
+use strum::VariantArray;
 use tokio::sync::broadcast::{Receiver, Sender, channel};
 
-/// Most clients that may listen at once.
-pub const LISTENERS: usize = 64;
-/// How many changes a listener may fall behind.
+/// Most concurrent clients.
+pub const MAX_CLIENTS: usize = 64;
+/// How many changes a client may fall behind.
 const CHANGES: usize = 1024;
-/// How many snapshots a listener may fall behind: there is one each second.
+/// How many snapshots a client may fall behind: there is one each second.
 const SNAPSHOTS: usize = 8;
 
-/// The names of messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The topics that a client can choose, in the order in which they are documented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Topic {
     /// An event was applied.
     Event,
-    /// A body or an event was refused.
+    /// A body or an event was rejected.
     Rejection,
-    /// Something that only the passing of time tells, such as a stall.
+    /// A derived event, such as a stall.
     Derived,
-    /// What the page shows, or what of it has changed.
+    /// The content of the live page, or its changes.
     Snapshot,
-    /// The client was too slow and has missed something.
-    Lagged,
 }
 
 impl Topic {
-    /// What a client can ask for, in the order in which it is documented.
-    pub const ALL: [Self; 4] = [Self::Event, Self::Rejection, Self::Derived, Self::Snapshot];
-
-    /// The name on the wire.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Event => "event",
-            Self::Rejection => "rejection",
-            Self::Derived => "derived",
-            Self::Snapshot => "snapshot",
-            Self::Lagged => "lagged",
-        }
+    /// Its name in messages and queries.
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
-/// A message as it is sent, written once for all listeners.
+/// A message, serialized once for all clients.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// What it is.
+    /// Its topic.
     pub topic: Topic,
     /// The lines of a server-sent event.
-    pub bytes: Bytes,
+    pub bytes: Arc<[u8]>,
 }
 
 impl Frame {
-    /// Writes a message; `json` has no line breaks.
+    /// Serializes a message; `json` has no line breaks.
     pub fn new(topic: Topic, json: &str) -> Self {
-        let bytes = format!("event: {}\ndata: {json}\n\n", topic.name()).into();
-        Self { topic, bytes }
+        Self { topic, bytes: server_sent_event(topic.name(), json) }
     }
 }
 
-/// One of the two ways to the listeners.
+/// The lines of a server-sent event.
+pub fn server_sent_event(name: &str, json: &str) -> Arc<[u8]> {
+    format!("event: {name}\ndata: {json}\n\n").into_bytes().into()
+}
+
+/// One of the two channels to the clients.
 #[derive(Debug)]
 struct Channel {
     sender: Sender<Frame>,
-    listeners: AtomicUsize,
+    clients: AtomicUsize,
 }
 
 impl Channel {
-    fn new(room: usize) -> Self {
-        Self { sender: channel(room).0, listeners: AtomicUsize::new(0) }
+    fn new(capacity: usize) -> Self {
+        Self { sender: channel(capacity).0, clients: AtomicUsize::new(0) }
     }
 
-    fn is_heard(&self) -> bool {
-        self.listeners.load(Ordering::Relaxed) > 0
+    fn has_clients(&self) -> bool {
+        self.clients.load(Ordering::Relaxed) > 0
     }
 
     fn send(&self, frame: Frame) {
-        // The last listener may have left meanwhile.
+        // The last client may have left meanwhile.
         drop(self.sender.send(frame));
     }
 
     fn join(&self) -> Receiver<Frame> {
-        self.listeners.fetch_add(1, Ordering::Relaxed);
+        self.clients.fetch_add(1, Ordering::Relaxed);
         self.sender.subscribe()
     }
 }
@@ -97,7 +91,7 @@ impl Channel {
 pub struct Feed {
     changes: Channel,
     snapshots: Channel,
-    listeners: AtomicUsize,
+    clients: AtomicUsize,
 }
 
 impl Default for Feed {
@@ -105,71 +99,71 @@ impl Default for Feed {
         Self {
             changes: Channel::new(CHANGES),
             snapshots: Channel::new(SNAPSHOTS),
-            listeners: AtomicUsize::new(0),
+            clients: AtomicUsize::new(0),
         }
     }
 }
 
 impl Feed {
-    /// Whether somebody wants to know of changes. All that an event costs while nobody does.
+    /// Whether any client wants changes. While none does, this check is the whole cost for an event.
     pub fn wants_changes(&self) -> bool {
-        self.changes.is_heard()
+        self.changes.has_clients()
     }
 
-    /// Whether somebody wants snapshots.
+    /// Whether any client wants snapshots.
     pub fn wants_snapshots(&self) -> bool {
-        self.snapshots.is_heard()
+        self.snapshots.has_clients()
     }
 
-    /// How many clients listen.
-    pub fn listeners(&self) -> usize {
-        self.listeners.load(Ordering::Relaxed)
+    /// How many clients are connected.
+    pub fn clients(&self) -> usize {
+        self.clients.load(Ordering::Relaxed)
     }
 
-    /// Tells of a change.
-    pub fn publish(&self, topic: Topic, what: &impl Serialize) {
-        // What we tell is made of texts and numbers, which can always be written.
-        if let Ok(json) = serde_json::to_string(what) {
+    /// Publishes a change.
+    pub fn publish(&self, topic: Topic, change: &impl Serialize) {
+        // A change consists of texts and numbers, whose serialization cannot fail.
+        if let Ok(json) = serde_json::to_string(change) {
             self.changes.send(Frame::new(topic, &json));
         }
     }
 
-    /// Sends a snapshot.
+    /// Publishes a snapshot.
     pub fn publish_snapshot(&self, frame: Frame) {
         self.snapshots.send(frame);
     }
 
-    /// Takes a place among the listeners, or `None` when all are taken.
-    pub fn join(self: &Arc<Self>, topics: &[Topic]) -> Option<Listener> {
-        let place = |taken| (taken < LISTENERS).then_some(taken + 1);
-        self.listeners.fetch_update(Ordering::Relaxed, Ordering::Relaxed, place).ok()?;
+    /// Adds a client, or returns `None` at the limit.
+    pub fn join(self: &Arc<Self>, topics: &[Topic]) -> Option<Client> {
+        let next = |clients| (clients < MAX_CLIENTS).then_some(clients + 1);
+        self.clients.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()?;
         let changes = topics.iter().any(|topic| *topic != Topic::Snapshot).then(|| self.changes.join());
         let snapshots = topics.contains(&Topic::Snapshot).then(|| self.snapshots.join());
-        Some(Listener { feed: Arc::clone(self), topics: topics.to_vec(), changes, snapshots })
+        Some(Client { feed: Arc::clone(self), topics: topics.to_vec(), changes, snapshots })
     }
 }
 
-/// A place among the listeners, which is free again once this is dropped.
+/// A connected client; dropping it disconnects.
 #[derive(Debug)]
-pub struct Listener {
+pub struct Client {
     feed: Arc<Feed>,
     topics: Vec<Topic>,
     changes: Option<Receiver<Frame>>,
     snapshots: Option<Receiver<Frame>>,
 }
 
-/// What a listener hears.
+/// What a client receives.
 #[derive(Debug)]
 pub enum Received {
     /// A message.
     Frame(Frame),
-    /// This many changes were lost: the listener was too slow.
+    /// This many changes were lost: the client was too slow.
     ChangesLost(u64),
-    /// This many snapshots were lost: it needs a whole one to go on.
+    /// This many snapshots were lost: the client needs a whole one to continue.
     SnapshotsLost(u64),
 }
 
-impl Listener {
+impl Client {
     /// Waits for the next message.
     pub async fn recv(&mut self) -> Received {
         use tokio::sync::broadcast::error::RecvError;
@@ -182,13 +176,13 @@ impl Listener {
                 Ok(frame) if self.topics.contains(&frame.topic) => return Received::Frame(frame),
                 Ok(_) => {}
                 Err(RecvError::Lagged(missed)) => return lost(missed),
-                // The feed lives as long as its listeners.
+                // The feed lives as long as its clients.
                 Err(RecvError::Closed) => std::future::pending().await,
             }
         }
     }
 
-    /// Forgets the snapshots that wait: a whole one is taken by other means.
+    /// Discards pending snapshots: a whole one supersedes them.
     pub fn skip_snapshots(&mut self) {
         self.snapshots = self.snapshots.take().map(|snapshots| snapshots.resubscribe());
     }
@@ -199,20 +193,22 @@ impl Listener {
     }
 }
 
-async fn next(way: &mut Option<Receiver<Frame>>) -> Result<Frame, tokio::sync::broadcast::error::RecvError> {
-    match way {
+async fn next(
+    channel: &mut Option<Receiver<Frame>>,
+) -> Result<Frame, tokio::sync::broadcast::error::RecvError> {
+    match channel {
         Some(receiver) => receiver.recv().await,
         None => std::future::pending().await,
     }
 }
 
-impl Drop for Listener {
+impl Drop for Client {
     fn drop(&mut self) {
-        for (way, receiver) in [(&self.feed.changes, &self.changes), (&self.feed.snapshots, &self.snapshots)]
-        {
-            way.listeners.fetch_sub(usize::from(receiver.is_some()), Ordering::Relaxed);
+        let channels = [(&self.feed.changes, &self.changes), (&self.feed.snapshots, &self.snapshots)];
+        for (channel, receiver) in channels {
+            channel.clients.fetch_sub(usize::from(receiver.is_some()), Ordering::Relaxed);
         }
-        self.feed.listeners.fetch_sub(1, Ordering::Relaxed);
+        self.feed.clients.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -221,49 +217,49 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_listener_hears_what_it_asked_for_and_nobody_is_waited_for() {
+    async fn a_client_receives_the_topics_that_it_chose() {
         let feed = Arc::new(Feed::default());
         assert!(!feed.wants_changes() && !feed.wants_snapshots());
-        let mut listener = feed.join(&[Topic::Rejection]).unwrap();
+        let mut client = feed.join(&[Topic::Rejection]).unwrap();
         assert!(feed.wants_changes() && !feed.wants_snapshots());
         feed.publish(Topic::Event, &1);
         feed.publish(Topic::Rejection, &2);
-        let Received::Frame(frame) = listener.recv().await else { panic!("nothing is lost") };
+        let Received::Frame(frame) = client.recv().await else { panic!("no message is lost") };
         assert_eq!(&frame.bytes[..], b"event: rejection\ndata: 2\n\n");
-        drop(listener);
+        drop(client);
         assert!(!feed.wants_changes());
-        assert_eq!(feed.listeners(), 0);
+        assert_eq!(feed.clients(), 0);
     }
 
     #[tokio::test]
-    async fn who_falls_behind_is_told_and_a_flood_of_changes_takes_no_snapshot() {
+    async fn a_slow_client_learns_its_loss_and_a_flood_of_changes_evicts_no_snapshot() {
         let feed = Arc::new(Feed::default());
-        let mut listener = feed.join(&Topic::ALL).unwrap();
+        let mut client = feed.join(Topic::VARIANTS).unwrap();
         for number in 0..CHANGES + 5 {
             feed.publish(Topic::Event, &number);
         }
         feed.publish_snapshot(Frame::new(Topic::Snapshot, "{}"));
         let (mut lost, mut snapshots) = (0, 0);
         while lost == 0 || snapshots == 0 {
-            match listener.recv().await {
+            match client.recv().await {
                 Received::Frame(frame) => snapshots += usize::from(frame.topic == Topic::Snapshot),
                 Received::ChangesLost(missed) => lost = missed,
-                Received::SnapshotsLost(_) => panic!("the snapshots have their own way"),
+                Received::SnapshotsLost(_) => panic!("snapshots have their own channel"),
             }
         }
         assert_eq!((lost, snapshots), (5, 1));
         for _ in 0..=SNAPSHOTS {
             feed.publish_snapshot(Frame::new(Topic::Snapshot, "{}"));
         }
-        while !matches!(listener.recv().await, Received::SnapshotsLost(1)) {}
+        while !matches!(client.recv().await, Received::SnapshotsLost(1)) {}
     }
 
     #[test]
-    fn places_are_limited_and_come_free() {
+    fn clients_are_limited_and_a_dropped_one_makes_space() {
         let feed = Arc::new(Feed::default());
-        let mut listeners: Vec<_> = (0..LISTENERS).map(|_| feed.join(&Topic::ALL).unwrap()).collect();
-        assert!(feed.join(&Topic::ALL).is_none());
-        listeners.pop();
-        assert!(feed.join(&Topic::ALL).is_some());
+        let mut clients: Vec<_> = (0..MAX_CLIENTS).map(|_| feed.join(Topic::VARIANTS).unwrap()).collect();
+        assert!(feed.join(Topic::VARIANTS).is_none());
+        clients.pop();
+        assert!(feed.join(Topic::VARIANTS).is_some());
     }
 }

@@ -106,7 +106,7 @@ impl FileInput {
                 Frame::Entry(entry) => accept(&ingest, &self.server, &entry, &zone, Timestamp::now()),
                 Frame::Refused(refused) => {
                     let rejection = Rejection::Size(refused.limit);
-                    ingest.refuse(Transport::File, Some(&self.server.name), &rejection, Timestamp::now());
+                    ingest.reject(Transport::File, Some(&self.server.name), &rejection, Timestamp::now());
                 }
             };
             let mut report = |status: &Status, more: bool| {
@@ -124,7 +124,7 @@ impl FileInput {
 pub fn accept(ingest: &Pipeline, server: &Server, entry: &Entry<'_>, zone: &TimeZone, otherwise: Timestamp) {
     let format = format_of(entry.format);
     if !format.is_numbered() {
-        server.owned_by_files();
+        server.accept_files_only();
     }
     let each = |message: Result<Message<'_>, Rejection>| {
         let happened = |message: &Message<'_>| match message.at {
@@ -133,7 +133,7 @@ pub fn accept(ingest: &Pipeline, server: &Server, entry: &Entry<'_>, zone: &Time
             None => otherwise,
         };
         let at = message.as_ref().map_or(otherwise, happened);
-        ingest.take(Transport::File, server, format, message, at)
+        ingest.accept_message(Transport::File, server, format, message, at)
     };
     match entry.header {
         Some(header) => {

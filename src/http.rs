@@ -1,5 +1,4 @@
-//! The HTTP side: listeners, the transport for events, routes, the live page, requests of our own, and tolerance for the
-//! server's broken header.
+//! The HTTP server: listeners, the gate, the transport for events, the endpoints and the live page.
 
 mod api;
 mod events;

@@ -1,4 +1,4 @@
-//! **The road**: bytes to state, in [`Pipeline::accept`].
+//! **The pipeline**, from bytes to state, in [`Pipeline::accept`].
 
 pub mod reactions;
 pub mod tally;
@@ -22,29 +22,29 @@ use crate::rules::{Rules, Trigger};
 use ems_protocol::Timestamp;
 use ems_protocol::message::{self, Format, Message, Rejection};
 
-use reactions::{Offer, Reactions};
-use tally::{Outcome, Tally, Transport};
+use reactions::{Enqueue, Reactions};
+use tally::{EventOutcome, Tally, Transport};
 use window::{Seen, Window};
 
-/// How many rejections are kept to be looked at.
+/// How many recent rejections are kept.
 const RECENT_REJECTIONS: usize = 100;
 /// The name of the server that posts to `/events` when none is configured.
 pub const DEFAULT_SERVER: &str = "ems";
 /// The longest name of a server, in bytes.
 const SERVER_NAME_BYTES: usize = 64;
 
-/// One media server, as far as we know it.
+/// One media server.
 #[derive(Debug)]
 pub struct Server {
     /// The value of the label `server`.
     pub name: String,
     /// A plain mutex: it is held for one event or one metric, and never across an await.
     inner: Mutex<Inner>,
-    /// Whether its events are read from files in a format without sequence numbers: then nothing
-    /// would tell a posted event from the same one in the file.
+    /// Whether its events are read from files in a format without sequence numbers: then a posted event could not be
+    /// recognised as a duplicate.
     files_only: AtomicBool,
-    /// Rung when its own lists should be looked at: more may have happened than events tell.
-    pub look: Notify,
+    /// Notified when reconciliation should poll the server soon: events may be incomplete.
+    pub poll_soon: Notify,
 }
 
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Server {
             name: name.to_owned(),
             inner: Mutex::new(inner),
             files_only: AtomicBool::new(false),
-            look: Notify::new(),
+            poll_soon: Notify::new(),
         })
     }
 
@@ -68,48 +68,48 @@ impl Server {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on only files tell of this server.
-    pub fn owned_by_files(&self) {
+    /// From now on accepts events of this server from files only.
+    pub fn accept_files_only(&self) {
         self.files_only.store(true, Ordering::Relaxed);
     }
 
-    /// Looks at the state.
-    pub fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
-        look(&self.lock().state)
+    /// Reads the state.
+    pub fn read<T>(&self, read: impl FnOnce(&State) -> T) -> T {
+        read(&self.lock().state)
     }
 
-    /// Its runtime API was asked at `at`, and answered or not.
-    pub fn asked(&self, at: Timestamp, answered: bool) {
+    /// Records that its runtime API was called at `at`, and whether it answered.
+    pub fn record_poll(&self, at: Timestamp, answered: bool) {
         self.lock().state.server.asked(at, answered);
     }
 }
 
-/// One refused body or event, as it is kept to be looked at. It holds nothing of the event itself.
+/// A rejected body or event. It holds nothing of the event itself.
 #[derive(Debug, Clone)]
-pub struct Refused {
-    /// When it came.
+pub struct RejectionRecord {
+    /// When it arrived.
     pub at: Timestamp,
     /// The server that it was meant for.
     pub server: String,
-    /// The format that was found.
+    /// The detected format.
     pub format: Format,
-    /// Why it was refused.
+    /// Why it was rejected.
     pub rejection: Rejection,
 }
 
-/// What is told of a rejection.
+/// The API representation of a rejection.
 #[derive(Debug, Serialize)]
 pub struct RejectionView<'a> {
     timestamp_seconds: f64,
-    /// Empty where the path named a server that may not be.
+    /// Empty where the path named a server that is not accepted.
     server: &'a str,
     format: &'static str,
     reason: &'static str,
     message: String,
 }
 
-impl Refused {
-    /// As it is told.
+impl RejectionRecord {
+    /// Its API representation.
     pub fn view(&self) -> RejectionView<'_> {
         RejectionView {
             timestamp_seconds: self.at.seconds(),
@@ -121,60 +121,60 @@ impl Refused {
     }
 }
 
-/// What became of a body.
+/// The result for a body.
 #[derive(Debug, Default)]
 pub struct Accepted {
-    /// How many events it held, refused ones included.
+    /// How many events it held, rejected ones included.
     pub events: usize,
-    /// How many of them were refused.
-    pub refused: usize,
+    /// How many of them were rejected.
+    pub rejected: usize,
     /// Why the first of them was.
     pub first: Option<Rejection>,
 }
 
-/// A server that is configured.
+/// A configured server.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Known {
+pub struct ConfiguredServer {
     /// Its name.
     pub name: String,
     /// Names of inbound streams that are expected to be open.
     pub expected: Vec<String>,
 }
 
-/// All servers and what has been received for them.
+/// All servers and everything received for them.
 #[derive(Debug)]
 pub struct Pipeline {
     servers: RwLock<BTreeMap<String, Arc<Server>>>,
     settings: Settings,
-    /// Whether the configuration names the servers, so that no other is made.
+    /// Whether the configuration names the servers, so that no other is added.
     closed: bool,
     limit: usize,
     tally: Mutex<Tally>,
     rejections: Mutex<Rejections>,
     reactions: Option<Reactions>,
-    /// Who listens to what happens.
+    /// The clients of the live feed.
     pub feed: Arc<Feed>,
 }
 
-/// The last rejections, and how many there have been.
+/// The recent rejections, and how many there have been.
 #[derive(Debug, Default)]
 struct Rejections {
-    kept: VecDeque<Refused>,
+    recent: VecDeque<RejectionRecord>,
     number: u64,
 }
 
 impl Pipeline {
-    /// The configured servers; with none, a server is made for each name that events come for, up
-    /// to `limit` of them.
-    pub fn new(known: &[Known], settings: &Settings, limit: usize) -> Self {
-        let servers = known.iter().map(|known| {
-            let settings = Settings { expected: known.expected.clone(), ..settings.clone() };
-            (known.name.clone(), Server::new(&known.name, &settings))
+    /// A pipeline for the configured servers; with none, a server is added for each name that receives events, up to
+    /// `limit` of them.
+    pub fn new(configured: &[ConfiguredServer], settings: &Settings, limit: usize) -> Self {
+        let servers = configured.iter().map(|server| {
+            let settings = Settings { expected: server.expected.clone(), ..settings.clone() };
+            (server.name.clone(), Server::new(&server.name, &settings))
         });
         Self {
             servers: RwLock::new(servers.collect()),
             settings: settings.clone(),
-            closed: !known.is_empty(),
+            closed: !configured.is_empty(),
             limit,
             tally: Mutex::default(),
             rejections: Mutex::default(),
@@ -183,21 +183,17 @@ impl Pipeline {
         }
     }
 
-    /// From now on asks these rules, and hands over what they decide.
-    pub fn react(&mut self, rules: Rules, offer: Offer) {
-        self.reactions = Some(Reactions::new(rules, offer));
+    /// Runs these rules from now on, and hands their calls to `enqueue`.
+    pub fn set_rules(&mut self, rules: Rules, enqueue: Enqueue) {
+        self.reactions = Some(Reactions::new(rules, enqueue));
     }
 
-    /// From now on asks these rules instead; says whether any were asked before.
-    pub fn change_rules(&self, rules: Rules) -> bool {
-        let Some(reactions) = &self.reactions else {
-            return false;
-        };
-        reactions.change(rules);
-        true
+    /// Replaces the rules; `false` if there were none before.
+    pub fn replace_rules(&self, rules: Rules) -> bool {
+        self.reactions.as_ref().map(|reactions| reactions.replace_rules(rules)).is_some()
     }
 
-    /// Whether the configuration names the servers, so that there will be no other.
+    /// Whether the configuration names the servers, so that no other is added.
     pub const fn is_closed(&self) -> bool {
         self.closed
     }
@@ -207,18 +203,18 @@ impl Pipeline {
         self.servers.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// The server that a path of the HTTP transport names, if it may post.
+    /// The server that a path of the HTTP transport names, if its events may be posted.
     pub fn posting_server(&self, name: Option<&str>) -> Result<Arc<Server>, Rejection> {
         let server = self.server(name)?;
         if server.files_only.load(Ordering::Relaxed) {
             return Err(Rejection::Server(
-                "the events of this server are read from text or w3c files, which have no ids to tell duplicates by",
+                "the events of this server are read from text or w3c files, which have no ids to recognise duplicates by",
             ));
         }
         Ok(server)
     }
 
-    /// The server of a name: `None` stands for the only one.
+    /// The server of a name; `None` stands for the only one.
     pub fn server(&self, name: Option<&str>) -> Result<Arc<Server>, Rejection> {
         let servers = self.servers.read().unwrap_or_else(PoisonError::into_inner);
         let found = match name {
@@ -233,10 +229,10 @@ impl Pipeline {
             return Ok(Arc::clone(server));
         }
         drop(servers);
-        self.make(name.unwrap_or(DEFAULT_SERVER))
+        self.add(name.unwrap_or(DEFAULT_SERVER))
     }
 
-    fn make(&self, name: &str) -> Result<Arc<Server>, Rejection> {
+    fn add(&self, name: &str) -> Result<Arc<Server>, Rejection> {
         if self.closed {
             return Err(Rejection::Server("no server of this name is configured"));
         }
@@ -249,26 +245,26 @@ impl Pipeline {
         if servers.len() >= self.limit && !servers.contains_key(name) {
             return Err(Rejection::Servers(self.limit));
         }
-        let made = || Server::new(name, &self.settings);
-        Ok(Arc::clone(servers.entry(name.to_owned()).or_insert_with(made)))
+        let new = || Server::new(name, &self.settings);
+        Ok(Arc::clone(servers.entry(name.to_owned()).or_insert_with(new)))
     }
 
-    /// The road: decodes `body`, understands each event in it, and applies it to `server`, once.
+    /// The whole pipeline: decodes `body`, interprets each event in it, and applies it to `server`, once.
     pub fn accept(&self, transport: Transport, server: &Server, body: &[u8], now: Timestamp) -> Accepted {
         let format = Format::of(body);
         let mut accepted = Accepted::default();
         message::decode(body, format, |message| {
             accepted.events += 1;
-            if let Some(rejection) = self.take(transport, server, format, message, now) {
-                accepted.refused += 1;
+            if let Some(rejection) = self.accept_message(transport, server, format, message, now) {
+                accepted.rejected += 1;
                 accepted.first.get_or_insert(rejection);
             }
         });
         accepted
     }
 
-    /// The part of the road behind the decoder: applies, counts, and keeps what is refused.
-    pub fn take(
+    /// The pipeline after the decoder: applies and counts one message, and records its rejection.
+    pub fn accept_message(
         &self,
         transport: Transport,
         server: &Server,
@@ -279,54 +275,54 @@ impl Pipeline {
         let outcome = message.and_then(|message| self.apply(server, &message, now));
         self.count(transport, format, &outcome);
         let rejection = outcome.err()?;
-        self.keep(server.name.clone(), format, &rejection, now);
+        self.record_rejection(server.name.clone(), format, &rejection, now);
         Some(rejection)
     }
 
-    /// Counts and keeps what was refused before its body could be looked into.
-    pub fn refuse(&self, transport: Transport, server: Option<&str>, rejection: &Rejection, now: Timestamp) {
+    /// Counts and records a body that is rejected before it is decoded.
+    pub fn reject(&self, transport: Transport, server: Option<&str>, rejection: &Rejection, now: Timestamp) {
         self.count(transport, Format::Unknown, &Err(rejection.clone()));
-        self.keep(server.unwrap_or_default().to_owned(), Format::Unknown, rejection, now);
+        self.record_rejection(server.unwrap_or_default().to_owned(), Format::Unknown, rejection, now);
     }
 
-    fn count(&self, transport: Transport, format: Format, outcome: &Result<Outcome, Rejection>) {
+    fn count(&self, transport: Transport, format: Format, outcome: &Result<EventOutcome, Rejection>) {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).count(transport, format, outcome);
     }
 
-    fn keep(&self, server: String, format: Format, rejection: &Rejection, now: Timestamp) {
-        tracing::debug!(server, format = format.label(), "refused: {rejection}");
-        let refused = Refused { at: now, server, format, rejection: rejection.clone() };
+    fn record_rejection(&self, server: String, format: Format, rejection: &Rejection, now: Timestamp) {
+        tracing::debug!(server, format = format.label(), "rejected: {rejection}");
+        let record = RejectionRecord { at: now, server, format, rejection: rejection.clone() };
         if self.feed.wants_changes() {
-            self.feed.publish(Topic::Rejection, &refused.view());
+            self.feed.publish(Topic::Rejection, &record.view());
         }
         let mut rejections = self.rejections.lock().unwrap_or_else(PoisonError::into_inner);
         rejections.number += 1;
-        if rejections.kept.len() >= RECENT_REJECTIONS {
-            rejections.kept.pop_front();
+        if rejections.recent.len() >= RECENT_REJECTIONS {
+            rejections.recent.pop_front();
         }
-        rejections.kept.push_back(refused);
+        rejections.recent.push_back(record);
     }
 
-    /// The last rejections, the oldest first.
-    pub fn rejections(&self) -> Vec<Refused> {
+    /// The recent rejections, the oldest first.
+    pub fn rejections(&self) -> Vec<RejectionRecord> {
         self.rejections_since(0).1
     }
 
-    /// How many rejections there have been, and those of the kept ones that came after `number`.
-    pub fn rejections_since(&self, number: u64) -> (u64, Vec<Refused>) {
+    /// How many rejections there have been, and the recent ones after number `number`.
+    pub fn rejections_since(&self, number: u64) -> (u64, Vec<RejectionRecord>) {
         let rejections = self.rejections.lock().unwrap_or_else(PoisonError::into_inner);
         let new = usize::try_from(rejections.number.saturating_sub(number)).unwrap_or(usize::MAX);
-        let old = rejections.kept.len().saturating_sub(new);
-        (rejections.number, rejections.kept.iter().skip(old).cloned().collect())
+        let old = rejections.recent.len().saturating_sub(new);
+        (rejections.number, rejections.recent.iter().skip(old).cloned().collect())
     }
 
-    /// What has been received so far, at one instant.
+    /// The counts of everything received, at one instant.
     pub fn tally(&self) -> Tally {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Corrects what is known of `server` by its own lists. Streams that they tell of, or do not
-    /// have, trigger rules as events would have.
+    /// Corrects the state of `server` by its own lists. Streams that are found open or gone trigger rules as events
+    /// would have.
     pub fn reconcile(&self, server: &Server, listing: &Listing<'_>, now: Timestamp) -> Reconciled {
         let state = &mut server.lock().state;
         let done = state.reconcile(listing, now);
@@ -343,12 +339,12 @@ impl Pipeline {
             .iter()
             .filter_map(|gone| Trigger::gone(&server.name, gone.key, gone.known(), origin, now));
         for trigger in gone.chain(appeared) {
-            reactions.react(&trigger, state);
+            reactions.run(&trigger, state);
         }
         done
     }
 
-    /// Does what the passing of time asks for.
+    /// Derives the events that only the passing of time shows, such as stalls.
     pub fn tick(&self, now: Timestamp) {
         for server in self.servers() {
             let mut inner = server.lock();
@@ -357,50 +353,55 @@ impl Pipeline {
                 log(&server.name, &derived);
                 if let Some(reactions) = &self.reactions {
                     let trigger = Trigger::of_derived_event(&server.name, &derived, &inner.state, now);
-                    reactions.react(&trigger, &inner.state);
+                    reactions.run(&trigger, &inner.state);
                 }
             }
-            let told: Vec<EventRecord> = inner.state.recent.notable(before).cloned().collect();
+            let records: Vec<EventRecord> = inner.state.recent.notable(before).cloned().collect();
             drop(inner);
-            for told in told.iter().filter(|_| self.feed.wants_changes()) {
-                self.feed.publish(Topic::Derived, &told.view(&server.name));
+            for record in records.iter().filter(|_| self.feed.wants_changes()) {
+                self.feed.publish(Topic::Derived, &record.view(&server.name));
             }
         }
     }
 
-    /// The part of the road that one event of a body takes.
-    fn apply(&self, server: &Server, message: &Message<'_>, now: Timestamp) -> Result<Outcome, Rejection> {
+    /// Interprets, de-duplicates and applies one message, and triggers rules.
+    fn apply(
+        &self,
+        server: &Server,
+        message: &Message<'_>,
+        now: Timestamp,
+    ) -> Result<EventOutcome, Rejection> {
         let mut event = event::interpret(message)?;
         let mut inner = server.lock();
         match inner.window.see(message) {
-            Seen::Before => return Ok(Outcome::Duplicate),
+            Seen::Before => return Ok(EventOutcome::Duplicate),
             Seen::Never => {}
             Seen::AtAnotherTime => event.sender.again = true,
         }
-        let reactions = self.reactions.as_ref().filter(|reactions| reactions.listens(event.kind));
+        let reactions = self.reactions.as_ref().filter(|reactions| reactions.may_trigger(event.kind));
         let input = reactions.and_then(|_| Trigger::input(&event, &inner.state));
         let applied = inner.state.apply(&event, now);
         if applied.restarted {
             inner.window.restart(message);
         }
         if applied.look {
-            server.look.notify_one();
+            server.poll_soon.notify_one();
         }
         if let Some(reactions) = reactions {
             let (state, change) = (&inner.state, applied.change);
             let trigger = Trigger::of_event(&server.name, message, &event, change, input, state, now);
             if let Some(trigger) = trigger {
-                reactions.react(&trigger, state);
+                reactions.run(&trigger, state);
             }
         }
         if self.feed.wants_changes() {
-            let told = inner.state.last_event();
+            let record = inner.state.last_event();
             drop(inner);
-            if let Some(told) = told {
-                self.feed.publish(Topic::Event, &told.view(&server.name));
+            if let Some(record) = record {
+                self.feed.publish(Topic::Event, &record.view(&server.name));
             }
         }
-        Ok(Outcome::Applied)
+        Ok(EventOutcome::Applied)
     }
 }
 
@@ -415,18 +416,18 @@ fn log(server: &str, derived: &DerivedEvent) {
     let (group, stream) = (&*stall.group, &*stall.stream);
     match stall.turn {
         StallTransition::Stalled => {
-            tracing::warn!(server, format, group, stream, track, "chunks have stalled")
+            tracing::warn!(server, format, group, stream, track, "output stalled")
         }
         StallTransition::NeverStarted => {
-            tracing::warn!(server, format, group, stream, track, "chunks have stalled before the first one");
+            tracing::warn!(server, format, group, stream, track, "output never started");
         }
         StallTransition::Recovered => {
-            tracing::info!(server, format, group, stream, track, "chunks come again")
+            tracing::info!(server, format, group, stream, track, "output recovered")
         }
     }
 }
 
-/// Whether `name` can stand in a path and a label as it is.
+/// Whether `name` is valid in a path and a label without escaping.
 pub fn is_server_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     !name.is_empty() && name.len() <= SERVER_NAME_BYTES && name.bytes().all(allowed)

@@ -1,5 +1,5 @@
-//! The JSON API: lists of what is true now and of what happened last, and the picture that the live
-//! page is drawn from. The families say what is told of a thing; here it is put together.
+//! The JSON API: lists of the current state and of recent events, and the snapshots behind the live page. Each family
+//! defines the rows of its things; this module combines them.
 
 pub mod lists;
 pub mod parameters;

@@ -1,8 +1,7 @@
-//! Compares what events have told with the server's own lists, corrects it, and counts the corrections.
+//! Reconciliation: compares the state with the server's own lists, corrects it, and counts the corrections.
 //!
-//! A look asks for all lists. What they tell differently from events counts at once where no event
-//! on its way can explain it, else when a second look says the same; see [`crate::model::discrepancies`].
-//! A server that does not answer changes nothing but what is shown of the try.
+//! A poll fetches all lists. A difference is corrected at once where no event still on its way can explain it, else
+//! when a second poll confirms it; see [`crate::model::discrepancies`]. A failed poll corrects nothing.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,11 +19,11 @@ use ems_protocol::message::json::Part;
 use ems_protocol::message::{Message, Rejection};
 use ems_protocol::runtime_api::{Answer, Api, Error};
 
-/// After the sign of a restart the server gets this long to be able to answer.
+/// How long to wait after the sign of a restart before the server is polled.
 const GRACE: Duration = Duration::from_secs(1);
-/// From a look that left something in doubt to the next; a little more than what may settle.
-const AGAIN: Duration = SETTLE.saturating_add(Duration::from_millis(100));
-/// How much a pause is stretched or shortened by chance, so that servers are not asked in step.
+/// From a poll with unconfirmed discrepancies to the next.
+const CONFIRM_AFTER: Duration = SETTLE.saturating_add(Duration::from_millis(100));
+/// The random share by which a pause varies, so that servers are not polled in step.
 const JITTER: f64 = 0.1;
 /// The first pause after a failure; it doubles up to the interval.
 const RETRY: Duration = Duration::from_secs(1);
@@ -32,29 +31,29 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The reconciliation of one server.
 #[derive(Debug)]
 pub struct Reconciler {
-    /// Whose lists are looked at.
+    /// The polled server.
     pub server: Arc<Server>,
     api: Arc<Api>,
     interval: Duration,
     status: Mutex<Status>,
 }
 
-/// What the looks so far have told.
+/// The results of the polls so far.
 #[derive(Debug, Clone, Default)]
 pub struct Status {
     succeeded: u64,
     failed: u64,
-    /// How many looks have failed since the last that did not.
+    /// How many polls have failed since the last successful one.
     failing: u32,
     last_success: Option<Timestamp>,
     duration: Option<Duration>,
     corrections: [Corrections; Subject::ALL.len()],
 }
 
-/// What is told of the looks.
+/// The API representation of the results.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct View {
-    /// Whether the last look succeeded; none before the first one.
+    /// Whether the last poll succeeded; none before the first one.
     pub answers: Option<bool>,
     succeeded_total: u64,
     failed_total: u64,
@@ -63,7 +62,7 @@ pub struct View {
 }
 
 impl Status {
-    /// As it is told.
+    /// Its API representation.
     pub fn view(&self) -> View {
         let corrections =
             self.corrections.iter().map(|corrected| corrected.opened + corrected.closed + corrected.changed);
@@ -77,7 +76,7 @@ impl Status {
     }
 }
 
-/// All answers of one look.
+/// All answers of one poll.
 struct Answers {
     version: Option<Answer>,
     streams: Answer,
@@ -92,7 +91,7 @@ impl Reconciler {
         Arc::new(Self { server, api, interval, status: Mutex::default() })
     }
 
-    /// What the looks so far have told.
+    /// The results of the polls so far.
     pub fn status(&self) -> Status {
         self.lock().clone()
     }
@@ -101,22 +100,22 @@ impl Reconciler {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at once, then at every interval and when events give a sign, until `stop`.
-    pub async fn run(&self, ingest: &Pipeline, stop: CancellationToken) {
-        let looking = async {
+    /// Polls at once, then at every interval and when events ask for it, until `stop`.
+    pub async fn run(&self, pipeline: &Pipeline, stop: CancellationToken) {
+        let polling = async {
             loop {
-                if self.look(ingest).await {
-                    tokio::time::sleep(AGAIN).await;
-                    self.look(ingest).await;
+                if self.poll(pipeline).await {
+                    tokio::time::sleep(CONFIRM_AFTER).await;
+                    self.poll(pipeline).await;
                 }
                 tokio::select! {
                     () = tokio::time::sleep(self.pause()) => {}
-                    () = self.server.look.notified() => tokio::time::sleep(GRACE).await,
+                    () = self.server.poll_soon.notified() => tokio::time::sleep(GRACE).await,
                 }
             }
         };
         tokio::select! {
-            () = looking => {}
+            () = polling => {}
             () = stop.cancelled() => {}
         }
     }
@@ -130,15 +129,15 @@ impl Reconciler {
         pause.mul_f64(1.0 + JITTER * (2.0 * fastrand::f64() - 1.0))
     }
 
-    /// Asks for all lists and corrects the tables by them. Says whether anything is in doubt.
-    async fn look(&self, ingest: &Pipeline) -> bool {
+    /// Fetches all lists and corrects the tables by them. Returns whether any discrepancy is unconfirmed.
+    async fn poll(&self, pipeline: &Pipeline) -> bool {
         let asked = Timestamp::now();
-        let looked = self.ask().await;
+        let answers = self.fetch().await;
         let now = Timestamp::now();
-        self.server.asked(asked, looked.is_ok());
-        let reconciled = looked.and_then(|answers| {
+        self.server.record_poll(asked, answers.is_ok());
+        let reconciled = answers.and_then(|answers| {
             let listing = read(asked, &answers)?;
-            Ok(ingest.reconcile(&self.server, &listing, now))
+            Ok(pipeline.reconcile(&self.server, &listing, now))
         });
         match reconciled {
             Ok(reconciled) => {
@@ -152,7 +151,7 @@ impl Reconciler {
         }
     }
 
-    async fn ask(&self) -> Result<Answers, Error> {
+    async fn fetch(&self) -> Result<Answers, Error> {
         Ok(Answers {
             streams: self.api.list_streams().await?,
             config: optional(self.api.list_config().await)?,
@@ -179,7 +178,14 @@ impl Reconciler {
             if *corrections != Corrections::default() {
                 let Corrections { opened, closed, changed } = corrections;
                 let (server, kind) = (&self.server.name, subject.label());
-                tracing::info!(server, kind, opened, closed, changed, "corrected by the server's own lists");
+                tracing::info!(
+                    server,
+                    kind,
+                    opened,
+                    closed,
+                    changed,
+                    "the state was corrected by the server's own lists"
+                );
             }
         }
     }
@@ -190,7 +196,7 @@ impl Reconciler {
         status.failing = status.failing.saturating_add(1);
         if status.failing == 1 {
             let (server, address) = (&self.server.name, self.api.address());
-            tracing::warn!(server, %address, "the runtime API cannot be asked: {error}");
+            tracing::warn!(server, %address, "cannot poll the runtime API: {error}");
         }
     }
 }
@@ -254,12 +260,12 @@ fn items(answer: &Answer) -> Result<Vec<Part<'_>>, Error> {
     nested.unwrap_or(data).items().map_err(Error::Garbage)
 }
 
-/// What is shown of reconciliation.
+/// The metrics of reconciliation.
 pub const METRICS: &[Metric<Status>] = &[
     Metric {
         name: "ems_exporter_reconcile_runs_total",
         kind: Kind::Counter,
-        help: "Looks at the server's own lists, by what came of them: listStreams, listConfig, listTimers, listHttpStreamingSessions and version of the runtime API.",
+        help: "Polls of the server's own lists (listStreams, listConfig, listTimers, listHttpStreamingSessions, version of the runtime API), by outcome.",
         labels: &["outcome"],
         query: r#"increase(ems_exporter_reconcile_runs_total{outcome="failed"}[5m]) > 0"#,
         samples: |status, samples| {
@@ -270,7 +276,7 @@ pub const METRICS: &[Metric<Status>] = &[
     Metric {
         name: "ems_exporter_reconcile_last_success_timestamp_seconds",
         kind: Kind::Gauge,
-        help: "When the server's own lists were last looked at; absent before the first time.",
+        help: "When the server's own lists were last polled successfully; absent before the first time.",
         labels: &[],
         query: "time() - ems_exporter_reconcile_last_success_timestamp_seconds",
         samples: |status, samples| {
@@ -282,7 +288,7 @@ pub const METRICS: &[Metric<Status>] = &[
     Metric {
         name: "ems_exporter_reconcile_duration_seconds",
         kind: Kind::Gauge,
-        help: "How long the last look at the server's own lists took that succeeded; absent before it.",
+        help: "How long the last successful poll of the server's own lists took; absent before the first one.",
         labels: &[],
         query: "max by (server) (ems_exporter_reconcile_duration_seconds)",
         samples: |status, samples| {
@@ -294,7 +300,7 @@ pub const METRICS: &[Metric<Status>] = &[
     Metric {
         name: "ems_exporter_reconcile_corrections_total",
         kind: Kind::Counter,
-        help: "Things that the server's own lists put right: opened, they were open and not known; closed, they were believed to be open; changed, they were known wrongly.",
+        help: "Corrections of the state by the server's own lists: opened, an open object was unknown; closed, a closed object was taken for open; changed, a detail was wrong.",
         labels: &["kind", "direction"],
         query: "sum by (server, kind, direction) (increase(ems_exporter_reconcile_corrections_total[1h])) > 0",
         samples: |status, samples| {

@@ -140,12 +140,12 @@ impl Reloader {
         }
         if new.rules != config.rules {
             // Rules are checked against the servers beside them, which are not those in force.
-            if frozen.contains(&"servers") || !self.ingest.change_rules(Rules::new(&new.rules)) {
+            if frozen.contains(&"servers") || !self.ingest.replace_rules(Rules::new(&new.rules)) {
                 frozen.push("rules");
             } else {
                 let servers: Vec<&str> = config.servers.iter().map(|known| known.name.as_str()).collect();
                 if let Some(actions) = &self.actions {
-                    actions.know(&new.rules, &servers);
+                    actions.register_rules(&new.rules, &servers);
                 }
                 config.rules = new.rules;
             }

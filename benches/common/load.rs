@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
-/// How many connections are open at once.
+/// How many connections are open concurrently.
 const CONNECTIONS: usize = 16;
 /// Local ports that are used of each local address, from the first one on.
 const PORTS: (u32, u32) = (20_000, 40_000);
@@ -70,8 +70,7 @@ pub(crate) fn send(target: SocketAddr, requests: Vec<Vec<u8>>, connections: Conn
     })
 }
 
-/// Connects from a local address and port of our own choice: the kernel's search among those that
-/// wait after a close would be the limit of what is measured.
+/// Connects from a chosen local address and port: the kernel's search among ports in TIME_WAIT would limit the rate.
 async fn connect(target: SocketAddr) -> TcpStream {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
@@ -111,7 +110,7 @@ async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) 
     }
 }
 
-/// Sends one request on a connection of its own and returns the body of the answer.
+/// Sends one request on its own connection and returns the body of the answer.
 pub(crate) fn ask(target: SocketAddr, request: &[u8]) -> Vec<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

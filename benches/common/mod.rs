@@ -1,4 +1,4 @@
-//! What the benches share: recorded events made anew, and how figures are printed.
+//! Shared by the benchmarks: recorded events rewritten for other streams, and the printing of figures.
 
 #![allow(dead_code, reason = "each bench uses a part of this")]
 

@@ -1634,7 +1634,7 @@ def exporter():
                 [
                     timeseries(
                         "Actions by rule and outcome",
-                        "Outcomes of the calls that rules decided on. Failed, refused, too_old and queue_full are trouble; already, gone, condition and cooldown are not.",
+                        "Outcomes of the calls that rules decided on. Failed, rejected, too_old and queue_full are trouble; already, gone, condition and cooldown are not.",
                         (
                             by(
                                 "server, rule, outcome",

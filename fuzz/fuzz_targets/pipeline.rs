@@ -5,19 +5,19 @@
 use ems_exporter::exposition::Style;
 use ems_exporter::model::Settings;
 use ems_exporter::pipeline::tally::Transport;
-use ems_exporter::pipeline::{Pipeline, Known};
+use ems_exporter::pipeline::{ConfiguredServer, Pipeline};
 use ems_exporter::metrics::{self, ExporterMetrics, Sources};
 use ems_protocol::Timestamp;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let now = Timestamp::from_seconds(1_795_364_100);
-    let known = [Known { name: "ems".to_owned(), expected: Vec::new() }];
+    let known = [ConfiguredServer { name: "ems".to_owned(), expected: Vec::new() }];
     let ingest = Pipeline::new(&known, &Settings::default(), 1);
     let server = ingest.servers().swap_remove(0);
     let accepted = ingest.accept(Transport::Http, &server, bytes, now);
-    assert!(accepted.events >= accepted.refused);
-    assert_eq!(accepted.refused > 0, accepted.first.is_some());
+    assert!(accepted.events >= accepted.rejected);
+    assert_eq!(accepted.rejected > 0, accepted.first.is_some());
     ingest.tick(now);
     let own = ExporterMetrics::new(now).expect("the metrics are good");
     let mut page = Vec::new();

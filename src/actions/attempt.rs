@@ -1,8 +1,6 @@
-//! One attempt at a call. What the server has already is not made a second time.
+//! One attempt at a call. An object that the server has already is not created a second time.
 
-use axum::body::Bytes;
-
-use super::Outcome;
+use super::outcome::Outcome;
 use ems_protocol::message::json::Part;
 use ems_protocol::message::{Map, Rejection};
 use ems_protocol::runtime_api::command::{Command, Makes};
@@ -14,11 +12,11 @@ const CONNECTION_FAILED: u64 = 5;
 
 /// Posts a body.
 pub(super) async fn post(address: &Address, body: &str) -> Result<Outcome, Error> {
-    post_json(address, Bytes::copy_from_slice(body.as_bytes()), DEFAULT_TIMEOUT).await?;
+    post_json(address, body.to_owned().into(), DEFAULT_TIMEOUT).await?;
     Ok(Outcome::Done)
 }
 
-/// Calls a command, unless what it would make is there.
+/// Calls a command, unless the object that it would create exists.
 pub(super) async fn command(
     api: &Api,
     command: &Command,
@@ -34,7 +32,7 @@ pub(super) async fn command(
         Ok(_) => return Ok(Outcome::Done),
         Err(error) => error,
     };
-    // It may have been made in the meantime, or be there in a state that did not count before.
+    // It may have been created in the meantime, or exist in a state that did not count before.
     if let Some(wanted) = wanted.filter(|_| error.is_answer())
         && let Ok(config) = api.list_config().await
         && wanted.is_in(&config, Counted::All).unwrap_or(false)
@@ -44,21 +42,21 @@ pub(super) async fn command(
     Err(error)
 }
 
-/// Whether a call may be made once more although it may have been carried out: what it makes would
-/// be found, or it makes nothing.
-pub(super) fn is_known_again(command: &Command, parameters: &[Parameter]) -> bool {
+/// Whether a call may be repeated although it may have been carried out: the object that it creates would be found, or
+/// it creates none.
+pub(super) fn is_repeatable(command: &Command, parameters: &[Parameter]) -> bool {
     let found = command.makes.and_then(|makes| Wanted::of(makes, parameters)).is_some();
     found || !command.takes_marks()
 }
 
-/// Which configurations count as there.
+/// Which configurations count as existing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Counted {
     All,
     Working,
 }
 
-/// What is to be made, as `listConfig` would tell it.
+/// The object to be created, as `listConfig` would show it.
 struct Wanted<'p> {
     family: &'static str,
     streams: Vec<&'p str>,
@@ -67,7 +65,7 @@ struct Wanted<'p> {
 }
 
 impl<'p> Wanted<'p> {
-    /// `None` where the parameters leave it to the server how it is called.
+    /// `None` where the parameters leave its name to the server.
     fn of(makes: Makes, parameters: &'p [Parameter]) -> Option<Self> {
         let given = |wanted: &str| parameters.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
         let streams = match given(makes.stream)? {
@@ -80,14 +78,14 @@ impl<'p> Wanted<'p> {
         Some(Self { family: makes.family, streams, member: makes.place.1, place })
     }
 
-    /// Whether all of it is there.
+    /// Whether it exists for every stream.
     fn is_in(&self, config: &Answer, counted: Counted) -> Result<bool, Error> {
         let data = config.data()?;
-        let there = self.streams_in(data, counted).map_err(Error::Garbage)?;
-        Ok(self.streams.iter().all(|wanted| there.iter().any(|stream| stream == wanted)))
+        let existing = self.streams_in(data, counted).map_err(Error::Garbage)?;
+        Ok(self.streams.iter().all(|wanted| existing.iter().any(|stream| stream == wanted)))
     }
 
-    /// The streams for which the same is configured.
+    /// The streams for which it is configured.
     fn streams_in(&self, data: Part<'_>, counted: Counted) -> Result<Vec<String>, Rejection> {
         let Some(family) = data.member(self.family)? else {
             return Ok(Vec::new());
@@ -106,12 +104,12 @@ impl<'p> Wanted<'p> {
     fn is_place(&self, item: Map<'_, '_>) -> bool {
         // An address is a text in some versions and an object in others.
         let address = item.map(self.member).ok().flatten();
-        let told = [
+        let values = [
             item.text(self.member).ok().flatten(),
             address.and_then(|address| address.text("fullUriWithAuth").ok().flatten()),
             address.and_then(|address| address.text("originalUri").ok().flatten()),
         ];
-        told.into_iter().flatten().any(|told| told == self.place)
+        values.into_iter().flatten().any(|value| value == self.place)
     }
 }
 

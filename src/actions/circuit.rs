@@ -1,4 +1,4 @@
-//! A server whose API does not answer is left alone for a while, and then asked once.
+//! A circuit breaker: calls to a server whose API does not answer are paused, then one call probes it.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ const FAILURES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How soon others ask again while one call finds out whether the server is back.
+/// How soon other calls ask again while one call probes the server.
 const PROBED: Duration = Duration::from_millis(250);
 
 /// Whether a call may be made.
@@ -20,7 +20,7 @@ pub(super) enum Permission {
     Wait(Instant),
 }
 
-/// What the last calls to one server came to.
+/// The state of calls to one server.
 #[derive(Debug, Default)]
 pub(super) struct Circuit {
     failures: u32,
@@ -35,7 +35,7 @@ impl Circuit {
         self.until.is_some()
     }
 
-    /// Whether a call may be made now; what came of it must be told.
+    /// Whether a call may be made now; its result must be reported.
     pub(super) fn ask(&mut self, now: Instant) -> Permission {
         match self.until {
             None => Permission::Go,
@@ -48,17 +48,17 @@ impl Circuit {
         }
     }
 
-    /// The server answered, whatever it said.
-    pub(super) fn good(&mut self) {
+    /// The server answered, whatever its answer.
+    pub(super) fn succeeded(&mut self) {
         *self = Self::default();
     }
 
-    /// There was no answer of the server.
-    pub(super) fn bad(&mut self, now: Instant) {
+    /// The server did not answer.
+    pub(super) fn failed(&mut self, now: Instant) {
         self.failures += 1;
-        // Calls that were under way when it opened say nothing new.
-        let news = self.until.is_none() || self.probing;
-        if self.failures >= FAILURES && news {
+        // Calls that were in progress when it opened add no information.
+        let counts = self.until.is_none() || self.probing;
+        if self.failures >= FAILURES && counts {
             self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
             self.until = Some(now + self.pause);
             self.probing = false;
@@ -74,26 +74,26 @@ mod tests {
     fn opens_after_failures_in_a_row_and_lets_one_call_probe() {
         let (mut circuit, start) = (Circuit::default(), Instant::now());
         for _ in 0..FAILURES - 1 {
-            circuit.bad(start);
+            circuit.failed(start);
         }
-        circuit.good();
+        circuit.succeeded();
         for _ in 0..FAILURES - 1 {
-            circuit.bad(start);
+            circuit.failed(start);
             assert_eq!(circuit.ask(start), Permission::Go);
         }
         let mut until = start;
         for pause in [1, 2, 4, 8, 16, 30, 30] {
             let now = until;
-            circuit.bad(now);
+            circuit.failed(now);
             until = now + Duration::from_secs(pause);
             assert!(circuit.is_open());
             assert_eq!(circuit.ask(now), Permission::Wait(until));
-            circuit.bad(now);
+            circuit.failed(now);
             assert_eq!(circuit.ask(now), Permission::Wait(until), "a late failure changes nothing");
             assert_eq!(circuit.ask(until), Permission::Go);
             assert_eq!(circuit.ask(until), Permission::Wait(until + PROBED));
         }
-        circuit.good();
+        circuit.succeeded();
         assert_eq!(circuit.ask(start), Permission::Go);
         assert!(!circuit.is_open());
     }

@@ -1,82 +1,66 @@
-//! What becomes of a call: the closed set behind the label `outcome`.
+//! Outcomes of calls: the closed set behind the label `outcome`.
 
-/// What became of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use crate::rules::Skipped;
+
+/// The outcome of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::VariantArray, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
-    /// The server, or the other program, took it.
+    /// The server or the other program accepted it.
     Done,
-    /// What it would have made is there already.
+    /// The object that it would create exists.
     Already,
-    /// The stream went before it could be made.
+    /// The stream closed before the call was made.
     Gone,
-    /// It was tried in vain.
+    /// Every attempt failed.
     Failed,
-    /// It cannot be written, or the server has no API.
-    Refused,
-    /// A condition does not hold, or does not any more.
+    /// The request is invalid, or the server has no API.
+    Rejected,
+    /// The condition of the rule is not true, or no longer.
     Condition,
-    /// The same was done for the stream a little before.
+    /// The rule acted for the same stream within its cooldown.
     Cooldown,
-    /// The event had become too old before anything could be done.
+    /// The event exceeded `actions.max_age` before the call was made.
     TooOld,
-    /// Too much waits already.
+    /// The queue was full.
     QueueFull,
-    /// It is only told what would be done.
+    /// A dry run: the call is only logged.
     DryRun,
-    /// The exporter stopped before.
+    /// The exporter stopped first.
     Shutdown,
 }
 
 impl Outcome {
-    /// Every outcome, in the order of the metrics.
-    pub const ALL: [Self; 11] = [
-        Self::Done,
-        Self::Already,
-        Self::Gone,
-        Self::Failed,
-        Self::Refused,
-        Self::Condition,
-        Self::Cooldown,
-        Self::TooOld,
-        Self::QueueFull,
-        Self::DryRun,
-        Self::Shutdown,
-    ];
-
-    /// The value of the label `outcome`.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Already => "already",
-            Self::Gone => "gone",
-            Self::Failed => "failed",
-            Self::Refused => "refused",
-            Self::Condition => "condition",
-            Self::Cooldown => "cooldown",
-            Self::TooOld => "too_old",
-            Self::QueueFull => "queue_full",
-            Self::DryRun => "dry_run",
-            Self::Shutdown => "shutdown",
+    /// The outcome of a call for which no request is sent.
+    pub(super) const fn of_skipped(why: &Skipped) -> Self {
+        match why {
+            Skipped::Condition(_) => Self::Condition,
+            Skipped::Invalid(_) => Self::Rejected,
         }
     }
 
-    /// How loudly it is logged.
+    /// The value of the label `outcome`.
+    pub fn label(self) -> &'static str {
+        self.into()
+    }
+
+    /// The level at which it is logged.
     pub(super) const fn severity(self) -> Severity {
         match self {
-            Self::Failed | Self::Refused | Self::TooOld | Self::QueueFull | Self::Shutdown => Severity::Warn,
+            Self::Failed | Self::Rejected | Self::TooOld | Self::QueueFull | Self::Shutdown => Severity::Warn,
             Self::Done | Self::Already | Self::Gone | Self::DryRun => Severity::Info,
             Self::Condition | Self::Cooldown => Severity::Debug,
         }
     }
 }
 
-/// How much an outcome matters to an operator.
+/// The log level of an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Severity {
-    /// Something should be looked at.
+    /// An operator should look at it.
     Warn,
-    /// Something was done, or would have been.
+    /// A call was made, or would have been.
     Info,
-    /// There was nothing to do.
+    /// No call was needed.
     Debug,
 }

@@ -1,62 +1,79 @@
-//! The book of all calls: which wait, which are under way, and what became of the others. It asks
-//! no clock and makes no call.
+//! The queue of calls: those waiting, those in progress, and the outcomes of the others. It reads no clock and makes no
+//! call.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use strum::VariantArray;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::circuit::Circuit;
-use super::outcome::Severity;
-use super::{Options, Outcome, withheld};
+use super::outcome::{Outcome, Severity};
 use crate::exposition::Histogram;
 use crate::rules::{Action, Call};
 use ems_protocol::Timestamp;
 
-/// Most calls that one server gets at once.
-const AT_ONCE: usize = 8;
-/// How many calls are kept to be looked at.
-const KEPT: usize = 100;
-/// From how many cooldowns on those that are over are looked for.
+/// Most concurrent calls to one server.
+const CONCURRENT: usize = 8;
+/// How many recent calls are kept.
+const RECENT: usize = 100;
+/// From how many cooldowns on expired ones are removed.
 const COOLDOWNS: usize = 4096;
 /// Upper bounds of durations, in seconds.
 const SECONDS: &[f64] = &[0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
 /// Calls about one stream of one server are made one after the other.
 type QueueKey = (Arc<str>, Arc<str>);
-/// What cools down: a rule, for one stream of one server.
-type Cooling = (String, Arc<str>, Arc<str>);
+/// A cooldown belongs to a rule and one stream of one server.
+type CooldownKey = (String, Arc<str>, Arc<str>);
 
-/// A call that is to be made now.
+/// How calls are made, for all rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Whether calls are only logged, not made.
+    pub dry_run: bool,
+    /// The age from which on an event causes no call.
+    pub max_age: Duration,
+    /// Most calls that may be waiting or in progress.
+    pub queue: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { dry_run: false, max_age: Duration::from_secs(60), queue: 1000 }
+    }
+}
+
+/// A call that waits for its turn.
 #[derive(Debug)]
 pub(super) struct PendingCall {
     pub(super) number: u64,
     pub(super) call: Call,
     pub(super) action: Action,
-    /// When it is too old.
+    /// When it becomes too old.
     pub(super) deadline: Instant,
     pub(super) permits: Arc<Semaphore>,
 }
 
-/// A call that has no outcome yet, as far as it must be told.
+/// The record of a call without an outcome.
 #[derive(Debug)]
 struct Open {
-    lane: QueueKey,
+    key: QueueKey,
     rule: String,
     command: &'static str,
     at: Timestamp,
     offered: Instant,
     /// How old the event was by then.
     age: Duration,
-    /// Whether it is under way, and its lane busy with it.
-    under_way: bool,
+    /// Whether it is in progress, so that others of its key wait.
+    in_progress: bool,
     attempts: u32,
 }
 
-/// What became of a call.
+/// A call that has an outcome.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Done {
     /// The rule.
@@ -71,15 +88,15 @@ pub struct Done {
     pub at: Timestamp,
     /// From the event to the outcome.
     pub duration: Duration,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
-    /// How often it was tried.
+    /// How many attempts were made.
     pub attempts: u32,
-    /// Why nothing better came of it; no parameter's value is part of it.
-    pub why: Option<String>,
+    /// Why it has this outcome; no parameter's value is part of it.
+    pub reason: Option<String>,
 }
 
-/// What is told of a call.
+/// The API representation of a call.
 #[derive(Debug, Serialize)]
 pub struct View<'a> {
     timestamp_seconds: f64,
@@ -94,7 +111,7 @@ pub struct View<'a> {
 }
 
 impl Done {
-    /// As it is told.
+    /// Its API representation.
     pub fn view(&self) -> View<'_> {
         View {
             timestamp_seconds: self.at.seconds(),
@@ -105,36 +122,36 @@ impl Done {
             outcome: self.outcome.label(),
             attempts: self.attempts,
             duration_seconds: self.duration.as_secs_f64(),
-            reason: self.why.as_deref(),
+            reason: self.reason.as_deref(),
         }
     }
 }
 
-/// What is counted of one server.
+/// The counts of one server.
 #[derive(Debug, Clone)]
 pub struct Summary {
     /// By rule.
-    pub rules: BTreeMap<String, Tally>,
-    /// Calls that wait or are under way.
+    pub rules: BTreeMap<String, RuleCounts>,
+    /// Calls that are waiting or in progress.
     pub queued: usize,
     /// The age of the oldest event among them.
     pub oldest: Duration,
     /// From event to outcome.
     pub durations: Histogram,
-    /// Whether the API is left alone for a while.
+    /// Whether calls to the API are paused.
     pub circuit_open: bool,
 }
 
-/// What is counted of one rule and one server.
+/// The counts of one rule and one server.
 #[derive(Debug, Clone, Default)]
-pub struct Tally {
-    /// How often the rule wanted something done.
+pub struct RuleCounts {
+    /// Calls that the rule decided on.
     pub decided: u64,
-    outcomes: [u64; Outcome::ALL.len()],
+    outcomes: [u64; Outcome::VARIANTS.len()],
 }
 
-impl Tally {
-    /// How often that had this outcome.
+impl RuleCounts {
+    /// How many of them had this outcome.
     pub const fn outcome(&self, outcome: Outcome) -> u64 {
         self.outcomes[outcome as usize]
     }
@@ -142,7 +159,7 @@ impl Tally {
 
 #[derive(Debug)]
 struct Server {
-    rules: BTreeMap<String, Tally>,
+    rules: BTreeMap<String, RuleCounts>,
     durations: Histogram,
     circuit: Circuit,
     permits: Arc<Semaphore>,
@@ -154,7 +171,7 @@ impl Default for Server {
             rules: BTreeMap::new(),
             durations: Histogram::new(SECONDS),
             circuit: Circuit::default(),
-            permits: Arc::new(Semaphore::new(AT_ONCE)),
+            permits: Arc::new(Semaphore::new(CONCURRENT)),
         }
     }
 }
@@ -164,14 +181,14 @@ pub(super) struct ActionQueue {
     options: Options,
     /// In the order in which they are due.
     waiting: BTreeMap<(Instant, u64), PendingCall>,
-    /// Lanes in which a call is under way.
+    /// Keys of which a call is in progress.
     busy: HashSet<QueueKey>,
     open: BTreeMap<u64, Open>,
     servers: BTreeMap<Arc<str>, Server>,
-    /// When each last acted.
-    cooling: HashMap<Cooling, (Instant, Duration)>,
+    /// When each began, and how long it lasts.
+    cooldowns: HashMap<CooldownKey, (Instant, Duration)>,
     recent: VecDeque<Done>,
-    /// How many calls have come to an outcome.
+    /// How many calls have an outcome.
     done: u64,
     next: u64,
     closed: bool,
@@ -185,7 +202,7 @@ impl ActionQueue {
             busy: HashSet::new(),
             open: BTreeMap::new(),
             servers: BTreeMap::new(),
-            cooling: HashMap::new(),
+            cooldowns: HashMap::new(),
             recent: VecDeque::new(),
             done: 0,
             next: 0,
@@ -194,7 +211,7 @@ impl ActionQueue {
     }
 
     /// Counts a rule from now on.
-    pub(super) fn know(&mut self, server: &str, rule: &str) {
+    pub(super) fn register_rule(&mut self, server: &str, rule: &str) {
         self.server(&Arc::from(server)).rules.entry(rule.to_owned()).or_default();
     }
 
@@ -206,27 +223,25 @@ impl ActionQueue {
         &mut self.server(server).circuit
     }
 
-    /// Takes a call, or tells at once what becomes of it. `remote` is whether its server has an
-    /// API.
-    pub(super) fn offer(&mut self, call: Call, remote: bool, now: Timestamp, instant: Instant) {
+    /// Enqueues a call, or finishes it at once. `has_api` is whether its server has an API.
+    pub(super) fn enqueue(&mut self, call: Call, has_api: bool, now: Timestamp, instant: Instant) {
         let (number, age) = (self.next, now.since(call.at));
         self.next += 1;
         self.server(&call.server).rules.entry(call.rule.name.clone()).or_default().decided += 1;
-        let lane = (Arc::clone(&call.server), Arc::clone(&call.subject.stream));
         let open = Open {
-            lane: lane.clone(),
+            key: queue_key(&call),
             rule: call.rule.name.clone(),
             command: call.action.as_ref().map_or("", Action::name),
             at: call.at,
             offered: instant,
             age,
-            under_way: false,
+            in_progress: false,
             attempts: 0,
         };
-        let verdict = self.verdict(&call, remote, age, instant);
+        let rejected = self.immediate_outcome(&call, has_api, age, instant);
         self.open.insert(number, open);
-        match (verdict, &call.action) {
-            (Some((outcome, why)), _) => self.finish(number, outcome, why, instant),
+        match (rejected, &call.action) {
+            (Some((outcome, reason)), _) => self.finish(number, outcome, reason, instant),
             (None, Ok(action)) => {
                 let due = instant + call.rule.delay;
                 let deadline = due + self.options.max_age.saturating_sub(age);
@@ -234,22 +249,24 @@ impl ActionQueue {
                 let action = action.clone();
                 self.waiting.insert((due, number), PendingCall { number, call, action, deadline, permits });
             }
-            (None, Err(why)) => self.finish(number, withheld(why), Some(why.to_string()), instant),
+            (None, Err(why)) => {
+                self.finish(number, Outcome::of_skipped(why), Some(why.to_string()), instant);
+            }
         }
     }
 
-    /// What becomes of a call at once, if it is not to wait.
-    fn verdict(
+    /// The outcome of a call that is not to wait.
+    fn immediate_outcome(
         &self,
         call: &Call,
-        remote: bool,
+        has_api: bool,
         age: Duration,
         instant: Instant,
     ) -> Option<(Outcome, Option<String>)> {
         match &call.action {
-            Err(why) => return Some((withheld(why), Some(why.to_string()))),
-            Ok(Action::Command(..)) if !remote => {
-                return Some((Outcome::Refused, Some("the server has no api".to_owned())));
+            Err(why) => return Some((Outcome::of_skipped(why), Some(why.to_string()))),
+            Ok(Action::Command(..)) if !has_api => {
+                return Some((Outcome::Rejected, Some("the server has no api".to_owned())));
             }
             Ok(Action::Command(..) | Action::Post(..)) => {}
         }
@@ -257,7 +274,7 @@ impl ActionQueue {
             Outcome::Shutdown
         } else if age > self.options.max_age {
             Outcome::TooOld
-        } else if self.cools(call, instant) {
+        } else if self.is_cooling_down(call, instant) {
             Outcome::Cooldown
         } else if self.open.len() >= self.options.queue {
             Outcome::QueueFull
@@ -267,31 +284,29 @@ impl ActionQueue {
         Some((outcome, None))
     }
 
-    /// The calls that are due and have nothing before them in their lane, and when the next is due.
+    /// The calls that are due and first of their key, and when the next is due.
     pub(super) fn take_due(&mut self, now: Instant) -> (Vec<PendingCall>, Option<Instant>) {
         let (mut due, mut next) = (Vec::new(), None);
-        for ((at, number), job) in &self.waiting {
+        for ((at, number), pending) in &self.waiting {
             if *at > now {
                 next = Some(*at);
                 break;
             }
-            let lane = lane(&job.call);
-            if !self.busy.contains(&lane) {
-                self.busy.insert(lane);
+            if self.busy.insert(queue_key(&pending.call)) {
                 due.push((*at, *number));
             }
         }
-        for open in due.iter().map(|(_, number)| number) {
-            if let Some(open) = self.open.get_mut(open) {
-                open.under_way = true;
+        for (_, number) in &due {
+            if let Some(open) = self.open.get_mut(number) {
+                open.in_progress = true;
             }
         }
         (due.into_iter().filter_map(|key| self.waiting.remove(&key)).collect(), next)
     }
 
-    /// Whether the same was done so lately that nothing more is done.
-    pub(super) fn cools(&self, call: &Call, now: Instant) -> bool {
-        let last = self.cooling.get(&cooling(call));
+    /// Whether the rule acted for the same stream within its cooldown.
+    pub(super) fn is_cooling_down(&self, call: &Call, now: Instant) -> bool {
+        let last = self.cooldowns.get(&cooldown_key(call));
         last.is_some_and(|(last, pause)| now.saturating_duration_since(*last) < *pause)
     }
 
@@ -299,44 +314,44 @@ impl ActionQueue {
         if call.rule.cooldown.is_zero() {
             return;
         }
-        if self.cooling.len() >= COOLDOWNS {
-            self.cooling.retain(|_, (last, pause)| now.saturating_duration_since(*last) < *pause);
+        if self.cooldowns.len() >= COOLDOWNS {
+            self.cooldowns.retain(|_, (last, pause)| now.saturating_duration_since(*last) < *pause);
         }
-        self.cooling.insert(cooling(call), (now, call.rule.cooldown));
+        self.cooldowns.insert(cooldown_key(call), (now, call.rule.cooldown));
     }
 
-    /// A call is made. Returns how often it has been by now.
-    pub(super) fn attempt(&mut self, number: u64) -> u32 {
+    /// Counts an attempt. Returns how many there have been.
+    pub(super) fn begin_attempt(&mut self, number: u64) -> u32 {
         self.open.get_mut(&number).map_or(0, |open| {
             open.attempts += 1;
             open.attempts
         })
     }
 
-    /// Writes down what became of a call, once.
-    pub(super) fn finish(&mut self, number: u64, outcome: Outcome, why: Option<String>, now: Instant) {
+    /// Records the outcome of a call, once.
+    pub(super) fn finish(&mut self, number: u64, outcome: Outcome, reason: Option<String>, now: Instant) {
         let Some(open) = self.open.remove(&number) else {
             return;
         };
         let duration = open.age + now.saturating_duration_since(open.offered);
-        if open.under_way {
-            self.busy.remove(&open.lane);
+        if open.in_progress {
+            self.busy.remove(&open.key);
         }
-        let (server, stream) = open.lane;
-        let book = self.server(&server);
-        book.durations.observe(duration.as_secs_f64());
-        book.rules.entry(open.rule.clone()).or_default().outcomes[outcome as usize] += 1;
+        let (server, stream) = open.key;
+        let counted = self.server(&server);
+        counted.durations.observe(duration.as_secs_f64());
+        counted.rules.entry(open.rule.clone()).or_default().outcomes[outcome as usize] += 1;
         let (rule, command, at, attempts) = (open.rule, open.command, open.at, open.attempts);
-        let done = Done { rule, server, stream, command, at, duration, outcome, attempts, why };
+        let done = Done { rule, server, stream, command, at, duration, outcome, attempts, reason };
         log(&done);
-        if self.recent.len() >= KEPT {
+        if self.recent.len() >= RECENT {
             self.recent.pop_front();
         }
         self.recent.push_back(done);
         self.done += 1;
     }
 
-    /// Gives up all that has no outcome yet, and takes nothing more.
+    /// Ends every call that has no outcome yet, and accepts no more.
     pub(super) fn close(&mut self, now: Instant) {
         self.closed = true;
         self.waiting.clear();
@@ -346,7 +361,7 @@ impl ActionQueue {
         }
     }
 
-    /// How many calls have come to an outcome, and those of the kept ones that came after `number`.
+    /// How many calls have an outcome, and the recent ones after number `number`.
     pub(super) fn recent_since(&self, number: u64) -> (u64, Vec<Done>) {
         let new = usize::try_from(self.done.saturating_sub(number)).unwrap_or(usize::MAX);
         let old = self.recent.len().saturating_sub(new);
@@ -355,7 +370,7 @@ impl ActionQueue {
 
     pub(super) fn summaries(&self, now: Instant) -> Vec<(Arc<str>, Summary)> {
         let each = self.servers.iter().map(|(name, server)| {
-            let open = || self.open.values().filter(|open| open.lane.0 == *name);
+            let open = || self.open.values().filter(|open| open.key.0 == *name);
             let age = |open: &Open| open.age + now.saturating_duration_since(open.offered);
             let summary = Summary {
                 rules: server.rules.clone(),
@@ -370,30 +385,30 @@ impl ActionQueue {
     }
 }
 
-fn lane(call: &Call) -> QueueKey {
-    (Arc::clone(&call.server), Arc::clone(&call.subject.stream))
+fn queue_key(call: &Call) -> QueueKey {
+    (Arc::clone(&call.server), Arc::clone(&call.target.stream))
 }
 
-fn cooling(call: &Call) -> Cooling {
-    (call.rule.name.clone(), Arc::clone(&call.server), Arc::clone(&call.subject.stream))
+fn cooldown_key(call: &Call) -> CooldownKey {
+    (call.rule.name.clone(), Arc::clone(&call.server), Arc::clone(&call.target.stream))
 }
 
-/// One line for each call; never what was sent, which may hold a secret.
+/// One line for each call; never the request, which may hold a secret.
 fn log(done: &Done) {
-    let Done { rule, server, stream, command, outcome, attempts, duration, why, .. } = done;
-    let (server, stream, why) = (&**server, &**stream, why.as_deref());
+    let Done { rule, server, stream, command, outcome, attempts, duration, reason, .. } = done;
+    let (server, stream, reason) = (&**server, &**stream, reason.as_deref());
     match outcome.severity() {
         Severity::Warn => {
             let outcome = outcome.label();
-            tracing::warn!(rule, server, stream, command, outcome, attempts, ?duration, why, "action");
+            tracing::warn!(rule, server, stream, command, outcome, attempts, ?duration, reason, "action");
         }
         Severity::Info => {
             let outcome = outcome.label();
-            tracing::info!(rule, server, stream, command, outcome, attempts, ?duration, why, "action");
+            tracing::info!(rule, server, stream, command, outcome, attempts, ?duration, reason, "action");
         }
         Severity::Debug => {
             let outcome = outcome.label();
-            tracing::debug!(rule, server, stream, command, outcome, attempts, ?duration, why, "action");
+            tracing::debug!(rule, server, stream, command, outcome, attempts, ?duration, reason, "action");
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::file_input;
 use crate::metrics::{self, ExporterMetrics, Sources};
 use crate::model::Settings;
 use crate::pipeline::tally::Transport;
-use crate::pipeline::{Known, Pipeline, Server};
+use crate::pipeline::{ConfiguredServer, Pipeline, Server};
 use anyhow::Context;
 use ems_protocol::Timestamp;
 use ems_protocol::message::Rejection;
@@ -41,7 +41,8 @@ pub fn replay(
     progress: &mut impl FnMut(u64, u64),
 ) -> Result<Replayed, ems_tail::Fault> {
     let settings = Settings { retention: FOR_EVER, ..Settings::default() };
-    let ingest = Pipeline::new(&[Known { name: SERVER.to_owned(), expected: Vec::new() }], &settings, 1);
+    let ingest =
+        Pipeline::new(&[ConfiguredServer { name: SERVER.to_owned(), expected: Vec::new() }], &settings, 1);
     let server = ingest.servers().swap_remove(0);
     let patterns = paths.iter().map(|path| glob::Pattern::escape(&path.to_string_lossy())).collect();
     let mut follower = Follower::new(Options { format, start: Start::Beginning, ..Options::new(patterns) })?;
@@ -56,7 +57,7 @@ pub fn replay(
                 end = end.max(server.read(|state| state.server.heard()));
             }
             Frame::Refused(refused) => {
-                ingest.refuse(Transport::File, Some(SERVER), &Rejection::Size(refused.limit), end);
+                ingest.reject(Transport::File, Some(SERVER), &Rejection::Size(refused.limit), end);
             }
         });
         let status = follower.status();

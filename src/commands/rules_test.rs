@@ -10,9 +10,7 @@ use crate::config::Config;
 use crate::model::event;
 use crate::model::output::{Format, Stall, StallTransition, Track};
 use crate::model::state::{DerivedEvent, State};
-use crate::rules::{
-    Action, Call, Condition, HAPPENINGS, MatchFailure, Rule, Rules, Skipped, Trigger, secrets,
-};
+use crate::rules::{Action, Call, Condition, MatchFailure, Rule, Rules, Skipped, Trigger, secrets};
 use ems_protocol::Timestamp;
 use ems_protocol::message::{self, Message, Rejection};
 use ems_protocol::runtime_api::parameter::{Parameter, Value};
@@ -121,7 +119,7 @@ struct Rehearsal<'c> {
 impl Rehearsal<'_> {
     fn take(&mut self, message: &Message<'_>) -> Result<(), Rejection> {
         let now = message.at.unwrap_or(self.now);
-        if HAPPENINGS.contains(&&*message.name) {
+        if DerivedEvent::NAMES.contains(&&*message.name) {
             let derived = derived(message, &self.state)?;
             self.say(&format!("{}: {} happens\n", self.count, derived.name()));
             let trigger = Trigger::of_derived_event(self.server, &derived, &self.state, now);
@@ -165,7 +163,7 @@ impl Rehearsal<'_> {
             line(&format!("when {}: taken as given", condition.name()));
         }
         if let Some(condition) = rule.when {
-            let holds = condition.holds(&call.subject, &self.state);
+            let holds = condition.holds(&call.target, &self.state);
             line(&format!("when {}: {}", condition.name(), if holds { "holds" } else { "does not hold" }));
         }
         match &call.action {
@@ -174,7 +172,7 @@ impl Rehearsal<'_> {
             }
             Ok(Action::Post(address, body)) => line(&format!("post {address} {body}")),
             Err(Skipped::Condition(_)) => line("nothing is sent"),
-            Err(Skipped::Refused(why)) => line(&format!("refused: {why}")),
+            Err(Skipped::Invalid(why)) => line(&format!("rejected: {why}")),
         }
         for (name, duration) in [("delay", rule.delay), ("cooldown", rule.cooldown)] {
             if duration > Duration::ZERO {

@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use glob::Pattern;
+use strum::VariantArray;
 
 use super::Remote;
 use super::document::{Fault, Place, Plain, Section};
 use crate::actions;
 use crate::model::event::Kind;
 use crate::model::output::Format;
+use crate::model::state::DerivedEvent;
 use crate::model::stream::{Purpose, TYPES};
 use crate::model::{api_call, connection};
-use crate::pipeline::Known;
-use crate::rules::{Act, Condition, Given, HAPPENINGS, Match, Rule, check_template};
+use crate::pipeline::ConfiguredServer;
+use crate::rules::{Act, Condition, Match, ParameterTemplate, Rule, Template};
 use ems_protocol::runtime_api::Address;
 use ems_protocol::runtime_api::command::{COMMANDS, Command};
 
@@ -34,7 +36,7 @@ pub(super) fn read_actions(mut section: Section, into: &mut actions::Options, fa
 /// Reads the list `rules`. Servers and their APIs must have been read.
 pub(super) fn read_rules(
     sections: Vec<Section>,
-    servers: &[Known],
+    servers: &[ConfiguredServer],
     apis: &[Remote],
     faults: &mut Vec<Fault>,
 ) -> Vec<Rule> {
@@ -57,7 +59,7 @@ pub(super) fn read_rules(
 /// A rule's name, if it has one, and the rule, if nothing is wrong with it.
 fn read_rule(
     mut section: Section,
-    servers: &[Known],
+    servers: &[ConfiguredServer],
     apis: &[Remote],
     faults: &mut Vec<Fault>,
 ) -> (Option<String>, Option<Rule>) {
@@ -125,7 +127,7 @@ fn read_on(section: &mut Section, place: Place, faults: &mut Vec<Fault>) -> Opti
         faults.push(place.fault("rules[].on", "is missing: the event that triggers the rule"));
     }
     let (on, place) = section.word("on", faults)?;
-    if let Some(derived) = HAPPENINGS.iter().find(|derived| **derived == on) {
+    if let Some(derived) = DerivedEvent::NAMES.iter().find(|derived| **derived == on) {
         return Some(derived);
     }
     let kind = Kind::of(&on).label();
@@ -133,7 +135,7 @@ fn read_on(section: &mut Section, place: Place, faults: &mut Vec<Fault>) -> Opti
         return Some(kind);
     }
     let events: Vec<&str> =
-        Kind::all().map(Kind::label).filter(|label| *label != "other").chain(HAPPENINGS).collect();
+        Kind::all().map(Kind::label).filter(|label| *label != "other").chain(DerivedEvent::NAMES).collect();
     let near = near(&on, &events);
     let hint = if near.is_empty() {
         format!("there are {}", events.join(", "))
@@ -197,8 +199,10 @@ fn choices<T: Copy>(
 
 fn read_when(section: &mut Section, on: Option<&str>, faults: &mut Vec<Fault>) -> Option<Condition> {
     let (text, place) = section.word("when", faults)?;
-    let Some(condition) = Condition::ALL.into_iter().find(|condition| condition.name() == text) else {
-        let names = Condition::ALL.map(Condition::name).join(", ");
+    let Some(condition) = Condition::VARIANTS.iter().copied().find(|condition| condition.name() == text)
+    else {
+        let names: Vec<&str> = Condition::VARIANTS.iter().map(|condition| condition.name()).collect();
+        let names = names.join(", ");
         faults.push(place.fault("rules[].when", &format!("is no known condition: there are {names}")));
         return None;
     };
@@ -283,23 +287,21 @@ fn check_parameters(
     }
 }
 
-/// The value of a parameter as templates, whose syntax is checked.
-fn templates(name: &str, plain: Plain, place: Place, faults: &mut Vec<Fault>) -> Given {
-    let mut text = |plain: Plain| match plain {
-        Plain::Number(digits) => digits,
-        Plain::Truth(truth) => if truth { "1" } else { "0" }.to_owned(),
-        Plain::Text(source) => {
-            if let Err(why) = check_template(&source) {
-                faults.push(place.fault(&format!("rules[].with.{name}"), &format!("is no template: {why}")));
-            }
-            source
-        }
+/// The value of a parameter, compiled.
+fn templates(name: &str, plain: Plain, place: Place, faults: &mut Vec<Fault>) -> ParameterTemplate {
+    let mut template = |plain: Plain| match plain {
+        Plain::Number(digits) => Template::plain(digits),
+        Plain::Truth(truth) => Template::plain(if truth { "1" } else { "0" }.to_owned()),
+        Plain::Text(source) => Template::compile(&source).unwrap_or_else(|why| {
+            faults.push(place.fault(&format!("rules[].with.{name}"), &format!("is no template: {why}")));
+            Template::plain(source)
+        }),
         // A list holds no lists.
-        Plain::List(_) => String::new(),
+        Plain::List(_) => Template::plain(String::new()),
     };
     match plain {
-        Plain::List(items) => Given::List(items.into_iter().map(text).collect()),
-        one @ (Plain::Text(_) | Plain::Number(_) | Plain::Truth(_)) => Given::Text(text(one)),
+        Plain::List(items) => ParameterTemplate::List(items.into_iter().map(template).collect()),
+        one @ (Plain::Text(_) | Plain::Number(_) | Plain::Truth(_)) => ParameterTemplate::Text(template(one)),
     }
 }
 

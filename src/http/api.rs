@@ -1,4 +1,4 @@
-//! The lists of the JSON API, and its description.
+//! The lists of the JSON API, and its OpenAPI document.
 
 use std::sync::Arc;
 
@@ -7,20 +7,21 @@ use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use strum::VariantArray;
 
 use super::response::text_response;
 use super::state::App;
 use crate::query::{self, List, Query, QueryError};
 use ems_protocol::Timestamp;
 
-/// The description of the API, as it is served.
+/// The OpenAPI document.
 const OPENAPI: &str = include_str!("../../docs/openapi.yml");
 
 /// A route for each list.
 pub(super) fn routes() -> Router<Arc<App>> {
     let described = get(|| async { ([(header::CONTENT_TYPE, "application/yaml")], OPENAPI) });
     let lists = Router::new().route("/api/v1/openapi.yml", described);
-    List::ALL.into_iter().fold(lists, |routes, list| {
+    List::VARIANTS.iter().copied().fold(lists, |routes, list| {
         let answer = move |State(app): State<Arc<App>>, RawQuery(query): RawQuery| {
             answer(app, list, query.unwrap_or_default())
         };
@@ -28,7 +29,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
     })
 }
 
-/// Answers on a thread of its own: the keys of many thousand streams take a while to sort.
+/// Answers on a blocking thread: sorting the keys of many thousand streams takes a while.
 async fn answer(app: Arc<App>, list: List, query: String) -> Response {
     let written = tokio::task::spawn_blocking(move || {
         let query = Query::parse(&query, list.by_stream())?;
@@ -39,18 +40,18 @@ async fn answer(app: Arc<App>, list: List, query: String) -> Response {
             let headers = [
                 (header::CONTENT_TYPE, "application/json"),
                 (header::CACHE_CONTROL, "no-store"),
-                // A name that is markup must never be taken for a page.
+                // A stream name that is markup must never be rendered.
                 (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
             ];
             (headers, json).into_response()
         }
-        Ok(Err(wrong)) => text_response(status(&wrong), &wrong.to_string()),
-        Err(_) => text_response(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be written"),
+        Ok(Err(error)) => text_response(status(&error), &error.to_string()),
+        Err(_) => text_response(StatusCode::INTERNAL_SERVER_ERROR, "cannot render the list"),
     }
 }
 
-const fn status(wrong: &QueryError) -> StatusCode {
-    match wrong {
+const fn status(error: &QueryError) -> StatusCode {
+    match error {
         QueryError::Server(_) => StatusCode::NOT_FOUND,
         QueryError::Unknown(_)
         | QueryError::Twice(_)

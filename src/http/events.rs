@@ -1,7 +1,6 @@
-//! The HTTP transport: lets an event in, reads its body, sends it down the road, and answers at once.
+//! The HTTP transport: admits a request, reads its body, passes it to the pipeline, and answers at once.
 //!
-//! It stands beside the routes, not behind them: a router and its layers would cost every event some boxes, and the gate
-//! knows by the path already that it is one.
+//! The gate calls it without routing: a router and its layers would cost every event some allocations.
 
 use std::net::IpAddr;
 
@@ -17,49 +16,49 @@ use crate::pipeline::tally::Transport;
 use ems_protocol::Timestamp;
 use ems_protocol::message::Rejection;
 
-/// Where events are posted, for those who missed it.
-pub(super) const PLACES: &str = "events are posted to /events, /events/NAME or /";
+/// A hint for requests to other paths.
+pub(super) const PATHS_HINT: &str = "post events to /events, /events/NAME or /";
 
-/// Whether events are posted to this path; behind it may stand a secret.
-pub(super) fn is_place(path: &str) -> bool {
+/// Whether events are posted to this path; a secret may follow.
+pub(super) fn is_event_path(path: &str) -> bool {
     matches!(path, "/" | "/events") || path.starts_with("/events/")
 }
 
-/// Answers the request that brings an event, or several.
+/// Answers a request that posts one or several events.
 pub(super) async fn post(app: &App, request: Request<Incoming>, from: IpAddr) -> Response {
     let (head, body) = request.into_parts();
     let admitted = app.guard.load().admit(Some(from), head.uri.path(), head.uri.query());
     match admitted.map(server_name) {
         Ok(Ok(name)) => receive(app, name, body).await,
-        Ok(Err(NoPlace)) => {
-            text_response(StatusCode::NOT_FOUND, &format!("there is nothing at this path: {PLACES}"))
+        Ok(Err(UnknownPath)) => {
+            text_response(StatusCode::NOT_FOUND, &format!("no endpoint at this path: {PATHS_HINT}"))
         }
-        Err(rejection) => refuse(app, None, &rejection),
+        Err(rejection) => reject(app, None, &rejection),
     }
 }
 
-/// A path that names no server in a way that we know.
-struct NoPlace;
+/// A path that does not have the form of one for events.
+struct UnknownPath;
 
-/// The server that a path without secret names, if it names one. Of the characters of such names none is ever escaped.
-fn server_name(path: &str) -> Result<Option<&str>, NoPlace> {
+/// The server that a path without secret names, if it names one. Names consist of characters that are never escaped.
+fn server_name(path: &str) -> Result<Option<&str>, UnknownPath> {
     match path.strip_prefix("/events/") {
         Some(name) if !name.is_empty() && !name.contains('/') => Ok(Some(name)),
-        None if is_place(path) => Ok(None),
-        Some(_) | None => Err(NoPlace),
+        None if is_event_path(path) => Ok(None),
+        Some(_) | None => Err(UnknownPath),
     }
 }
 
 async fn receive(app: &App, name: Option<&str>, body: Incoming) -> Response {
-    let received = match app.ingest.posting_server(name) {
-        Ok(server) => app.intake.read(body).await.map(|taken| (server, taken)),
+    let received = match app.pipeline.posting_server(name) {
+        Ok(server) => app.intake.read(body).await.map(|body| (server, body)),
         Err(rejection) => Err(rejection),
     };
     match received {
-        Ok((server, taken)) => take(app, &server, &taken.bytes),
+        Ok((server, body)) => accept(app, &server, &body.bytes),
         Err(rejection) => {
-            // A server that may not be is not named in what is kept: anybody can make names up.
-            let mut response = refuse(app, name.filter(|_| !rejection.is_of_server()), &rejection);
+            // The record does not name a server that is not accepted: any client can invent names.
+            let mut response = reject(app, name.filter(|_| !rejection.is_of_server()), &rejection);
             if rejection == Rejection::Overload {
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
@@ -68,24 +67,24 @@ async fn receive(app: &App, name: Option<&str>, body: Incoming) -> Response {
     }
 }
 
-fn take(app: &App, server: &Server, body: &[u8]) -> Response {
-    let accepted = app.ingest.accept(Transport::Http, server, body, Timestamp::now());
+fn accept(app: &App, server: &Server, body: &[u8]) -> Response {
+    let accepted = app.pipeline.accept(Transport::Http, server, body, Timestamp::now());
     match accepted.first {
         None => StatusCode::OK.into_response(),
         Some(rejection) if accepted.events == 1 => text_response(status(&rejection), &rejection.to_string()),
         Some(rejection) => text_response(
             StatusCode::BAD_REQUEST,
             &format!(
-                "{} of {} events were refused, the first because {rejection}",
-                accepted.refused, accepted.events
+                "{} of {} events were rejected, the first because {rejection}",
+                accepted.rejected, accepted.events
             ),
         ),
     }
 }
 
-/// Turns away what has not come as far as the road, and counts it.
-fn refuse(app: &App, server: Option<&str>, rejection: &Rejection) -> Response {
-    app.ingest.refuse(Transport::Http, server, rejection, Timestamp::now());
+/// Rejects a request before it reaches the pipeline, and counts it.
+fn reject(app: &App, server: Option<&str>, rejection: &Rejection) -> Response {
+    app.pipeline.reject(Transport::Http, server, rejection, Timestamp::now());
     text_response(status(rejection), &rejection.to_string())
 }
 

@@ -9,104 +9,116 @@ use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::channel::{Channel, Sender};
+use strum::VariantArray;
 use tokio::time::timeout;
 
 use super::response::text_response;
 use super::state::App;
-use crate::feed::{Frame, LISTENERS, Listener, Received, Topic};
+use crate::feed::{Client, Frame, MAX_CLIENTS, Received, Topic, server_sent_event};
 use ems_protocol::Timestamp;
 
-/// After such a silence a comment shows that the connection lives.
+/// After this long without messages a comment keeps the connection alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How long a client may take nothing before it is dropped.
+/// How long a client may read nothing before it is disconnected.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
-/// How many messages wait for a client beside those of the feed itself.
-const ROOM: usize = 4;
-/// When a client that lost its connection should try again, and one that was turned away.
-const RETRY: (&str, &str) = ("retry: 1000\n\n", "10");
+/// How many messages wait for a client besides those of the feed itself.
+const CAPACITY: usize = 4;
+/// The first message: when a client that lost its connection should reconnect, in milliseconds.
+const RECONNECT: &[u8] = b"retry: 1000\n\n";
+/// When a client that was rejected should try again, in seconds.
+const RETRY_AFTER: header::HeaderValue = header::HeaderValue::from_static("10");
 
-/// Sends messages until the client leaves or the exporter stops. `only=` picks their names.
+/// Sends messages until the client leaves or the exporter stops. `only=` selects topics.
 pub(super) async fn feed(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
     let topics = match topics(&query.unwrap_or_default()) {
         Ok(topics) => topics,
-        Err(wrong) => return text_response(StatusCode::BAD_REQUEST, wrong),
+        Err(error) => return text_response(StatusCode::BAD_REQUEST, &error),
     };
     let joining = Arc::clone(&app);
     let joined = tokio::task::spawn_blocking(move || {
-        joining.live.join(&topics, joining.sources(), &joining.unready(), Timestamp::now())
+        joining.live.join(&topics, joining.sources(), &joining.unready_reasons(), Timestamp::now())
     });
-    let Ok(Some((listener, whole))) = joined.await else {
-        app.own.feed_refused.inc();
-        let full = format!("{LISTENERS} clients listen already, as many as may at once");
+    let Ok(Some((client, whole))) = joined.await else {
+        app.exporter_metrics.feed_clients_rejected.inc();
+        let full = format!("the limit of {MAX_CLIENTS} feed clients is reached: try again later");
         let mut response = text_response(StatusCode::SERVICE_UNAVAILABLE, &full);
-        response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static(RETRY.1));
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
         return response;
     };
-    let (sender, body) = Channel::<Bytes, Infallible>::new(ROOM);
-    app.own.feed_listeners.inc();
+    let (sender, body) = Channel::<Bytes, Infallible>::new(CAPACITY);
+    app.exporter_metrics.feed_clients.inc();
     tokio::spawn(async move {
         tokio::select! {
-            () = send(&app, listener, whole, sender) => {}
+            () = send(&app, client, whole, sender) => {}
             () = app.live.ended.cancelled() => {}
         }
-        app.own.feed_listeners.dec();
+        app.exporter_metrics.feed_clients.dec();
     });
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-store"),
-        // A proxy that collects the answer before it passes it on would hold the feed up.
+        // A proxy that buffers the answer would hold the feed up.
         (header::HeaderName::from_static("x-accel-buffering"), "no"),
     ];
     (headers, Body::new(body)).into_response()
 }
 
-fn topics(query: &str) -> Result<Vec<Topic>, &'static str> {
+fn topics(query: &str) -> Result<Vec<Topic>, String> {
     let mut topics = Vec::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         if name != "only" {
-            return Err("there is no such parameter: the feed takes only");
+            return Err("unknown parameter: the feed takes only".to_owned());
         }
         for word in value.split(',') {
-            let topic = Topic::ALL.into_iter().find(|topic| topic.name() == word);
-            topics.push(topic.ok_or("only is not made of event, rejection, derived and snapshot")?);
+            let topic = Topic::VARIANTS.iter().find(|topic| topic.name() == word);
+            topics.push(*topic.ok_or_else(|| {
+                let names: Vec<&str> = Topic::VARIANTS.iter().map(|topic| topic.name()).collect();
+                format!("only is not a list of {}", names.join(", "))
+            })?);
         }
     }
-    Ok(if topics.is_empty() { Topic::ALL.to_vec() } else { topics })
+    Ok(if topics.is_empty() { Topic::VARIANTS.to_vec() } else { topics })
 }
 
-/// Passes on what is heard. Returns when the client has gone, or takes nothing for too long.
-async fn send(app: &Arc<App>, mut listener: Listener, whole: Option<Frame>, mut to: Sender<Bytes>) {
-    let mut waiting = vec![Bytes::from_static(RETRY.0.as_bytes())];
-    waiting.extend(whole.map(|frame| frame.bytes));
+/// Sends messages. Returns when the client has left, or reads nothing for too long.
+async fn send(app: &Arc<App>, mut client: Client, whole: Option<Frame>, mut to: Sender<Bytes>) {
+    let mut waiting = vec![Bytes::from_static(RECONNECT)];
+    waiting.extend(whole.map(body));
     loop {
         for bytes in waiting.drain(..) {
             match timeout(SEND_TIMEOUT, to.send_data(bytes)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return,
-                Err(_) => return app.own.feed_lagged.inc(),
+                Err(_) => return app.exporter_metrics.feed_lagged.inc(),
             }
         }
-        match timeout(KEEP_ALIVE, listener.recv()).await {
-            Ok(Received::Frame(frame)) => waiting.push(frame.bytes),
+        match timeout(KEEP_ALIVE, client.recv()).await {
+            Ok(Received::Frame(frame)) => waiting.push(body(frame)),
             Ok(Received::ChangesLost(missed)) => waiting.push(lagged(app, "changes", missed)),
             Ok(Received::SnapshotsLost(missed)) => {
                 waiting.push(lagged(app, "snapshots", missed));
                 let app = Arc::clone(app);
                 let whole = tokio::task::spawn_blocking(move || {
                     let frame =
-                        app.live.whole(&mut listener, app.sources(), &app.unready(), Timestamp::now());
-                    (listener, frame)
+                        app.live.whole(&mut client, app.sources(), &app.unready_reasons(), Timestamp::now());
+                    (client, frame)
                 });
                 let Ok((again, frame)) = whole.await else { return };
-                listener = again;
-                waiting.push(frame.bytes);
+                client = again;
+                waiting.push(body(frame));
             }
             Err(_) => waiting.push(Bytes::from_static(b": still here\n\n")),
         }
     }
 }
 
-fn lagged(app: &App, what: &str, missed: u64) -> Bytes {
-    app.own.feed_lagged.inc();
-    Frame::new(Topic::Lagged, &serde_json::json!({ "lost": what, "missed": missed }).to_string()).bytes
+fn body(frame: Frame) -> Bytes {
+    Bytes::from_owner(frame.bytes)
+}
+
+/// Tells the client that it missed messages.
+fn lagged(app: &App, lost: &str, missed: u64) -> Bytes {
+    app.exporter_metrics.feed_lagged.inc();
+    let json = serde_json::json!({ "lost": lost, "missed": missed }).to_string();
+    Bytes::from_owner(server_sent_event("lagged", &json))
 }

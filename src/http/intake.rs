@@ -1,7 +1,7 @@
-//! Reading the bodies of events, as many at once as there is room for.
+//! Reads the bodies of events, with limits on their number and memory.
 //!
-//! Media servers open a connection for each event, many at a moment, and try once. So an event waits for its turn a
-//! while before it is turned away; that it was is counted.
+//! Media servers open a connection for each event, many at a time, and never retry. So a body waits for a slot before it
+//! is dropped; drops are counted.
 
 use std::time::Duration;
 
@@ -12,22 +12,22 @@ use tokio::time::timeout;
 
 use ems_protocol::message::Rejection;
 
-/// Most bodies that are read or applied at once.
+/// Most bodies that are read or applied concurrently.
 const SLOTS: usize = 512;
-/// How long an event may wait for its turn.
+/// How long a body may wait for a slot.
 const WAIT: Duration = Duration::from_secs(2);
-/// What each body may take of memory without asking, in bytes; hardly any is larger.
+/// The size up to which a body needs no extra memory permit, in bytes; hardly any is larger.
 const SMALL: usize = 64 << 10;
-/// What all bodies may take of memory beyond that, in units of [`UNIT`] bytes.
+/// The memory that all bodies may use beyond that, in units of [`UNIT`] bytes.
 const LARGE: usize = (256 << 20) / UNIT;
-/// The unit in which that is counted.
+/// The unit of memory permits, in bytes.
 const UNIT: usize = 1024;
 /// How long a client may take to send a body.
-const BODY_TIME: Duration = Duration::from_secs(30);
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// The same while more than half of the slots are taken.
-const HURRIED_TIME: Duration = Duration::from_secs(5);
+const SHORT_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The room that there is.
+/// The limits for bodies of events.
 #[derive(Debug)]
 pub struct Intake {
     slots: Semaphore,
@@ -35,28 +35,28 @@ pub struct Intake {
     limit: usize,
 }
 
-/// A body, which takes up room as long as it is there.
+/// A whole body, which holds its permits until it is dropped.
 #[derive(Debug)]
-pub struct Taken<'i> {
-    /// The whole of it.
+pub struct ReceivedBody<'i> {
+    /// Its bytes.
     pub bytes: Vec<u8>,
     _slot: SemaphorePermit<'i>,
     _large: Option<SemaphorePermit<'i>>,
 }
 
 impl Intake {
-    /// Room for bodies of up to `limit` bytes.
+    /// Limits for bodies of up to `limit` bytes.
     pub fn new(limit: usize) -> Self {
         let large = LARGE.max(limit.div_ceil(UNIT) * 2);
         Self { slots: Semaphore::new(SLOTS), large: Semaphore::new(large), limit }
     }
 
-    /// Reads a body once it is its turn.
-    pub async fn read(&self, body: Incoming) -> Result<Taken<'_>, Rejection> {
+    /// Reads a body once a slot is free.
+    pub async fn read(&self, body: Incoming) -> Result<ReceivedBody<'_>, Rejection> {
         if body.size_hint().lower() > self.limit as u64 {
             return Err(Rejection::Size(self.limit));
         }
-        // There is room nearly always, and then no clock need be asked.
+        // A slot is nearly always free, and then no timer is needed.
         let slot = match self.slots.try_acquire() {
             Ok(slot) => slot,
             Err(_) => match timeout(WAIT, self.slots.acquire()).await {
@@ -64,9 +64,9 @@ impl Intake {
                 Ok(Err(_)) | Err(_) => return Err(Rejection::Overload),
             },
         };
-        let time = if self.slots.available_permits() < SLOTS / 2 { HURRIED_TIME } else { BODY_TIME };
+        let time = if self.slots.available_permits() < SLOTS / 2 { SHORT_BODY_TIMEOUT } else { BODY_TIMEOUT };
         let (bytes, large) = timeout(time, self.collect(body)).await.map_err(|_| Rejection::Aborted)??;
-        Ok(Taken { bytes, _slot: slot, _large: large })
+        Ok(ReceivedBody { bytes, _slot: slot, _large: large })
     }
 
     async fn collect(&self, mut body: Incoming) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Rejection> {

@@ -1,5 +1,4 @@
-//! The live status page, which is one file: its style and its script are in it and nothing else is
-//! ever loaded.
+//! The live page: one file with its style and script, which loads nothing else.
 
 use std::sync::{Arc, LazyLock};
 
@@ -13,10 +12,10 @@ use sha2::{Digest, Sha256};
 use super::state::App;
 use ems_protocol::sink_config::sink_config;
 
-/// The page, with places for what each exporter has to say of itself.
+/// The page, with placeholders.
 const PAGE: &str = include_str!("../page/index.html");
 
-/// What a browser may do with the page: run the one script that is in it, and ask us.
+/// The content security policy: the page may run its own script and query the exporter.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let hash = |element: &str| {
         let (start, end) = (format!("<{element}>"), format!("</{element}>"));
@@ -31,9 +30,9 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// The live status page.
+/// Serves the live page.
 pub(super) async fn page(State(app): State<Arc<App>>, headers: HeaderMap) -> impl IntoResponse {
-    let address = asked_address(&headers).unwrap_or_else(|| app.address.clone());
+    let address = requested_address(&headers).unwrap_or_else(|| app.address.clone());
     let scheme = if app.web.load().tls.is_some() { "    scheme: https\n" } else { "" };
     let scrape = format!(
         "scrape_configs:\n  - job_name: ems\n{scheme}    metrics_path: {}\n    static_configs:\n      - targets: [\"{address}\"]\n",
@@ -46,8 +45,9 @@ pub(super) async fn page(State(app): State<Arc<App>>, headers: HeaderMap) -> imp
         ("{{scrape}}", &scrape),
         ("{{sink}}", &sink),
     ];
-    let page =
-        values.iter().fold(PAGE.to_owned(), |page, (place, value)| page.replace(place, &escaped(value)));
+    let page = values
+        .iter()
+        .fold(PAGE.to_owned(), |page, (placeholder, value)| page.replace(placeholder, &escaped(value)));
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CONTENT_SECURITY_POLICY, POLICY.as_str()),
@@ -59,11 +59,10 @@ pub(super) async fn page(State(app): State<Arc<App>>, headers: HeaderMap) -> imp
     (headers, page)
 }
 
-/// What goes into `config.lua`: for the first of the servers that are configured, and how it differs
-/// for the others.
+/// The sink block for `config.lua`: for the first configured server, with the URLs of the others.
 fn sink(app: &App, address: &str) -> String {
-    let servers = app.ingest.servers();
-    let mut names = servers.iter().map(|server| &*server.name).filter(|_| app.ingest.is_closed());
+    let servers = app.pipeline.servers();
+    let mut names = servers.iter().map(|server| &*server.name).filter(|_| app.pipeline.is_closed());
     let address = app.events_address.as_deref().unwrap_or(address);
     let secret = app.guard.load().secret.is_some();
     let mut sink = sink_config(address, names.next(), secret);
@@ -74,8 +73,8 @@ fn sink(app: &App, address: &str) -> String {
     sink
 }
 
-/// The address by which the browser found us, if it looks like one.
-fn asked_address(headers: &HeaderMap) -> Option<String> {
+/// The address that the browser used, if it has the form of one.
+fn requested_address(headers: &HeaderMap) -> Option<String> {
     let host = headers.get(header::HOST)?.to_str().ok()?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
     (!host.is_empty() && host.len() <= 255 && host.bytes().all(plain)).then(|| host.to_owned())
@@ -100,16 +99,16 @@ mod tests {
             assert!(!PAGE.contains(outside), "{outside}");
         }
         assert!(!POLICY.contains("unsafe"));
-        assert!(!POLICY.contains("47DEQpj8HBSa"), "the hash of nothing");
+        assert!(!POLICY.contains("47DEQpj8HBSa"), "the hash of an empty text");
     }
 
     #[test]
-    fn an_address_that_is_none_is_not_repeated() {
-        let asked =
-            |host: &str| asked_address(&HeaderMap::from_iter([(header::HOST, host.parse().unwrap())]));
-        assert_eq!(asked("cam.example:10777").as_deref(), Some("cam.example:10777"));
-        assert_eq!(asked("[::1]:10777").as_deref(), Some("[::1]:10777"));
-        assert_eq!(asked("a\"b"), None);
-        assert_eq!(asked("<b>"), None);
+    fn an_invalid_address_is_not_repeated() {
+        let requested =
+            |host: &str| requested_address(&HeaderMap::from_iter([(header::HOST, host.parse().unwrap())]));
+        assert_eq!(requested("cam.example:10777").as_deref(), Some("cam.example:10777"));
+        assert_eq!(requested("[::1]:10777").as_deref(), Some("[::1]:10777"));
+        assert_eq!(requested("a\"b"), None);
+        assert_eq!(requested("<b>"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The one form of answers that are a sentence.
+//! Answers that are one sentence.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};

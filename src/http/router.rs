@@ -1,4 +1,4 @@
-//! Which endpoint answers which path.
+//! The endpoints and their paths.
 //!
 //! | path | method | module |
 //! | --- | --- | --- |
@@ -22,7 +22,7 @@ use super::response::text_response;
 use super::state::App;
 use super::{api, events, feed, page, telemetry};
 
-/// All routes but those of events, which the gate answers before routing: see `events.rs`.
+/// All routes except for events, which the gate answers before routing: see `events.rs`.
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/", get(page::page))
@@ -38,43 +38,43 @@ pub fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// Whether the exporter can do its work, and why not where it cannot.
+/// Whether the exporter is ready, and why not.
 async fn ready(State(app): State<Arc<App>>) -> Response {
-    let reasons = app.unready();
+    let reasons = app.unready_reasons();
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = serde_json::json!({ "ready": reasons.is_empty(), "reasons": reasons }).to_string();
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// Reads configuration files again, for those who may ask for it.
+/// Reloads configuration files, if this is allowed over HTTP.
 async fn reload(State(app): State<Arc<App>>) -> Response {
     if !app.lifecycle {
         return text_response(
             StatusCode::FORBIDDEN,
-            "reloading over HTTP is off: --web.enable-lifecycle turns it on",
+            "reloading over HTTP is disabled: enable it with --web.enable-lifecycle",
         );
     }
     match app.reloader.reload().await {
         Ok(done) => text_response(StatusCode::OK, &done),
-        Err(wrong) => text_response(StatusCode::INTERNAL_SERVER_ERROR, &wrong),
+        Err(error) => text_response(StatusCode::INTERNAL_SERVER_ERROR, &error),
     }
 }
 
 async fn only_post() -> Response {
-    let mut response = text_response(StatusCode::METHOD_NOT_ALLOWED, "events are sent by POST");
+    let mut response = text_response(StatusCode::METHOD_NOT_ALLOWED, "this path accepts only POST");
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
     response
 }
 
-/// Says where things are. The path is repeated only where it cannot hold a secret: a sink may have been given a URL that
-/// is wrong in another place.
+/// Answers requests to unknown paths. The path is repeated only where it cannot hold a secret: the URL of a sink may be
+/// wrong before its secret.
 async fn unknown(State(app): State<Arc<App>>, method: Method, uri: Uri) -> Response {
     let hint = if method == Method::POST {
-        events::PLACES.to_owned()
+        events::PATHS_HINT.to_owned()
     } else {
         format!("the metrics are at {}", app.telemetry_path)
     };
     let safe = method != Method::POST && !uri.path().starts_with("/events");
-    let place = if safe { uri.path() } else { "this path" };
-    text_response(StatusCode::NOT_FOUND, &format!("there is nothing at {place}: {hint}"))
+    let path = if safe { uri.path() } else { "this path" };
+    text_response(StatusCode::NOT_FOUND, &format!("no endpoint at {path}: {hint}"))
 }

@@ -1,4 +1,4 @@
-//! Accepting connections and answering on them until told to stop.
+//! Accepts connections and serves HTTP on them until told to stop.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -28,25 +28,23 @@ use crate::metrics::{DisconnectReason, ExporterMetrics};
 use crate::web::Setup;
 use ems_protocol::nul_filter::NulFilter;
 
-/// Most connections that wait to be accepted. The media server opens one for each event, many at a
-/// moment; the kernel makes those beyond this wait for a second and more. Its own limit,
-/// `net.core.somaxconn`, may be lower.
+/// Most connections that wait to be accepted. The media server opens one for each event, many at a time; the kernel
+/// delays further ones by a second and more. Its own limit, `net.core.somaxconn`, may be lower.
 const BACKLOG: u32 = 4096;
-/// Most connections that are open at once, if there are file descriptors for them; further ones wait in the kernel's
-/// backlog.
-const CONNECTIONS: usize = 8192;
+/// Most open connections, if there are file descriptors for them; further ones wait in the kernel's backlog.
+const MAX_CONNECTIONS: usize = 8192;
 /// How long a client may take to send the header section of a request.
-const HEADER_TIME: Duration = Duration::from_secs(10);
-/// The same while more than half of the connections are taken: those who only hold one make room for scrapes and events.
-const HURRIED_TIME: Duration = Duration::from_secs(1);
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The timeout while more than half of the connections are in use: idle ones make space for scrapes and events.
+const SHORT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The largest header section, in bytes.
 const HEADER_BYTES: usize = 64 << 10;
-/// How long a client may take to agree on TLS.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-/// How long we wait before the next try when no connection could be accepted.
+/// How long a TLS handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The pause after a failure to accept a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long open requests may take after we were told to stop.
-const DRAIN_TIME: Duration = Duration::from_secs(4);
+/// How long open requests may take after the exporter was told to stop.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Listens on `address`, HOST:PORT.
 pub async fn listen(address: &str) -> io::Result<TcpListener> {
@@ -68,53 +66,55 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// How many connections may be open at once: a quarter of our file descriptors is left for everything else.
+/// The limit of open connections: a quarter of the file descriptors is left for everything else.
 pub fn max_connections() -> usize {
     let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    most.map_or(CONNECTIONS, |most| CONNECTIONS.min(usize::try_from(most / 4 * 3).unwrap_or(CONNECTIONS)))
+    most.map_or(MAX_CONNECTIONS, |most| {
+        MAX_CONNECTIONS.min(usize::try_from(most / 4 * 3).unwrap_or(MAX_CONNECTIONS))
+    })
 }
 
-/// What is served on a listener.
+/// What the connections of a listener share.
 #[derive(Debug, Clone)]
 pub struct Shared {
-    /// What answers.
+    /// Answers requests.
     pub gate: Gate,
-    /// Most connections that may be open at once.
-    pub room: usize,
-    /// Whether TLS is spoken; none for plain HTTP whatever is configured.
+    /// Most open connections.
+    pub capacity: usize,
+    /// The TLS setup; `None` for plain HTTP whatever is configured.
     pub web: Option<Arc<ArcSwap<Setup>>>,
-    /// Metrics about ourselves.
-    pub own: Arc<ExporterMetrics>,
+    /// The exporter's own metrics.
+    pub exporter_metrics: Arc<ExporterMetrics>,
 }
 
 /// Answers on `listener` until `stop`, then lets open requests finish.
-pub async fn serve(listener: TcpListener, served: Shared, stop: CancellationToken) {
+pub async fn serve(listener: TcpListener, shared: Shared, stop: CancellationToken) {
     let graceful = GracefulShutdown::new();
-    let room = Arc::new(Semaphore::new(served.room.max(1)));
-    let own = Arc::clone(&served.own);
+    let slots = Arc::new(Semaphore::new(shared.capacity.max(1)));
+    let metrics = Arc::clone(&shared.exporter_metrics);
     let mut failing = false;
     let mut stopped = pin!(stop.cancelled());
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listener, &room, &own) => accepted,
+            accepted = accept(&listener, &slots, &metrics) => accepted,
             () = &mut stopped => break,
         };
         match accepted {
             Ok((stream, from, permit)) => {
                 failing = false;
-                own.connections_accepted.inc();
-                let (served, watcher) = (served.clone(), graceful.watcher());
-                let hurried = room.available_permits() < served.room / 2;
-                own.connections.inc();
-                let open = own.connections.clone();
+                metrics.connections_accepted.inc();
+                let (shared, watcher) = (shared.clone(), graceful.watcher());
+                let busy = slots.available_permits() < shared.capacity / 2;
+                metrics.connections.inc();
+                let open = metrics.connections.clone();
                 tokio::spawn(async move {
-                    answer(stream, from, served, hurried, watcher).await;
+                    handle_connection(stream, from, shared, busy, watcher).await;
                     open.dec();
                     drop(permit);
                 });
             }
             Err(error) => {
-                own.accept_failures.inc();
+                metrics.accept_failures.inc();
                 if !failing {
                     tracing::error!("cannot accept connections: {error}");
                 }
@@ -124,80 +124,85 @@ pub async fn serve(listener: TcpListener, served: Shared, stop: CancellationToke
         }
     }
     drop(listener);
-    if timeout(DRAIN_TIME, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some connections were still open after {DRAIN_TIME:?} and are cut");
+    if timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
+        tracing::warn!("closing connections that are still open after {DRAIN_TIMEOUT:?}");
     }
 }
 
 async fn accept(
     listener: &TcpListener,
-    room: &Arc<Semaphore>,
-    own: &ExporterMetrics,
+    slots: &Arc<Semaphore>,
+    metrics: &ExporterMetrics,
 ) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    if room.available_permits() == 0 {
-        own.connection_limit_hits.inc();
+    if slots.available_permits() == 0 {
+        metrics.connection_limit_hits.inc();
     }
-    let permit = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
+    let permit = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, from) = listener.accept().await?;
     Ok((stream, from, permit))
 }
 
-/// Agrees on TLS, if it is spoken, and answers until the connection ends.
-async fn answer(stream: TcpStream, from: SocketAddr, served: Shared, hurried: bool, watcher: Watcher) {
+/// Performs the TLS handshake, if TLS is configured, and serves HTTP until the connection ends.
+async fn handle_connection(
+    stream: TcpStream,
+    from: SocketAddr,
+    shared: Shared,
+    busy: bool,
+    watcher: Watcher,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("cannot set TCP_NODELAY: {error}");
     }
     let stream = WriteTimeout::new(stream);
     let from = from.ip().to_canonical();
-    let Some(tls) = served.web.as_ref().and_then(|web| web.load().tls.clone()) else {
-        return serve_http(stream, from, &served, hurried, watcher).await;
+    let Some(tls) = shared.web.as_ref().and_then(|web| web.load().tls.clone()) else {
+        return serve_http(stream, from, &shared, busy, watcher).await;
     };
-    match timeout(if hurried { HURRIED_TIME } else { HANDSHAKE_TIME }, TlsAcceptor::from(tls).accept(stream))
-        .await
-    {
-        Ok(Ok(stream)) => serve_http(stream, from, &served, hurried, watcher).await,
+    let limit = if busy { SHORT_TIMEOUT } else { HANDSHAKE_TIMEOUT };
+    match timeout(limit, TlsAcceptor::from(tls).accept(stream)).await {
+        Ok(Ok(stream)) => serve_http(stream, from, &shared, busy, watcher).await,
         Ok(Err(error)) => {
-            served.own.handshake_failures.inc();
-            tracing::debug!("a client did not agree on TLS: {error}");
+            shared.exporter_metrics.handshake_failures.inc();
+            tracing::debug!("a TLS handshake failed: {error}");
         }
         Err(_) => {
-            served.own.handshake_failures.inc();
-            tracing::debug!("a client did not agree on TLS in time");
+            shared.exporter_metrics.handshake_failures.inc();
+            tracing::debug!("a TLS handshake timed out");
         }
     }
 }
 
-async fn serve_http<S>(stream: S, from: IpAddr, served: &Shared, hurried: bool, watcher: Watcher)
+async fn serve_http<S>(stream: S, from: IpAddr, shared: &Shared, busy: bool, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let gate = served.gate.clone();
-    let asked = Arc::new(AtomicBool::new(false));
-    let asking = Arc::clone(&asked);
+    let gate = shared.gate.clone();
+    let used = Arc::new(AtomicBool::new(false));
+    let marked = Arc::clone(&used);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        asking.store(true, Ordering::Relaxed);
+        marked.store(true, Ordering::Relaxed);
         let gate = gate.clone();
         async move { Ok::<_, Infallible>(gate.answer(request, from).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(if hurried { HURRIED_TIME } else { HEADER_TIME })
-        .keep_alive(!hurried)
+        .header_read_timeout(if busy { SHORT_TIMEOUT } else { HEADER_TIMEOUT })
+        .keep_alive(!busy)
         .max_buf_size(HEADER_BYTES)
         .serve_connection(TokioIo::new(NulFilter::new(stream)), service);
-    // The media server closes as it likes; a broken connection is no news.
+    // The media server may close at any time.
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!("a connection ended: {error}");
-        // One on which a request was answered may rest until it is closed.
-        let rested = error.is_timeout() && asked.load(Ordering::Relaxed);
-        if let Some(why) = cut(&error).filter(|_| !rested) {
-            served.own.count_disconnect(why);
+        // A connection that served a request may idle until the timeout.
+        let idled = error.is_timeout() && used.load(Ordering::Relaxed);
+        if let Some(reason) = disconnect_reason(&error).filter(|_| !idled) {
+            shared.exporter_metrics.count_disconnect(reason);
         }
     }
 }
 
-/// Why we cut a connection, if it was us.
-fn cut(error: &hyper::Error) -> Option<DisconnectReason> {
+/// Why the exporter closed a connection; `None` if the client did.
+fn disconnect_reason(error: &hyper::Error) -> Option<DisconnectReason> {
     if error.is_timeout() {
         Some(DisconnectReason::SlowHeader)
     } else if error.is_parse_too_large() {

@@ -15,54 +15,53 @@ use crate::reconcile::Reconciler;
 use crate::reload::Reloader;
 use crate::web::Setup;
 
-/// What the routes work with.
+/// The state that all endpoints share.
 #[derive(Debug)]
 pub struct App {
-    /// The road.
-    pub ingest: Arc<Pipeline>,
+    /// The pipeline.
+    pub pipeline: Arc<Pipeline>,
     /// The event files that are followed, by server.
     pub files: Vec<Arc<FileInput>>,
-    /// The reconciliations of servers whose runtime API is configured.
+    /// Reconciliation of the servers with a runtime API.
     pub reconcilers: Vec<Arc<Reconciler>>,
-    /// What rules have done, where there are any.
+    /// The calls of rules, where there are any.
     pub actions: Option<Arc<Actions>>,
-    /// Metrics about ourselves.
-    pub own: Arc<ExporterMetrics>,
-    /// What the live page shows.
+    /// The exporter's own metrics.
+    pub exporter_metrics: Arc<ExporterMetrics>,
+    /// The snapshots of the live page.
     pub live: Live,
-    /// Where we listen, for whoever does not say how it found us.
+    /// The address of the pages, for requests without a `Host` header.
     pub address: String,
-    /// Where we listen for events, if that is somewhere else.
+    /// The address for events, if it is another one.
     pub events_address: Option<String>,
     /// The path of the metrics page.
     pub telemetry_path: String,
-    /// The room for bodies of events.
+    /// The limits for bodies of events.
     pub intake: Intake,
-    /// How our own pages are served.
+    /// TLS, users and headers of the pages.
     pub web: Arc<ArcSwap<Setup>>,
-    /// Who may do what.
+    /// Who may post events.
     pub guard: Arc<ArcSwap<Guard>>,
-    /// What reads configuration files again.
+    /// Reloads configuration files.
     pub reloader: Arc<Reloader>,
-    /// Whether it may be asked to over HTTP.
+    /// Whether a reload may be requested over HTTP.
     pub lifecycle: bool,
 }
 
 impl App {
-    /// All that can be told of.
+    /// Everything that metrics, lists and snapshots are rendered from.
     pub fn sources(&self) -> Sources<'_> {
         Sources {
-            ingest: &self.ingest,
+            pipeline: &self.pipeline,
             files: &self.files,
             reconcilers: &self.reconcilers,
             actions: self.actions.as_deref(),
-            own: &self.own,
+            exporter: &self.exporter_metrics,
         }
     }
 
-    /// Why the exporter cannot do its work yet: it is ready once it listens and has caught up with
-    /// its event files.
-    pub fn unready(&self) -> Vec<String> {
+    /// Why the exporter is not ready; empty once it has caught up with its event files.
+    pub fn unready_reasons(&self) -> Vec<String> {
         self.files.iter().filter_map(|files| files.unready()).collect()
     }
 }

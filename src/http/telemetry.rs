@@ -1,4 +1,4 @@
-//! The metrics page, in the format and compression that the scraper asks for.
+//! The metrics page, in the negotiated format and compression.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -17,23 +17,22 @@ use super::state::App;
 use crate::exposition::Style;
 use crate::metrics::{self, Selection};
 
-/// The metrics page. It is written on a thread of its own: a page of many thousand series takes
-/// longer than events may wait.
+/// Serves the metrics page. It is rendered on a blocking thread: a page of many thousand series takes a while.
 pub(super) async fn scrape(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let selection = match Selection::parse(&query.unwrap_or_default(), &app.own) {
+    let selection = match Selection::parse(&query.unwrap_or_default(), &app.exporter_metrics) {
         Ok(selection) => selection,
-        Err(unknown) => return text_response(StatusCode::BAD_REQUEST, &unknown.to_string()),
+        Err(error) => return text_response(StatusCode::BAD_REQUEST, &error.to_string()),
     };
     let (style, gzip) = (wanted_style(&headers), accepts_gzip(&headers));
     let written =
         tokio::task::spawn_blocking(move || metrics_page(&app, &selection, style, gzip, Timestamp::now()))
             .await;
     let Ok(body) = written else {
-        return text_response(StatusCode::INTERNAL_SERVER_ERROR, "the metrics page could not be written");
+        return text_response(StatusCode::INTERNAL_SERVER_ERROR, "cannot render the metrics page");
     };
     let mut response = Body::from(body).into_response();
     let headers = response.headers_mut();
@@ -45,12 +44,12 @@ pub(super) async fn scrape(
     response
 }
 
-/// Writes the metrics page as it is sent. Compression is the larger part of the work; level 1
-/// takes a seventh of the time of level 6.
+/// The whole metrics page, as it is sent.
 pub fn page(app: &App, style: Style, gzip: bool, now: Timestamp) -> Vec<u8> {
     metrics_page(app, &Selection::default(), style, gzip, now)
 }
 
+/// Renders the selected metrics. Compression is most of the work; level 1 takes a seventh of the time of level 6.
 fn metrics_page(app: &App, selection: &Selection, style: Style, gzip: bool, now: Timestamp) -> Vec<u8> {
     let start = Instant::now();
     let mut plain = Vec::new();
@@ -68,12 +67,12 @@ fn metrics_page(app: &App, selection: &Selection, style: Style, gzip: bool, now:
         None => plain,
         Some(encoder) => encoder.finish().unwrap_or_default(),
     };
-    app.own.page_samples.set(i64::try_from(samples).unwrap_or(i64::MAX));
-    app.own.page_seconds.set(start.elapsed().as_secs_f64());
+    app.exporter_metrics.scrape_samples.set(i64::try_from(samples).unwrap_or(i64::MAX));
+    app.exporter_metrics.scrape_seconds.set(start.elapsed().as_secs_f64());
     body
 }
 
-/// The style that a scraper prefers: OpenMetrics if it asks for it and ranks it no lower.
+/// The style that a scraper prefers: OpenMetrics if it accepts it and ranks it no lower.
 fn wanted_style(headers: &HeaderMap) -> Style {
     let quality = |media: &str| ranked(headers, &header::ACCEPT, |name| name.eq_ignore_ascii_case(media));
     let open = quality("application/openmetrics-text");
@@ -128,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn compresses_only_for_those_who_ask() {
+    fn compresses_only_on_request() {
         let gzip = |accept| accepts_gzip(&headers(header::ACCEPT_ENCODING, accept));
         assert!(gzip("gzip"));
         assert!(gzip("zstd, gzip;q=0.5"));

@@ -1,4 +1,4 @@
-//! A socket that gives up on a client which takes nothing of its answer any more.
+//! A socket that fails when the client reads nothing of its answer for too long.
 
 use std::future::Future;
 use std::io;
@@ -9,29 +9,29 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// How long a client may take nothing.
-pub(super) const TIME: Duration = Duration::from_secs(20);
+/// How long a client may read nothing.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A socket, and until when the client may go on taking nothing.
+/// A socket with a timeout on writes.
 #[derive(Debug)]
 pub(super) struct WriteTimeout<S> {
     inner: S,
-    until: Option<Pin<Box<Sleep>>>,
+    deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> WriteTimeout<S> {
     /// Wraps a socket to which nothing has been written.
     pub(super) const fn new(inner: S) -> Self {
-        Self { inner, until: None }
+        Self { inner, deadline: None }
     }
 
     fn watch<T>(&mut self, polled: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if polled.is_ready() {
-            self.until = None;
+            self.deadline = None;
             return polled;
         }
-        let until = self.until.get_or_insert_with(|| Box::pin(sleep(TIME)));
-        until.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(TIMEOUT)));
+        deadline.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -85,19 +85,19 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_takes_something_now_and_then_is_waited_for() {
+    async fn a_slow_client_that_reads_is_served() {
         let (mut client, server) = duplex(16);
         let mut server = WriteTimeout::new(server);
         let written = tokio::spawn(async move { server.write_all(&[0; 64]).await });
         for _ in 0..3 {
-            tokio::time::sleep(TIME - Duration::from_secs(1)).await;
+            tokio::time::sleep(TIMEOUT - Duration::from_secs(1)).await;
             client.read_exact(&mut [0; 16]).await.unwrap();
         }
         written.await.unwrap().unwrap();
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_takes_nothing_is_cut() {
+    async fn a_client_that_reads_nothing_is_disconnected() {
         let (_client, server) = duplex(16);
         let error = WriteTimeout::new(server).write_all(&[0; 64]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);

@@ -1,4 +1,4 @@
-//! What is done when something happens: rules decide, and what they decide is handed over.
+//! Runs the rules for each trigger, and hands their calls over.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use crate::model::event::Kind;
 use crate::model::state::State;
 use crate::rules::{Call, Rules, Trigger};
 
-/// Where calls go that rules have decided; it must not wait.
-pub type Offer = Box<dyn Fn(Vec<Call>) + Send + Sync>;
+/// Takes the calls that rules decided on; it must not wait.
+pub type Enqueue = Box<dyn Fn(Vec<Call>) + Send + Sync>;
 
 /// Rules, and where their calls go.
 pub(super) struct Reactions {
     rules: ArcSwap<Rules>,
-    offer: Offer,
+    enqueue: Enqueue,
 }
 
 impl fmt::Debug for Reactions {
@@ -25,26 +25,25 @@ impl fmt::Debug for Reactions {
 }
 
 impl Reactions {
-    pub(super) fn new(rules: Rules, offer: Offer) -> Self {
-        Self { rules: ArcSwap::from_pointee(rules), offer }
+    pub(super) fn new(rules: Rules, enqueue: Enqueue) -> Self {
+        Self { rules: ArcSwap::from_pointee(rules), enqueue }
     }
 
-    /// From now on other rules decide.
-    pub(super) fn change(&self, rules: Rules) {
+    /// Replaces the rules.
+    pub(super) fn replace_rules(&self, rules: Rules) {
         self.rules.store(Arc::new(rules));
     }
 
-    /// Whether any rule may be triggered by events of this kind.
-    pub(super) fn listens(&self, kind: Kind) -> bool {
-        self.rules.load().listens(kind)
+    /// Whether events of this kind may trigger any rule.
+    pub(super) fn may_trigger(&self, kind: Kind) -> bool {
+        self.rules.load().may_trigger(kind)
     }
 
-    /// Hands over what rules decide on an trigger. It is called under the server's lock, so that
-    /// calls come in the order of their events.
-    pub(super) fn react(&self, trigger: &Trigger, state: &State) {
+    /// Runs the rules for a trigger. It is called under the server's lock, so that calls keep the order of their events.
+    pub(super) fn run(&self, trigger: &Trigger, state: &State) {
         let calls = self.rules.load().decide(trigger, state);
         if !calls.is_empty() {
-            (self.offer)(calls);
+            (self.enqueue)(calls);
         }
     }
 }

@@ -1,34 +1,26 @@
-//! What became of everything that was received: received = applied + duplicate + rejected + dropped.
+//! Counts of everything received: received = applied + duplicate + rejected + dropped.
+
+use strum::VariantArray;
 
 use crate::exposition::{Kind, Metric};
 use ems_protocol::message::{DropReason, Format, Reason, Rejection};
 
-/// How an event came to us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The way by which an event arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Transport {
-    /// It was posted.
+    /// A POST request.
     Http,
-    /// It was read from an event file.
+    /// An event file.
     File,
 }
 
-impl Transport {
-    const ALL: [Self; 2] = [Self::Http, Self::File];
-
-    const fn label(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::File => "file",
-        }
-    }
-}
-
-/// What became of an event that was not refused.
+/// The outcome of an event that was not rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was counted and applied.
+pub enum EventOutcome {
+    /// It was applied to the state.
     Applied,
-    /// It had come before.
+    /// It had been received before.
     Duplicate,
 }
 
@@ -41,28 +33,28 @@ struct Counts {
     dropped: [u64; DropReason::ALL.len()],
 }
 
-/// The counts of all doors and formats. They move together, so the identity holds at any instant.
+/// The counts of all transports and formats. They move together, so the identity holds at any instant.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    counts: [[Counts; Format::ALL.len()]; Transport::ALL.len()],
+    counts: [[Counts; Format::ALL.len()]; Transport::VARIANTS.len()],
 }
 
 impl Tally {
-    /// Counts one event, or a body that was refused as a whole.
-    pub fn count(&mut self, transport: Transport, format: Format, outcome: &Result<Outcome, Rejection>) {
+    /// Counts one event, or a body that was rejected as a whole.
+    pub fn count(&mut self, transport: Transport, format: Format, outcome: &Result<EventOutcome, Rejection>) {
         let counts = &mut self.counts[transport as usize][format as usize];
         counts.received += 1;
         match outcome {
-            Ok(Outcome::Applied) => counts.applied += 1,
-            Ok(Outcome::Duplicate) => counts.duplicate += 1,
+            Ok(EventOutcome::Applied) => counts.applied += 1,
+            Ok(EventOutcome::Duplicate) => counts.duplicate += 1,
             Err(rejection) => match rejection.verdict() {
                 Ok(reason) => counts.rejected[reason as usize] += 1,
-                Err(shortage) => counts.dropped[shortage as usize] += 1,
+                Err(reason) => counts.dropped[reason as usize] += 1,
             },
         }
     }
 
-    /// All that was received, and the four things that can become of it.
+    /// Everything received, and the sums of the four outcomes.
     pub fn sums(&self) -> (u64, [u64; 4]) {
         self.counts.iter().flatten().fold((0, [0; 4]), |(received, parts), counts| {
             let rejected = counts.rejected.iter().sum();
@@ -73,10 +65,10 @@ impl Tally {
     }
 
     fn each(&self, mut each: impl FnMut(&Counts, [(&'static str, &'static str); 2])) {
-        for transport in Transport::ALL {
+        for transport in Transport::VARIANTS {
             for format in Format::ALL {
-                let labels = [("transport", transport.label()), ("format", format.label())];
-                each(&self.counts[transport as usize][format as usize], labels);
+                let labels = [("transport", transport.into()), ("format", format.label())];
+                each(&self.counts[*transport as usize][format as usize], labels);
             }
         }
     }
@@ -84,12 +76,12 @@ impl Tally {
 
 const LABELS: &[&str] = &["transport", "format"];
 
-/// What is shown of the tally.
+/// The metrics of the tally.
 pub const METRICS: &[Metric<Tally>] = &[
     Metric {
         name: "ems_exporter_events_received_total",
         kind: Kind::Counter,
-        help: "Events received; a body that could not be taken apart counts as one. The sum of applied, duplicate, rejected and dropped.",
+        help: "Events received: the sum of applied, duplicate, rejected and dropped. A body that could not be split into events counts as one.",
         labels: LABELS,
         query: "sum by (instance, transport, format) (rate(ems_exporter_events_received_total[5m]))",
         samples: |tally, samples| tally.each(|counts, labels| samples.add(&labels, counts.received)),
@@ -97,7 +89,7 @@ pub const METRICS: &[Metric<Tally>] = &[
     Metric {
         name: "ems_exporter_events_applied_total",
         kind: Kind::Counter,
-        help: "Events counted in ems_events_total and applied.",
+        help: "Events applied to the state and counted in ems_events_total.",
         labels: LABELS,
         query: "sum by (instance) (rate(ems_exporter_events_applied_total[5m]))",
         samples: |tally, samples| tally.each(|counts, labels| samples.add(&labels, counts.applied)),
@@ -105,7 +97,7 @@ pub const METRICS: &[Metric<Tally>] = &[
     Metric {
         name: "ems_exporter_events_duplicate_total",
         kind: Kind::Counter,
-        help: "Events that had come before, by processId, id and timestamp.",
+        help: "Events received before, by processId, id and timestamp.",
         labels: LABELS,
         query: "sum by (instance) (rate(ems_exporter_events_duplicate_total[5m]))",
         samples: |tally, samples| tally.each(|counts, labels| samples.add(&labels, counts.duplicate)),
@@ -113,7 +105,7 @@ pub const METRICS: &[Metric<Tally>] = &[
     Metric {
         name: "ems_exporter_events_rejected_total",
         kind: Kind::Counter,
-        help: "Events that could not be understood, by reason.",
+        help: "Events that could not be decoded or interpreted, by reason.",
         labels: &["transport", "format", "reason"],
         query: "sum by (instance, format, reason) (increase(ems_exporter_events_rejected_total[1h])) > 0",
         samples: |tally, samples| {
@@ -128,14 +120,14 @@ pub const METRICS: &[Metric<Tally>] = &[
     Metric {
         name: "ems_exporter_events_dropped_total",
         kind: Kind::Counter,
-        help: "Events that may have been good but could not be taken: reason server_limit, more servers than limits.servers; overload, more at once than fit.",
+        help: "Events dropped at a limit: server_limit, more servers than limits.servers; overload, too many concurrent requests.",
         labels: &["transport", "format", "reason"],
         query: "sum by (instance, reason) (increase(ems_exporter_events_dropped_total[1h])) > 0",
         samples: |tally, samples| {
             tally.each(|counts, [transport, format]| {
-                for shortage in DropReason::ALL {
-                    let labels = [transport, format, ("reason", shortage.label())];
-                    samples.add(&labels, counts.dropped[shortage as usize]);
+                for reason in DropReason::ALL {
+                    let labels = [transport, format, ("reason", reason.label())];
+                    samples.add(&labels, counts.dropped[reason as usize]);
                 }
             });
         },

@@ -1,4 +1,4 @@
-//! De-duplication: the same event can come by both doors, and some senders repeat themselves.
+//! De-duplication: the same event can arrive by both transports, and some senders repeat events.
 
 use ems_protocol::Timestamp;
 use ems_protocol::message::Message;
@@ -14,23 +14,22 @@ const ZONE_STEP: u64 = 900;
 /// Whether a message was seen before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
-    /// Not as far as we remember, or it cannot be told: EMS 1.6 numbers nothing.
+    /// Not within the window, or it has no number: EMS 1.6 sends none.
     Never,
     /// This very message.
     Before,
-    /// A message with its number, at another time: the server counts anew.
+    /// A message with its number and another time: the server restarted its numbering.
     AtAnotherTime,
 }
 
-/// The sequence numbers that came lately, by process.
+/// The recent sequence numbers, by process.
 #[derive(Debug, Default)]
 pub struct Window {
-    /// The latest process last.
+    /// The newest process last.
     processes: Vec<(u64, Vec<Slot>)>,
 }
 
-/// The highest number that came of those which fall into this place, and its stamp. Numbers start
-/// at 1, so 0 is none.
+/// The highest received number of those that map to this slot, and its timestamp. Numbers start at 1, so 0 is none.
 #[derive(Debug, Clone, Copy, Default)]
 struct Slot {
     id: u64,
@@ -50,7 +49,7 @@ impl Window {
         let seen = match slot.id {
             same if same == id && slot.stamp == stamp => return Seen::Before,
             same if same == id => Seen::AtAnotherTime,
-            // Older than the window: a file that is being caught up with.
+            // Older than the window: an old part of a file.
             later if later > id => return Seen::Never,
             _ => Seen::Never,
         };
@@ -58,15 +57,15 @@ impl Window {
         seen
     }
 
-    /// Forgets the process of `message`, which has begun to count anew, but not the message.
+    /// Forgets the process of `message`, which restarted its numbering, but not the message.
     pub fn restart(&mut self, message: &Message<'_>) {
         self.processes.retain(|(process, _)| Some(*process) != message.process);
         self.see(message);
     }
 
     fn slots(&mut self, process: u64) -> &mut [Slot] {
-        let place = match self.processes.iter().position(|(known, _)| *known == process) {
-            Some(place) => place,
+        let index = match self.processes.iter().position(|(known, _)| *known == process) {
+            Some(index) => index,
             None => {
                 if self.processes.len() == PROCESSES {
                     self.processes.remove(0);
@@ -75,7 +74,7 @@ impl Window {
                 self.processes.len() - 1
             }
         };
-        &mut self.processes[place].1
+        &mut self.processes[index].1
     }
 }
 
@@ -92,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_duplicates_from_a_server_that_counts_anew() {
+    fn tells_duplicates_from_restarted_numbering() {
         let mut window = Window::default();
         assert_eq!(see(&mut window, 7, 5, "1795364096"), Seen::Never);
         assert_eq!(see(&mut window, 7, 5, "1795364096"), Seen::Before);
@@ -102,11 +101,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_older_than_the_window_does_not_push_out_what_is_in_it() {
+    fn numbers_older_than_the_window_evict_nothing() {
         let mut window = Window::default();
         let late = 100_000;
         assert_eq!(see(&mut window, 7, late, "1"), Seen::Never);
-        assert_eq!(see(&mut window, 7, late - SLOTS as u64, "1"), Seen::Never, "caught up with from a file");
+        assert_eq!(see(&mut window, 7, late - SLOTS as u64, "1"), Seen::Never, "an old entry of a file");
         assert_eq!(see(&mut window, 7, late, "1"), Seen::Before);
     }
 

@@ -1,4 +1,4 @@
-//! The lists of the API, and how each is cut into pages.
+//! The lists of the API and their pagination.
 
 use std::sync::Arc;
 
@@ -10,11 +10,12 @@ use crate::actions::{Actions, Done};
 use crate::metrics::Sources;
 use crate::model::Key;
 use crate::model::state::State;
-use crate::pipeline::{Refused, Server};
+use crate::pipeline::{RejectionRecord, Server};
 use ems_protocol::Timestamp;
 
 /// The lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::VariantArray, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum List {
     /// Media servers.
     Servers,
@@ -26,42 +27,21 @@ pub enum List {
     Timers,
     /// Viewers over HTTP, one entry for each server.
     Sessions,
-    /// The last events that were applied.
+    /// The recent events that were applied.
     Events,
-    /// The last rejections.
+    /// The recent rejections.
     Rejections,
-    /// What rules have done lately.
+    /// The recent calls of rules.
     Actions,
 }
 
 impl List {
-    /// Every list.
-    pub const ALL: [Self; 8] = [
-        Self::Servers,
-        Self::Streams,
-        Self::Outputs,
-        Self::Timers,
-        Self::Sessions,
-        Self::Events,
-        Self::Rejections,
-        Self::Actions,
-    ];
-
-    /// Its last part of the path.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Servers => "servers",
-            Self::Streams => "streams",
-            Self::Outputs => "outputs",
-            Self::Timers => "timers",
-            Self::Sessions => "sessions",
-            Self::Events => "events",
-            Self::Rejections => "rejections",
-            Self::Actions => "actions",
-        }
+    /// The last segment of its path.
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
-    /// Whether it can be asked for one stream.
+    /// Whether it can be filtered by stream.
     pub const fn by_stream(self) -> bool {
         match self {
             Self::Streams | Self::Outputs | Self::Events | Self::Actions => true,
@@ -70,35 +50,35 @@ impl List {
     }
 }
 
-/// A part of a list.
+/// A page of a list.
 #[derive(Debug, Serialize)]
-struct Page<T> {
+struct ListPage<T> {
     data: Vec<T>,
-    /// How many entries the whole list has.
+    /// The number of entries of the whole list.
     total: usize,
-    /// The offset of the next part, if there is one.
+    /// The offset of the next page, if there is one.
     next: Option<usize>,
 }
 
-/// An entry of a list that is of one server.
+/// An entry with the name of its server.
 #[derive(Debug, Serialize)]
-struct Of<T> {
+struct ServerEntry<T> {
     server: String,
     #[serde(flatten)]
     entry: T,
 }
 
-/// What a list answers, as JSON.
+/// The answer of a list, as JSON.
 pub fn answer(
     list: List,
     sources: Sources<'_>,
     query: &Query,
     now: Timestamp,
 ) -> Result<Vec<u8>, QueryError> {
-    let mut servers = sources.ingest.servers();
+    let mut servers = sources.pipeline.servers();
     if let Some(name) = &query.server {
         servers.retain(|server| server.name == *name);
-        // What was refused for a server that may not be is kept under no name.
+        // A rejection for a server that is not accepted is recorded without a name.
         if servers.is_empty() {
             return Err(QueryError::Server(name.clone()));
         }
@@ -129,10 +109,10 @@ pub fn answer(
         }
         List::Events => events(&servers, query),
         List::Rejections => {
-            let mut rejections = sources.ingest.rejections();
-            rejections.retain(|refused| query.server.as_ref().is_none_or(|name| refused.server == *name));
+            let mut rejections = sources.pipeline.rejections();
+            rejections.retain(|record| query.server.as_ref().is_none_or(|name| record.server == *name));
             let newest = rejections.iter().rev().skip(query.offset).take(query.limit);
-            page(query, rejections.len(), newest.map(Refused::view).collect())
+            page(query, rejections.len(), newest.map(RejectionRecord::view).collect())
         }
         List::Actions => {
             let mut done = sources.actions.map(Actions::recent).unwrap_or_default();
@@ -146,12 +126,12 @@ pub fn answer(
 
 fn page<T: Serialize>(query: &Query, total: usize, data: Vec<T>) -> Vec<u8> {
     let end = query.offset.saturating_add(data.len());
-    let page = Page { data, total, next: (end < total).then_some(end) };
-    // What we tell is made of texts and numbers, which can always be written.
+    let page = ListPage { data, total, next: (end < total).then_some(end) };
+    // Entries consist of texts and numbers, whose serialization cannot fail.
     serde_json::to_vec(&page).unwrap_or_default()
 }
 
-/// One list over all servers; `views` says how many entries a server has, and gives some of them.
+/// One list over all servers; `views` returns the number of a server's entries, and some of them.
 fn each_server<V, T: Serialize>(
     servers: &[Arc<Server>],
     query: &Query,
@@ -162,16 +142,15 @@ fn each_server<V, T: Serialize>(
     for server in servers {
         let skip = query.offset.saturating_sub(total);
         let (count, some) = views(server, skip, query.limit - data.len());
-        let named = some.into_iter().map(|view| Of { server: server.name.clone(), entry: at_now(view) });
-        data.extend(named);
+        let entry = |view| ServerEntry { server: server.name.clone(), entry: at_now(view) };
+        data.extend(some.into_iter().map(entry));
         total += count;
     }
     page(query, total, data)
 }
 
-/// The streams, the missing ones of each server first, then the oldest. Which there are and what is
-/// told of some of them are two looks, so that sorting many holds up no event; one that closes
-/// between them is left out.
+/// The streams, the missing ones of each server first, then the oldest. The keys and the rows of a page are read under
+/// separate locks, so that sorting many keys delays no event; a stream that closes between the two is left out.
 fn streams(servers: &[Arc<Server>], query: &Query, now: Timestamp) -> Vec<u8> {
     let wanted = |name: Option<&str>| query.stream.as_deref().is_none_or(|stream| name == Some(stream));
     let views = |server: &Server, skip: usize, take: usize| {
@@ -193,13 +172,13 @@ fn streams(servers: &[Arc<Server>], query: &Query, now: Timestamp) -> Vec<u8> {
 fn events(servers: &[Arc<Server>], query: &Query) -> Vec<u8> {
     let mut events = Vec::new();
     for server in servers {
-        let told = server.read(State::events);
-        events.extend(told.into_iter().map(|told| (Arc::clone(server), told)));
+        let records = server.read(State::events);
+        events.extend(records.into_iter().map(|record| (Arc::clone(server), record)));
     }
     if let Some(stream) = &query.stream {
-        events.retain(|(_, told)| told.stream.as_deref() == Some(stream));
+        events.retain(|(_, record)| record.stream.as_deref() == Some(stream));
     }
-    events.sort_by_key(|(_, told)| std::cmp::Reverse((told.at, told.number)));
+    events.sort_by_key(|(_, record)| std::cmp::Reverse((record.at, record.number)));
     let some = events.iter().skip(query.offset).take(query.limit);
-    page(query, events.len(), some.map(|(server, told)| told.view(&server.name)).collect())
+    page(query, events.len(), some.map(|(server, record)| record.view(&server.name)).collect())
 }

@@ -1,18 +1,18 @@
-//! What a client asks of a list: `server=`, `stream=`, `limit=` and `offset=`.
+//! The parameters of a list: `server=`, `stream=`, `limit=` and `offset=`.
 
 use crate::pipeline::is_server_name;
 
-/// How many entries an answer holds unless the client says otherwise.
-const LIMIT: usize = 100;
-/// The most that it may ask for.
-const MOST: usize = 1000;
+/// How many entries an answer holds by default.
+const DEFAULT_LIMIT: usize = 100;
+/// The largest limit.
+const MAX_LIMIT: usize = 1000;
 
-/// What is asked of a list.
+/// The parameters of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
-    /// Only what is of this server.
+    /// Only entries of this server.
     pub server: Option<String>,
-    /// Only what is of the streams with this name.
+    /// Only entries of the streams with this name.
     pub stream: Option<String>,
     /// At most so many entries.
     pub limit: usize,
@@ -22,36 +22,35 @@ pub struct Query {
 
 impl Default for Query {
     fn default() -> Self {
-        Self { server: None, stream: None, limit: LIMIT, offset: 0 }
+        Self { server: None, stream: None, limit: DEFAULT_LIMIT, offset: 0 }
     }
 }
 
-/// A question that cannot be answered, as a sentence. It repeats nothing but names of servers.
+/// Why a query is invalid, as a sentence. It repeats only names of servers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
     /// A parameter that the list does not take.
-    #[error("there is no such parameter: this list takes {0}")]
+    #[error("unknown parameter: this list takes {0}")]
     Unknown(&'static str),
     /// A parameter that is given more than once.
     #[error("{0} is given more than once")]
     Twice(&'static str),
     /// Not a number, or too large a one.
-    #[error("limit is not a whole number from 1 to {MOST}")]
+    #[error("limit is not a whole number from 1 to {MAX_LIMIT}")]
     Limit,
     /// Not a number.
     #[error("offset is not a whole number")]
     Offset,
-    /// No name that a server can have.
+    /// Not a valid name of a server.
     #[error("server is not a name: it has 1 to 64 letters, digits, dots, dashes and underscores")]
     Name,
-    /// A server of which nothing has been heard.
-    #[error("no server named {0} is known")]
+    /// A server that has sent no event and is not configured.
+    #[error("no server named {0} is known: see /api/v1/servers")]
     Server(String),
 }
 
 impl Query {
-    /// Reads the part of an address behind the question mark; `by_stream` is whether the list can be
-    /// asked for one stream.
+    /// Parses a query string; `by_stream` is whether the list can be filtered by stream.
     pub fn parse(text: &str, by_stream: bool) -> Result<Self, QueryError> {
         let mut query = Self::default();
         let mut given: Vec<&str> = Vec::new();
@@ -73,7 +72,7 @@ impl Query {
                 "server" => return Err(QueryError::Name),
                 "stream" => query.stream = Some(value.into_owned()),
                 "limit" => {
-                    let limit = value.parse().ok().filter(|limit| (1..=MOST).contains(limit));
+                    let limit = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
                     query.limit = limit.ok_or(QueryError::Limit)?;
                 }
                 _ => query.offset = value.parse().map_err(|_| QueryError::Offset)?,
@@ -88,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_is_asked() {
+    fn parses_a_query() {
         let query = Query::parse("server=west&stream=a%20b%2F%C3%A9&limit=5&offset=10", true).unwrap();
         let (server, stream) = (Some("west".to_owned()), Some("a b/é".to_owned()));
         assert_eq!(query, Query { server, stream, limit: 5, offset: 10 });
@@ -96,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong() {
+    fn explains_an_invalid_query() {
         for (text, wrong) in [
             ("limit=0", "limit is not a whole number from 1 to 1000"),
             ("limit=1001", "limit is not a whole number from 1 to 1000"),
@@ -104,7 +103,7 @@ mod tests {
             ("offset=x", "offset is not a whole number"),
             ("offset=99999999999999999999999", "offset is not a whole number"),
             ("limit=1&limit=2", "limit is given more than once"),
-            ("stream=a", "there is no such parameter: this list takes server, limit and offset"),
+            ("stream=a", "unknown parameter: this list takes server, limit and offset"),
             (
                 "server=%3Cb%3E",
                 "server is not a name: it has 1 to 64 letters, digits, dots, dashes and underscores",

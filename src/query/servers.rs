@@ -1,4 +1,4 @@
-//! What is told of one media server: itself, how much there is of everything, and how we are told of it.
+//! The API representation of one media server: itself, counts of everything it has, and where its events come from.
 
 use serde::Serialize;
 
@@ -61,7 +61,7 @@ impl View {
     }
 }
 
-/// Players that watch over a connection of their own.
+/// Players with a connection of their own.
 fn viewers(state: &State) -> usize {
     state.streams.count(|direction, purpose| direction == Direction::Out && purpose == Purpose::Play)
 }

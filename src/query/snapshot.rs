@@ -1,8 +1,7 @@
-//! The picture that the live page is drawn from: whole for whoever begins to listen, then what has
-//! changed of it, once a second and only while somebody listens.
+//! Snapshots for the live page: a whole one for each new client, then the changes, once a second and only while there
+//! are clients.
 //!
-//! Rows hold moments, not ages, so that what does not change is not sent again; the page lets ages
-//! count on by itself.
+//! Rows hold timestamps, not ages, so that an unchanged row is not sent again; the page computes ages itself.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,118 +11,119 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::servers;
-use crate::feed::{Feed, Frame, Listener, Topic};
+use crate::feed::{Client, Feed, Frame, Topic};
 use crate::metrics::Sources;
 use crate::model::Key;
 use crate::model::output::LATE;
+use crate::model::state::recent::EventRecord;
 use crate::model::stream::{Direction, Purpose};
 use crate::pipeline::Server;
 use ems_protocol::Timestamp;
 
-/// Most streams of a server in the picture.
+/// Most streams of a server in a snapshot.
 const STREAMS: usize = 2000;
-/// Most tracks of outputs of a server in the picture; those in trouble go first.
+/// Most tracks of outputs of a server in a snapshot; stalled and late ones go first.
 const OUTPUTS: usize = 4000;
-/// Most timers of a server in the picture.
+/// Most timers of a server in a snapshot.
 const TIMERS: usize = 500;
-/// Most events, most rejections and most actions that a message tells.
+/// Most events, most rejections and most actions in a message.
 const MAX_ITEMS: usize = 50;
 
-/// The rows of a table by their ids, each as it is sent.
+/// The serialized rows of a table by their ids.
 type Rows = BTreeMap<String, String>;
 
-/// What is shown of things that come and go.
+/// The rows of one moment, and how many recent things had been sent by then.
 #[derive(Debug, Default)]
 struct Snapshot {
     streams: Rows,
     outputs: Rows,
     timers: Rows,
-    /// How many events of each server have been told.
+    /// How many events of each server have been sent.
     events: BTreeMap<String, u64>,
-    /// How many rejections have been told.
+    /// How many rejections have been sent.
     rejections: u64,
-    /// How many actions have been told.
+    /// How many actions have been sent.
     actions: u64,
 }
 
-/// The picture, and who looks at it.
+/// The snapshots behind the live page.
 #[derive(Debug)]
 pub struct Live {
     feed: Arc<Feed>,
-    /// What the listeners have seen; `None` while there are none.
-    picture: Mutex<Option<Snapshot>>,
+    /// The last snapshot that clients received; `None` while there are no clients.
+    last: Mutex<Option<Snapshot>>,
     /// Cancelled when the exporter stops, so that open feeds end.
     pub ended: CancellationToken,
 }
 
 impl Live {
-    /// A picture that nobody looks at yet.
+    /// No snapshot yet.
     pub fn new(feed: Arc<Feed>) -> Self {
-        Self { feed, picture: Mutex::default(), ended: CancellationToken::new() }
+        Self { feed, last: Mutex::default(), ended: CancellationToken::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Snapshot>> {
-        self.picture.lock().unwrap_or_else(PoisonError::into_inner)
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Nobody looks: the next one begins anew.
+    /// Drops the last snapshot while there are no clients.
     pub fn rest(&self) {
-        let mut picture = self.lock();
-        // One that has just come has a picture to go on from.
+        let mut last = self.lock();
+        // A client that has just joined continues from it.
         if !self.feed.wants_snapshots() {
-            *picture = None;
+            *last = None;
         }
     }
 
-    /// Sends what has changed since the last time.
+    /// Sends the changes since the last snapshot.
     pub fn tick(&self, sources: Sources<'_>, reasons: &[String], now: Timestamp) {
-        let mut picture = self.lock();
-        let before = picture.take().unwrap_or_default();
-        let after = picture.insert(Snapshot::of(sources, now));
+        let mut last = self.lock();
+        let before = last.take().unwrap_or_default();
+        let after = last.insert(Snapshot::of(sources, now));
         let json = message(Some(&before), after, sources, reasons, now);
         self.feed.publish_snapshot(Frame::new(Topic::Snapshot, &json));
     }
 
-    /// Begins to listen. The first message is whole, and all that follow go on from it.
+    /// Adds a client. The first message is a whole snapshot, the later ones are changes to it.
     pub fn join(
         &self,
         topics: &[Topic],
         sources: Sources<'_>,
         reasons: &[String],
         now: Timestamp,
-    ) -> Option<(Listener, Option<Frame>)> {
-        let mut listener = self.feed.join(topics)?;
-        let whole = listener.wants_snapshots().then(|| self.whole(&mut listener, sources, reasons, now));
-        Some((listener, whole))
+    ) -> Option<(Client, Option<Frame>)> {
+        let mut client = self.feed.join(topics)?;
+        let whole = client.wants_snapshots().then(|| self.whole(&mut client, sources, reasons, now));
+        Some((client, whole))
     }
 
-    /// The picture as a whole, for a listener that goes on from it.
+    /// A whole snapshot for a client that continues from it.
     pub fn whole(
         &self,
-        listener: &mut Listener,
+        client: &mut Client,
         sources: Sources<'_>,
         reasons: &[String],
         now: Timestamp,
     ) -> Frame {
-        let mut picture = self.lock();
-        // Under the lock no change of the picture is sent.
-        listener.skip_snapshots();
-        let picture = picture.get_or_insert_with(|| Snapshot::of(sources, now));
-        Frame::new(Topic::Snapshot, &message(None, picture, sources, reasons, now))
+        let mut last = self.lock();
+        // Under the lock no changes are sent.
+        client.skip_snapshots();
+        let snapshot = last.get_or_insert_with(|| Snapshot::of(sources, now));
+        Frame::new(Topic::Snapshot, &message(None, snapshot, sources, reasons, now))
     }
 }
 
 impl Snapshot {
     fn of(sources: Sources<'_>, now: Timestamp) -> Self {
-        let mut picture = Self {
-            rejections: sources.ingest.rejections_since(u64::MAX).0,
+        let mut snapshot = Self {
+            rejections: sources.pipeline.rejections_since(u64::MAX).0,
             actions: sources.actions.map_or(0, |actions| actions.recent_since(u64::MAX).0),
             ..Self::default()
         };
-        for server in sources.ingest.servers() {
-            picture.add(&server, now);
+        for server in sources.pipeline.servers() {
+            snapshot.add(&server, now);
         }
-        picture
+        snapshot
     }
 
     fn add(&mut self, server: &Server, now: Timestamp) {
@@ -154,8 +154,8 @@ impl Snapshot {
     }
 }
 
-/// Whether a stream has a row of its own on the page: what writes outputs is shown as outputs, and
-/// players are counted.
+/// Whether a stream has a row of its own on the page: streams that write outputs are shown as outputs, and players are
+/// only counted.
 const fn is_shown(_: Option<&str>, direction: Direction, purpose: Purpose) -> bool {
     match direction {
         Direction::In => !matches!(purpose, Purpose::Internal | Purpose::Vod),
@@ -171,13 +171,13 @@ fn put(rows: &mut Rows, id: String, server: &str, view: &impl Serialize) {
         #[serde(flatten)]
         view: &'r T,
     }
-    // What we tell is made of texts and numbers, which can always be written.
+    // Rows consist of texts and numbers, whose serialization cannot fail.
     if let Ok(json) = serde_json::to_string(&Row { server, view }) {
         rows.insert(id, json);
     }
 }
 
-/// Writes what has changed since `before`, or all.
+/// The changes since `before`, or everything.
 fn message(
     before: Option<&Snapshot>,
     after: &Snapshot,
@@ -185,7 +185,7 @@ fn message(
     reasons: &[String],
     now: Timestamp,
 ) -> String {
-    let servers = sources.ingest.servers();
+    let servers = sources.pipeline.servers();
     let views: Vec<_> = servers.iter().map(|server| servers::View::of(server, sources, now)).collect();
     let head = json!({
         "whole": before.is_none(),
@@ -209,8 +209,8 @@ fn message(
 }
 
 fn exporter(sources: Sources<'_>, reasons: &[String]) -> serde_json::Value {
-    let (received, [applied, duplicate, rejected, dropped]) = sources.ingest.tally().sums();
-    let own = sources.own;
+    let (received, [applied, duplicate, rejected, dropped]) = sources.pipeline.tally().sums();
+    let exporter = sources.exporter;
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "ready": reasons.is_empty(),
@@ -220,37 +220,37 @@ fn exporter(sources: Sources<'_>, reasons: &[String]) -> serde_json::Value {
         "events_duplicate_total": duplicate,
         "events_rejected_total": rejected,
         "events_dropped_total": dropped,
-        "http_connections": own.connections.get(),
-        "feed_listeners": sources.ingest.feed.listeners(),
-        "scrape_samples": own.page_samples.get(),
-        "scrape_duration_seconds": own.page_seconds.get(),
+        "http_connections": exporter.connections.get(),
+        "feed_clients": sources.pipeline.feed.clients(),
+        "scrape_samples": exporter.scrape_samples.get(),
+        "scrape_duration_seconds": exporter.scrape_seconds.get(),
     })
 }
 
-/// The events that have not been told, the newest first. They are read after the picture was taken,
-/// so one may be told again; the page knows them by their numbers.
+/// The events that have not been sent, the newest first. They are read after the snapshot was taken, so an event may
+/// be sent twice; the page recognises it by its number.
 fn events(before: Option<&Snapshot>, servers: &[Arc<Server>]) -> Vec<serde_json::Value> {
     let mut events = Vec::new();
     for server in servers {
         let from = before.and_then(|before| before.events.get(&server.name)).copied().unwrap_or(0);
-        let told: Vec<_> =
+        let records: Vec<_> =
             server.read(|state| state.recent.notable(from).rev().take(MAX_ITEMS).cloned().collect());
-        events.extend(told.into_iter().map(|told| (Arc::clone(server), told)));
+        events.extend(records.into_iter().map(|record| (Arc::clone(server), record)));
     }
-    events.sort_by_key(|(_, told)| std::cmp::Reverse((told.at, told.number)));
+    events.sort_by_key(|(_, record)| std::cmp::Reverse((record.at, record.number)));
     events.truncate(MAX_ITEMS);
-    let numbered = |(server, told): &(Arc<Server>, crate::model::state::recent::EventRecord)| json!({ "number": told.number, "event": told.view(&server.name) });
+    let numbered = |(server, record): &(Arc<Server>, EventRecord)| json!({ "number": record.number, "event": record.view(&server.name) });
     events.iter().map(numbered).collect()
 }
 
-/// The rejections that have not been told, the newest first, with their numbers.
+/// The rejections that have not been sent, the newest first, with their numbers.
 fn rejections(before: Option<&Snapshot>, sources: Sources<'_>) -> Vec<serde_json::Value> {
-    let (number, new) = sources.ingest.rejections_since(before.map_or(0, |before| before.rejections));
+    let (number, new) = sources.pipeline.rejections_since(before.map_or(0, |before| before.rejections));
     let newest = (0..number).rev().zip(new.iter().rev()).take(MAX_ITEMS);
-    newest.map(|(number, refused)| json!({ "number": number, "rejection": refused.view() })).collect()
+    newest.map(|(number, record)| json!({ "number": number, "rejection": record.view() })).collect()
 }
 
-/// What rules have done that has not been told, the newest first, with numbers.
+/// The calls of rules that have not been sent, the newest first, with their numbers.
 fn actions(before: Option<&Snapshot>, sources: Sources<'_>) -> Vec<serde_json::Value> {
     let Some(actions) = sources.actions else {
         return Vec::new();
@@ -260,7 +260,7 @@ fn actions(before: Option<&Snapshot>, sources: Sources<'_>) -> Vec<serde_json::V
     newest.map(|(number, done)| json!({ "number": number, "action": done.view() })).collect()
 }
 
-/// Appends the rows that are new or different, and the ids of those that are gone.
+/// Appends the rows that are new or different, and the ids of those that disappeared.
 fn changes(json: &mut String, table: &str, before: &Rows, after: &Rows) {
     *json += &format!(",\"{table}\":{{\"set\":{{");
     let different = after.iter().filter(|(id, row)| before.get(*id) != Some(*row));

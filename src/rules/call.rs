@@ -1,55 +1,38 @@
-//! What is to be done, ready to be sent.
+//! A call that a rule decided on, ready to be sent.
 
 use std::sync::Arc;
 
 use serde_json::json;
 
+use super::condition::Condition;
+use super::rule::{Act, ParameterTemplate, Rule};
+use super::secrets;
+use super::target::Target;
 use super::template::Context;
-use super::{Act, Condition, Given, Rule, Trigger, secrets};
-use crate::model::output::{Format, Track};
+use super::trigger::Trigger;
+use crate::model::MARK;
 use crate::model::state::State;
-use crate::model::stream::{Direction, Purpose};
-use crate::model::{Key, MARK};
 use ems_protocol::Timestamp;
 use ems_protocol::runtime_api::Address;
 use ems_protocol::runtime_api::command::Command;
 use ems_protocol::runtime_api::parameter::{self, Parameter, Unsendable, Value};
 
-/// What one rule wants done on one trigger.
+/// The call that one trigger caused by one rule.
 #[derive(Debug, Clone)]
 pub struct Call {
     /// The rule.
     pub rule: Arc<Rule>,
-    /// The server that it is about.
+    /// The media server.
     pub server: Arc<str>,
-    /// When what triggered it happened.
+    /// When the trigger happened.
     pub at: Timestamp,
-    /// What conditions are asked of.
-    pub subject: Subject,
-    /// What is sent, or why nothing is.
+    /// The stream or output that it is about.
+    pub target: Target,
+    /// The request, or why none is sent.
     pub action: Result<Action, Skipped>,
 }
 
-/// What a call is about, as far as conditions and its order need to know.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Subject {
-    /// The name of the stream; empty where there is none.
-    pub stream: Arc<str>,
-    /// The stream that the event was about; for an output, the one that writes it.
-    pub key: Option<Key>,
-    /// The stream that feeds it.
-    pub input: Option<Key>,
-    /// Which way it flows.
-    pub direction: Option<Direction>,
-    /// What it is for.
-    pub purpose: Option<Purpose>,
-    /// The track of an output.
-    pub output: Option<(Format, Arc<str>, Track)>,
-    /// The stream without which the call is pointless: it was open when the rule decided.
-    pub needs: Option<Key>,
-}
-
-/// What is sent.
+/// The request of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// A command with its parameters.
@@ -59,7 +42,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// What it is called in the log.
+    /// The name for logs: the command or `post`.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Command(command, _) => command.name,
@@ -68,52 +51,52 @@ impl Action {
     }
 }
 
-/// Why nothing is sent.
+/// Why no request is sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Skipped {
     /// A condition does not hold.
     #[error("{} does not hold", .0.name())]
     Condition(Condition),
-    /// It cannot be written.
+    /// The request is invalid.
     #[error(transparent)]
-    Refused(#[from] Refused),
+    Invalid(#[from] InvalidCall),
 }
 
-/// Why a call cannot be written. No value is part of it.
+/// Why a request is invalid. No value is part of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// A template names what the event does not have, or fails otherwise.
-    #[error("the parameter {parameter} cannot be written: {why}")]
+pub enum InvalidCall {
+    /// A template names a field that the event does not have, or fails otherwise.
+    #[error("cannot render the parameter {parameter}: {why}")]
     Template {
         /// The parameter.
         parameter: String,
         /// What is wrong.
         why: String,
     },
-    /// The server would take it for something else.
+    /// The server would misread the value.
     #[error(transparent)]
     Unsendable(#[from] Unsendable),
 }
 
-/// What a rule that an trigger triggers wants done.
+/// The call that a rule makes for a trigger which matches it.
 pub(super) fn plan(rule: &Arc<Rule>, trigger: &Trigger, state: &State) -> Call {
-    let subject = trigger.subject(state);
-    let action = match rule.when.filter(|condition| !condition.holds(&subject, state)) {
+    let target = trigger.target(state);
+    let action = match rule.when.filter(|condition| !condition.holds(&target, state)) {
         Some(condition) => Err(Skipped::Condition(condition)),
-        None => write(rule, trigger).map_err(Skipped::Refused),
+        None => request(rule, trigger).map_err(Skipped::Invalid),
     };
-    Call { rule: Arc::clone(rule), server: Arc::clone(&trigger.server), at: trigger.at, subject, action }
+    Call { rule: Arc::clone(rule), server: Arc::clone(&trigger.server), at: trigger.at, target, action }
 }
 
-fn write(rule: &Rule, trigger: &Trigger) -> Result<Action, Refused> {
+fn request(rule: &Rule, trigger: &Trigger) -> Result<Action, InvalidCall> {
     match &rule.act {
         Act::Post(address) => Ok(Action::Post(address.clone(), body(rule, trigger))),
         Act::Call(command, with) => {
             let context = Context::new(trigger.context(rule.on));
             let mut parameters = Vec::new();
-            for (name, given) in with {
-                let value = value(&context, given)
-                    .map_err(|why| Refused::Template { parameter: name.clone(), why })?;
+            for (name, template) in with {
+                let value = render(template, &context)
+                    .map_err(|why| InvalidCall::Template { parameter: name.clone(), why })?;
                 parameters.push((name.clone(), value));
             }
             if command.takes_marks() && !with.iter().any(|(name, _)| name == MARK.0) {
@@ -125,16 +108,16 @@ fn write(rule: &Rule, trigger: &Trigger) -> Result<Action, Refused> {
     }
 }
 
-fn value(context: &Context, given: &Given) -> Result<Value, String> {
-    Ok(match given {
-        Given::Text(source) => Value::Text(context.render(source)?),
-        Given::List(sources) => {
-            Value::List(sources.iter().map(|source| context.render(source)).collect::<Result<_, _>>()?)
+fn render(parameter: &ParameterTemplate, context: &Context) -> Result<Value, String> {
+    Ok(match parameter {
+        ParameterTemplate::Text(template) => Value::Text(template.render(context)?),
+        ParameterTemplate::List(templates) => {
+            Value::List(templates.iter().map(|template| template.render(context)).collect::<Result<_, _>>()?)
         }
     })
 }
 
-/// The event for another program, without what may be secret.
+/// The event for another program, without fields that may hold a secret.
 fn body(rule: &Rule, trigger: &Trigger) -> String {
     let time = i64::try_from(trigger.at.millis())
         .ok()

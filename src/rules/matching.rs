@@ -1,12 +1,12 @@
-//! Which events of a name a rule is for.
+//! `match` of a rule: the events of a name that it is for.
 
 use glob::Pattern;
 
-use super::Trigger;
+use super::trigger::Trigger;
 use crate::model::output::Format;
 use crate::model::stream::Purpose;
 
-/// What must fit. Where nothing is given, everything fits; of several, one must.
+/// What must match. An empty list matches everything; of several entries, one must match.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Match {
     /// Patterns of server names.
@@ -23,8 +23,9 @@ pub struct Match {
     pub formats: Vec<Format>,
 }
 
-/// One thing that must fit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// One thing that must match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Aspect {
     /// See [`Match::servers`].
     Server,
@@ -33,6 +34,7 @@ pub enum Aspect {
     /// See [`Match::groups`].
     Group,
     /// See [`Match::kinds`].
+    #[strum(serialize = "type")]
     Kind,
     /// See [`Match::purposes`].
     Purpose,
@@ -42,44 +44,37 @@ pub enum Aspect {
 
 impl Aspect {
     /// Its key in the configuration.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Server => "server",
-            Self::Stream => "stream",
-            Self::Group => "group",
-            Self::Kind => "type",
-            Self::Purpose => "purpose",
-            Self::Format => "format",
-        }
+    pub fn label(self) -> &'static str {
+        self.into()
     }
 }
 
 impl Match {
-    /// Whether a server of this name fits.
+    /// Whether a server of this name matches.
     pub fn server(&self, name: &str) -> bool {
-        glob_fits(&self.servers, Some(name))
+        glob_matches(&self.servers, Some(name))
     }
 
-    /// The first thing about an trigger that does not fit. What it does not tell fits nothing.
-    pub(super) fn misfit(&self, trigger: &Trigger) -> Option<Aspect> {
+    /// The first aspect of a trigger that does not match. An unknown value matches no list.
+    pub(super) fn mismatch(&self, trigger: &Trigger) -> Option<Aspect> {
         [
             (Aspect::Server, self.server(&trigger.server)),
-            (Aspect::Stream, glob_fits(&self.streams, trigger.stream.as_deref())),
-            (Aspect::Group, glob_fits(&self.groups, trigger.group.as_deref())),
-            (Aspect::Kind, fits(&self.kinds, trigger.kind)),
-            (Aspect::Purpose, fits(&self.purposes, trigger.purpose)),
-            (Aspect::Format, fits(&self.formats, trigger.format)),
+            (Aspect::Stream, glob_matches(&self.streams, trigger.stream.as_deref())),
+            (Aspect::Group, glob_matches(&self.groups, trigger.group.as_deref())),
+            (Aspect::Kind, matches(&self.kinds, trigger.kind)),
+            (Aspect::Purpose, matches(&self.purposes, trigger.purpose)),
+            (Aspect::Format, matches(&self.formats, trigger.format)),
         ]
         .into_iter()
-        .find(|(_, fits)| !fits)
+        .find(|(_, matches)| !matches)
         .map(|(aspect, _)| aspect)
     }
 }
 
-fn fits<T: PartialEq>(wanted: &[T], told: Option<T>) -> bool {
-    wanted.is_empty() || told.is_some_and(|told| wanted.contains(&told))
+fn matches<T: PartialEq>(wanted: &[T], value: Option<T>) -> bool {
+    wanted.is_empty() || value.is_some_and(|value| wanted.contains(&value))
 }
 
-fn glob_fits(wanted: &[Pattern], told: Option<&str>) -> bool {
-    wanted.is_empty() || told.is_some_and(|told| wanted.iter().any(|pattern| pattern.matches(told)))
+fn glob_matches(wanted: &[Pattern], value: Option<&str>) -> bool {
+    wanted.is_empty() || value.is_some_and(|value| wanted.iter().any(|pattern| pattern.matches(value)))
 }

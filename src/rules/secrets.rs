@@ -1,4 +1,4 @@
-//! What is never shown or sent on: addresses with passwords in them, tokens and the like.
+//! Fields that are never shown or sent on: addresses with passwords in them, tokens and the like.
 
 use serde_json::{Map, Value};
 
@@ -20,17 +20,17 @@ const PARTS: [&str; 12] = [
 /// Names whose values may hold a secret.
 const NAMES: [&str; 4] = ["config", "parameters", "arguments", "username"];
 
-/// What stands for a value that is not shown.
+/// The replacement for a value that is not shown.
 pub const MASK: &str = "***";
 
-/// Whether something of this name and value may hold a secret.
+/// Whether a field of this name and value may hold a secret.
 pub fn may_be(name: &str, value: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let named = PARTS.iter().any(|part| name.contains(part)) || NAMES.contains(&name.as_str());
     named || name.starts_with('$') || value.contains("://")
 }
 
-/// Leaves out what may hold a secret, at any depth.
+/// The fields without those that may hold a secret, at any depth.
 pub fn leave_out(fields: &Map<String, Value>) -> Map<String, Value> {
     let kept = fields.iter().filter_map(|(name, value)| {
         let shown = match value {

@@ -1,11 +1,10 @@
-//! What may trigger rules: an event that was applied, a stream that was found open or gone, or
-//! something that the passing of time brought.
+//! Triggers of rules: an applied event, a stream that reconciliation found open or gone, or a derived event.
 
 use std::sync::Arc;
 
 use serde_json::{Map as Object, Value as Json, json};
 
-use super::Subject;
+use super::target::Target;
 use crate::model::event::{Event, Facts};
 use crate::model::output::{self, Format, Stall, Track};
 use crate::model::state::{DerivedEvent, State};
@@ -22,7 +21,7 @@ const ID: u64 = 0xffff_ffff;
 /// One trigger.
 #[derive(Debug, Clone)]
 pub struct Trigger {
-    /// The names that it triggers: an event that makes a stream known stands for its creation too,
+    /// The names of the events that it stands for: an event that makes a stream known stands for its creation too,
     /// and an output that has never written is a stall.
     names: [Option<&'static str>; 2],
     pub(super) change: Option<Change>,
@@ -40,8 +39,8 @@ pub struct Trigger {
     pub(super) format: Option<Format>,
     pub(super) group: Option<String>,
     track: Option<Track>,
-    /// Whether an event is about something that one of our own calls made.
-    pub(super) ours: bool,
+    /// Whether the event is about an object created by one of the exporter's own calls.
+    pub(super) own_call: bool,
     fields: Object<String, Json>,
 }
 
@@ -59,8 +58,7 @@ fn creation(label: &str) -> Option<&'static str> {
     }
 }
 
-/// What an event triggers that changed the tables so: a stream appears once, whichever event
-/// brings it, and closes once.
+/// The names that an event with this change triggers: a stream appears once, by whichever event, and closes once.
 fn names(label: &'static str, change: Change) -> [Option<&'static str>; 2] {
     let appears = matches!(change, Change::Opened | Change::Adopted | Change::Replaced);
     let applied = !matches!(change, Change::Stale | Change::Repeated | Change::CreatedLate);
@@ -92,13 +90,13 @@ impl Trigger {
             format: None,
             group: None,
             track: None,
-            ours: false,
+            own_call: false,
             fields: Object::new(),
         }
     }
 
-    /// What feeds the outbound stream of an event, as far as the tables know: to be asked before
-    /// the event is applied, since a close may not say it any more.
+    /// The stream that feeds the outbound stream of an event. It must be read before the event is applied, since a
+    /// close may not name it.
     pub fn input(event: &Event<'_>, state: &State) -> Option<Key> {
         match &event.facts {
             Facts::Stream(stream::Event::Closed(stream), _) => state.streams.known(stream.key)?.input,
@@ -114,8 +112,8 @@ impl Trigger {
         }
     }
 
-    /// An event that has been applied to `state` and did `change`. `input` is what
-    /// [`Trigger::input`] said before. `None` when it triggers nothing.
+    /// An event that has been applied to `state` with `change`; `input` is the result of [`Trigger::input`] before
+    /// that. `None` when it triggers nothing.
     pub fn of_event(
         server: &str,
         message: &Message<'_>,
@@ -137,21 +135,21 @@ impl Trigger {
         Some(trigger)
     }
 
-    /// A stream that a list of the runtime API tells and no event did; it has been opened.
+    /// A stream that the runtime API lists and no event announced; it has been opened.
     pub fn found(server: &str, item: &Message<'_>, stream: &Stream<'_>, at: Timestamp) -> Option<Self> {
         let mut trigger = Self::new(server, [Some(appearance(stream.direction)?), None], at);
         trigger.change = Some(Change::Adopted);
         trigger.take_payload(item);
         trigger.take_stream(stream);
-        // A list tells ids as the API knows them.
+        // A list holds the ids of the API.
         let listed = item.payload().u64("uniqueId").ok().flatten();
         trigger.edge = listed.is_some_and(|id| id >> EDGE_SHIFT != 0);
         trigger.input = trigger.input.map(|input| Key { id: input.id & ID, ..input });
         Some(trigger)
     }
 
-    /// A stream that no list of the runtime API tells any more: what was known of it before it was
-    /// closed. `origin` is the server's own process.
+    /// A stream that the runtime API lists no longer, as it was before it was closed. `origin` is the server's own
+    /// process.
     pub fn gone(
         server: &str,
         key: Key,
@@ -171,12 +169,11 @@ impl Trigger {
         trigger.stream = known.name.map(str::to_owned);
         (trigger.direction, trigger.kind) = (Some(known.direction), Some(known.kind));
         (trigger.purpose, trigger.input) = (Some(known.purpose), known.input);
-        trigger.ours = known.ours;
+        trigger.own_call = known.ours;
         Some(trigger)
     }
 
-    /// Something that the passing of time brought. An output is told with the type and the purpose
-    /// of the inbound stream that feeds it.
+    /// A derived event. An output gets the type and the purpose of the inbound stream that feeds it.
     pub fn of_derived_event(server: &str, derived: &DerivedEvent, state: &State, at: Timestamp) -> Self {
         let mut trigger = Self::new(server, [Some(derived.name()), derived.kind_of()], at);
         match derived {
@@ -208,7 +205,7 @@ impl Trigger {
         self.fields = payload.to_json();
         self.edge = message.process.zip(message.pid().ok()).is_some_and(|(origin, pid)| origin != pid);
         let settings = payload.ending_in("Settings").map(|(_, settings)| settings);
-        self.ours = is_ours(payload) || settings.is_some_and(is_ours);
+        self.own_call = is_ours(payload) || settings.is_some_and(is_ours);
         self.config = settings.and_then(|settings| settings.u64("configId").ok().flatten());
         self.stream = payload.text("localStreamName").ok().flatten().map(|name| name.into_owned());
     }
@@ -283,35 +280,35 @@ impl Trigger {
         self.purpose = Some(stream.purpose);
     }
 
-    /// Whether it triggers rules for this event or derived.
+    /// Whether it triggers rules for this event.
     pub fn triggers(&self, name: &str) -> bool {
         self.names.contains(&Some(name))
     }
 
-    /// Its name: that of the event or derived, or of the event that it stands for.
+    /// The name of the event, or of the one that it stands for.
     pub fn name(&self) -> &'static str {
         self.names.into_iter().flatten().next().unwrap_or("other")
     }
 
-    /// What conditions are asked of.
-    pub(super) fn subject(&self, state: &State) -> Subject {
+    /// The stream or output that it is about.
+    pub(super) fn target(&self, state: &State) -> Target {
         let group = || Arc::from(self.group.as_deref().unwrap_or_default());
         let output = self.format.zip(self.track).map(|(format, track)| (format, group(), track));
         let derived = self.change.is_none();
-        Subject {
+        Target {
             stream: Arc::from(self.stream.as_deref().unwrap_or_default()),
             key: self.key,
             input: self.input,
             direction: self.direction,
             purpose: self.purpose,
             output,
-            // A stalled output may be made anew; without its input there is nothing to write.
+            // A stalled output may be re-created; without its input there is nothing to write.
             needs: if derived { self.input } else { self.key }.filter(|key| state.streams.is_open(*key)),
         }
     }
 
-    /// What templates can name: the fields of the event, and what is derived from them. `on` is the
-    /// name that a rule is for.
+    /// The fields that templates can name: those of the event, and those derived from them. `on` is the event that the
+    /// rule is for.
     pub(super) fn context(&self, on: &str) -> Object<String, Json> {
         let id = |key: Key| if self.edge { key.pid << EDGE_SHIFT | key.id & ID } else { key.id };
         let derived = [

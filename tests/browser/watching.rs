@@ -33,7 +33,7 @@ fn the_demo_appears() {
 fn a_stall_turns_its_row_red_and_the_headline_names_it_until_it_is_over() {
     let exporter = Exporter::serving("stall: {factor: 3, minimum: 5s}");
     let mut browser = Browser::at(exporter.address);
-    browser.until("document.querySelector('h1').textContent === 'No media server has been heard of yet'");
+    browser.until("document.querySelector('h1').textContent === 'No media server has sent events yet'");
     let simulated = Simulated::start(Options {
         url: exporter.target("/"),
         streams: 2,
@@ -54,7 +54,7 @@ fn a_stall_turns_its_row_red_and_the_headline_names_it_until_it_is_over() {
     let number = |field: &str| hls[field].as_f64().unwrap();
     let late = seen - number("last_closed_timestamp_seconds") - number("stall_threshold_seconds");
     assert!((0.0..2.0).contains(&late), "seen {late} s after the threshold");
-    browser.until("document.querySelector('h1').textContent === '1 output stalls: cam2/hls'");
+    browser.until("document.querySelector('h1').textContent === '1 output is stalled: cam2/hls'");
     assert_eq!(browser.text("document.querySelector('#outputs tbody tr th .name').textContent"), "cam2");
     browser.until("document.querySelector('#events').textContent.includes('chunkStalled')");
     browser.until(&format!("{row}?.className === 'good'"));
@@ -76,7 +76,7 @@ fn the_page_says_that_it_is_stale_and_recovers() {
     let stopped = Instant::now();
     browser.until("document.getElementById('pulse').textContent === 'stale'");
     assert!(stopped.elapsed() < Duration::from_secs(3), "{:?}", stopped.elapsed());
-    browser.until("document.querySelector('h1').textContent.startsWith('No word from the exporter')");
+    browser.until("document.querySelector('h1').textContent.startsWith('No data from the exporter')");
     let again = Exporter::serving_at("{}", address.port());
     post(address, &[stream(1, "after")]);
     browser.until("document.getElementById('pulse').textContent === 'live'");
@@ -108,7 +108,7 @@ fn servers_are_told_apart_where_there_are_several() {
     browser
         .until("document.querySelector('h1').textContent === '1 expected stream is missing: lobby on east'");
     browser.until(
-        "document.querySelector('#troubles').textContent === 'Nothing has been heard yet of east, west'",
+        "document.querySelector('#troubles').textContent === 'No events yet from east, west'",
     );
     let sink = browser.text("sink.textContent");
     assert!(sink.contains("/events/east\"") && sink.contains("-- For west: url = \"http://"), "{sink}");

@@ -285,12 +285,12 @@ fn hostile_names_reach_the_server_as_they_are_or_not_at_all() {
     });
     wait_for("an outcome for every stream", SOON, || {
         let outcomes =
-            stage.outcomes(rule, "done") + stage.outcomes(rule, "already") + stage.outcomes(rule, "refused");
+            stage.outcomes(rule, "done") + stage.outcomes(rule, "already") + stage.outcomes(rule, "rejected");
         (outcomes >= streams.len() as f64).then_some(())
     });
     let hostile = |name: &str| name.contains(char::is_control);
     let refused = streams.keys().filter(|name| hostile(name)).count();
-    assert!(refused > 0 && stage.outcomes(rule, "refused") == refused as f64, "{streams:?}");
+    assert!(refused > 0 && stage.outcomes(rule, "rejected") == refused as f64, "{streams:?}");
     let calls = stage.server.server().calls();
     assert!(calls.iter().all(|call| !call.injected), "no name ran a command of its own");
     for call in calls.iter().filter(|call| call.command == "createHLSStream") {

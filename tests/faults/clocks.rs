@@ -4,14 +4,14 @@ use ems_exporter::exposition::Style;
 use ems_exporter::metrics::{self, ExporterMetrics, Sources};
 use ems_exporter::model::Settings;
 use ems_exporter::pipeline::tally::Transport;
-use ems_exporter::pipeline::{Known, Pipeline};
+use ems_exporter::pipeline::{ConfiguredServer, Pipeline};
 use ems_protocol::Timestamp;
 
 use crate::exporter::{stream, timer};
 
 #[test]
 fn steps_of_the_clock_back_and_forward_leave_gauges_sane() {
-    let known = [Known { name: "ems".to_owned(), expected: vec!["missing".to_owned()] }];
+    let known = [ConfiguredServer { name: "ems".to_owned(), expected: vec!["missing".to_owned()] }];
     let ingest = Pipeline::new(&known, &Settings::default(), 4);
     let server = ingest.server(None).unwrap();
     let now = 1_795_364_000_000;

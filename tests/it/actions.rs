@@ -13,6 +13,7 @@ use ems_exporter::pipeline::tally::Transport;
 use ems_protocol::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use strum::VariantArray;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -37,7 +38,7 @@ impl Act {
         let app = ems_exporter::app::build(&config).unwrap();
         let actions = Arc::clone(app.actions.as_ref().unwrap());
         let stop = CancellationToken::new();
-        let running = tokio::spawn(Arc::clone(&actions).run(Arc::clone(&app.ingest), stop.clone()));
+        let running = tokio::spawn(Arc::clone(&actions).run(Arc::clone(&app.pipeline), stop.clone()));
         Self { app, actions, stop, running, id: 0 }
     }
 
@@ -48,8 +49,8 @@ impl Act {
     fn tell_at(&mut self, name: &str, payload: Value, at: Timestamp) {
         self.id += 1;
         let event = json!({"id": self.id, "type": name, "processId": 100, "payload": payload}).to_string();
-        let server = self.app.ingest.server(None).unwrap();
-        assert_eq!(self.app.ingest.accept(Transport::Http, &server, event.as_bytes(), at).first, None);
+        let server = self.app.pipeline.server(None).unwrap();
+        assert_eq!(self.app.pipeline.accept(Transport::Http, &server, event.as_bytes(), at).first, None);
     }
 
     /// Waits until everything has an outcome, and returns all of them.
@@ -73,7 +74,7 @@ impl Act {
             let (mut decided, mut outcomes) = (0, 0);
             for tally in tallies {
                 decided += tally.decided;
-                outcomes += Outcome::ALL.iter().map(|outcome| tally.outcome(*outcome)).sum::<u64>();
+                outcomes += Outcome::VARIANTS.iter().map(|outcome| tally.outcome(*outcome)).sum::<u64>();
             }
             assert_eq!(decided, outcomes + summary.queued as u64);
             assert_eq!(summary.durations.count(), outcomes);
@@ -117,7 +118,7 @@ async fn hostile_names_arrive_as_they_are_and_none_runs_another_command() {
     act.tell("inStreamCreated", camera(90, "a\nshutdownServer"));
     let done = act.settled().await;
     assert_eq!(done.iter().filter(|done| done.outcome == Outcome::Done).count(), names.len());
-    assert_eq!(done.iter().filter(|done| done.outcome == Outcome::Refused).count(), 1);
+    assert_eq!(done.iter().filter(|done| done.outcome == Outcome::Rejected).count(), 1);
     let mut asked: Vec<Asked> = api.asked();
     assert!(asked.iter().all(|asked| asked.command == "shutdownStream" && asked.parameters.len() == 1));
     asked.sort_by_key(|asked| names.iter().position(|name| asked.get("localStreamName") == Some(name)));
@@ -175,7 +176,7 @@ async fn a_failure_that_may_pass_is_tried_again_and_one_that_does_not_is_not() {
     act.tell("inStreamCreated", camera(2, "login"));
     let done = act.settled().await;
     assert_eq!((done[1].outcome, done[1].attempts), (Outcome::Failed, 1));
-    assert!(done[1].why.as_ref().unwrap().contains("password is wrong"));
+    assert!(done[1].reason.as_ref().unwrap().contains("password is wrong"));
     act.end().await;
 }
 
@@ -198,7 +199,7 @@ async fn what_fails_until_it_is_too_old_has_failed() {
     let done = act.settled().await;
     assert_eq!(outcomes(&done), ["failed"]);
     assert!(done[0].attempts >= 2 && done[0].duration <= Duration::from_secs(2), "{done:?}");
-    assert_eq!(done[0].why.as_deref(), Some("the server refused the command"));
+    assert_eq!(done[0].reason.as_deref(), Some("the server rejected the command"));
     act.end().await;
 }
 
@@ -287,10 +288,13 @@ async fn a_server_without_an_api_gets_no_call() {
     let app = ems_exporter::app::build(&config).unwrap();
     let event =
         json!({"id": 1, "type": "inStreamCreated", "processId": 1, "payload": camera(1, "cam")}).to_string();
-    let server = app.ingest.server(Some("b")).unwrap();
-    app.ingest.accept(Transport::Http, &server, event.as_bytes(), Timestamp::now());
+    let server = app.pipeline.server(Some("b")).unwrap();
+    app.pipeline.accept(Transport::Http, &server, event.as_bytes(), Timestamp::now());
     let done = app.actions.as_ref().unwrap().recent();
-    assert_eq!((outcomes(&done), done[0].why.as_deref()), (vec!["refused"], Some("the server has no api")));
+    assert_eq!(
+        (outcomes(&done), done[0].reason.as_deref()),
+        (vec!["rejected"], Some("the server has no api"))
+    );
 }
 
 #[tokio::test]
@@ -404,10 +408,10 @@ async fn a_stop_waits_for_what_is_under_way_and_no_longer() {
     let mut labels = outcomes(&done);
     labels.sort_unstable();
     assert_eq!(labels, ["done", "shutdown", "shutdown"], "{done:?}");
-    let server = app.ingest.server(None).unwrap();
+    let server = app.pipeline.server(None).unwrap();
     let event = json!({"id": 99, "type": "inStreamCreated", "processId": 100, "payload": camera(9, "slow")})
         .to_string();
-    app.ingest.accept(Transport::Http, &server, event.as_bytes(), Timestamp::now());
+    app.pipeline.accept(Transport::Http, &server, event.as_bytes(), Timestamp::now());
     assert_eq!(outcomes(&actions.recent()).last(), Some(&"shutdown"));
 }
 
@@ -419,7 +423,7 @@ async fn rules_are_counted_from_the_start_and_shown_with_all_their_outcomes() {
         Samples::of(&String::from_utf8(page).unwrap())
     };
     let samples = page(&act);
-    assert_eq!(samples.of_metric("ems_exporter_actions_total").count(), Outcome::ALL.len());
+    assert_eq!(samples.of_metric("ems_exporter_actions_total").count(), Outcome::VARIANTS.len());
     assert_eq!(samples.sum("ems_exporter_actions_total"), 0.0);
     assert_eq!(samples.get("ems_exporter_actions_decided_total{rule=\"cut\"}"), Some(0.0));
     act.tell("inStreamCreated", camera(1, "cam"));

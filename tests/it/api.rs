@@ -1,6 +1,7 @@
 //! The lists of the JSON API, on real sockets.
 
 use serde_json::{Value, json};
+use strum::VariantArray;
 
 use crate::config::load;
 use crate::http::Exporter;
@@ -177,7 +178,7 @@ async fn outputs_are_judged_by_the_numbers_of_the_metrics() {
 #[tokio::test]
 async fn secrets_and_addresses_of_viewers_are_never_told() {
     let exporter = busy().await;
-    for list in ems_exporter::query::List::ALL {
+    for list in ems_exporter::query::List::VARIANTS {
         let answer = exporter.get(&format!("/api/v1/{}", list.name())).await;
         assert!(!answer.contains(SECRET) && !answer.contains("192.0.2."), "{answer}");
     }
@@ -274,7 +275,7 @@ async fn the_metrics_page_gives_the_part_that_is_asked_for() {
     };
     let all = names(&exporter.metrics().await);
     let mut parts = std::collections::BTreeSet::new();
-    for part in ems_exporter::metrics::Part::ALL {
+    for part in ems_exporter::metrics::MetricGroup::VARIANTS {
         let page = exporter.get(&format!("/metrics?collect[]={}", part.name())).await;
         let some = names(&page);
         assert!(!some.is_empty() && some.is_disjoint(&parts), "{}", part.name());
@@ -290,9 +291,6 @@ async fn the_metrics_page_gives_the_part_that_is_asked_for() {
     assert!(nobody.contains("ems_exporter_build_info"));
     assert!(exporter.get("/metrics?server=nobody&server=ems").await.contains("ems_up{server=\"ems\"} 1\n"));
     let wrong = exporter.get("/metrics?collect[]=nonsense").await;
-    assert!(
-        wrong.starts_with("HTTP/1.1 400") && wrong.contains("reconcile, actions and exporter\n"),
-        "{wrong}"
-    );
+    assert!(wrong.starts_with("HTTP/1.1 400") && wrong.contains("reconcile, actions, exporter\n"), "{wrong}");
     assert!(exporter.get("/metrics?server=%22").await.starts_with("HTTP/1.1 400"));
 }

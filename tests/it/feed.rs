@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ems_exporter::feed::LISTENERS;
+use ems_exporter::feed::MAX_CLIENTS;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -127,7 +127,7 @@ async fn tells_of_events_refusals_and_happenings_at_once() {
     assert_eq!((name.as_str(), &told["reason"]), ("rejection", &json!("format")));
     assert_eq!(document.faults(document.schema("Rejection"), &told, "rejection"), Vec::<String>::new());
     let later = ems_protocol::Timestamp::now().plus(Duration::from_secs(60));
-    exporter.app.ingest.tick(later);
+    exporter.app.pipeline.tick(later);
     let happened = client.named("derived").await;
     assert_eq!(document.faults(document.schema("Event"), &happened, "derived"), Vec::<String>::new());
     assert_eq!((&happened["change"], &happened["format"]), (&json!("stalled"), &json!("hls")));
@@ -137,16 +137,16 @@ async fn tells_of_events_refusals_and_happenings_at_once() {
 async fn clients_are_limited_and_a_place_comes_free_again() {
     let exporter = Exporter::start().await;
     let mut clients = Vec::new();
-    for _ in 0..LISTENERS {
+    for _ in 0..MAX_CLIENTS {
         clients.push(Client::of(&exporter, "").await);
     }
     let refused = exporter.get("/api/v1/feed").await;
     assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("retry-after: 10\r\n"), "{refused}");
-    assert_eq!(exporter.app.own.feed_refused.get(), 1);
-    assert_eq!(exporter.app.own.feed_listeners.get(), LISTENERS as i64);
+    assert_eq!(exporter.app.exporter_metrics.feed_clients_rejected.get(), 1);
+    assert_eq!(exporter.app.exporter_metrics.feed_clients.get(), MAX_CLIENTS as i64);
     clients.pop();
     let deadline = tokio::time::Instant::now() + SOON;
-    while exporter.app.ingest.feed.listeners() == LISTENERS {
+    while exporter.app.pipeline.feed.clients() == MAX_CLIENTS {
         assert!(tokio::time::Instant::now() < deadline, "the place stays taken");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -170,7 +170,7 @@ async fn a_client_that_falls_behind_is_told_and_holds_up_nobody() {
     let document = Document::read();
     assert_eq!(document.faults(document.schema("Lagged"), &lagged, "lagged"), Vec::<String>::new());
     slow.named("event").await;
-    assert!(exporter.app.own.feed_lagged.get() > 0);
+    assert!(exporter.app.exporter_metrics.feed_lagged.get() > 0);
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ fn replayed() -> (Road, f64) {
         let timestamp: u64 = tail.split(',').next().unwrap().parse().unwrap();
         last = last.max(timestamp);
         let accepted = road.send(body, Timestamp::from_seconds(timestamp));
-        assert_eq!(accepted.refused, 0, "{text}");
+        assert_eq!(accepted.rejected, 0, "{text}");
     }
     (road, (last - START) as f64 + 1.0)
 }

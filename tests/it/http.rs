@@ -163,7 +163,7 @@ async fn refuses_in_one_sentence_counts_by_reason_and_goes_on() {
         let answer = exporter.post("/events", body).await;
         assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
         assert!(answer.ends_with(&format!("\r\n\r\n{sentence}")), "{answer}");
-        let kept = exporter.app.ingest.rejections();
+        let kept = exporter.app.pipeline.rejections();
         assert_eq!(kept.last().unwrap().rejection.reason().unwrap().label(), reason, "{body}");
     }
     assert!(exporter.post("/events", TIMER).await.starts_with("HTTP/1.1 200"));
@@ -179,7 +179,7 @@ async fn keeps_the_last_hundred_refusals() {
     for _ in 0..105 {
         exporter.post("/events/a", "hello").await;
     }
-    let kept = exporter.app.ingest.rejections();
+    let kept = exporter.app.pipeline.rejections();
     assert_eq!(kept.len(), 100);
     assert_eq!(kept[0].server, "a");
 }
@@ -192,12 +192,12 @@ async fn a_body_may_hold_several_events_and_a_bad_one_does_not_disturb_the_next(
     let array = format!("[{TIMER},\n{bad}, {other}]");
     let answer = exporter.post("/events/array", &array).await;
     assert!(
-        answer.ends_with("1 of 3 events were refused, the first because the field timerId is missing\n"),
+        answer.ends_with("1 of 3 events were rejected, the first because the field timerId is missing\n"),
         "{answer}"
     );
     let lines = format!("{TIMER}\n{{broken\n{other},\n");
     let answer = exporter.post("/events/lines", &lines).await;
-    assert!(answer.contains("1 of 3 events were refused"), "{answer}");
+    assert!(answer.contains("1 of 3 events were rejected"), "{answer}");
     let page = exporter.metrics().await;
     for server in ["array", "lines"] {
         assert!(page.contains(&format!("ems_timers_triggered_total{{server=\"{server}\"}} 2\n")), "{server}");
@@ -232,7 +232,8 @@ async fn two_servers_never_mix_and_unnamed_events_belong_to_ems() {
 
 #[tokio::test]
 async fn configured_servers_are_the_only_ones() {
-    let known = |name: &str| ems_exporter::pipeline::Known { name: name.to_owned(), expected: Vec::new() };
+    let known =
+        |name: &str| ems_exporter::pipeline::ConfiguredServer { name: name.to_owned(), expected: Vec::new() };
     let one = Exporter::with(&Config { servers: vec![known("west")], ..Config::default() }).await;
     assert!(one.post("/events", TIMER).await.starts_with("HTTP/1.1 200"));
     assert!(one.metrics().await.contains("ems_timers_triggered_total{server=\"west\"} 1\n"));
@@ -326,7 +327,7 @@ async fn an_open_request_is_answered_after_the_stop() {
     let head = format!("POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", TIMER.len());
     stream.write_all(head.as_bytes()).await.unwrap();
     // The connection is counted once the exporter has it in its hands.
-    while exporter.app.own.connections.get() == 0 {
+    while exporter.app.exporter_metrics.connections.get() == 0 {
         tokio::task::yield_now().await;
     }
     stream.write_all(&TIMER.as_bytes()[..10]).await.unwrap();
@@ -335,6 +336,6 @@ async fn an_open_request_is_answered_after_the_stop() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    let state = exporter.app.ingest.server(None).unwrap().read(|state| state.timers.len());
+    let state = exporter.app.pipeline.server(None).unwrap().read(|state| state.timers.len());
     assert_eq!(state, 1);
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ems_exporter::query::List;
 use serde_json::{Map, Value};
+use strum::VariantArray;
 
 use crate::api::{busy, json_of};
 
@@ -110,7 +111,7 @@ fn is_of(kind: &str, value: &Value) -> bool {
 async fn every_answer_is_described_to_the_last_field() {
     let document = Document::read();
     let exporter = busy().await;
-    for list in List::ALL {
+    for list in List::VARIANTS.iter().copied() {
         let path = format!("/api/v1/{}", list.name());
         let answer = json_of(&exporter, &path).await;
         assert_ne!(answer["data"], Value::Array(Vec::new()), "{path} has something to check");
@@ -124,7 +125,8 @@ async fn every_answer_is_described_to_the_last_field() {
 async fn every_path_is_described_and_every_described_path_is_there() {
     let document = Document::read();
     let mut described: Vec<&str> = document.paths().keys().map(String::as_str).collect();
-    let mut there: Vec<String> = List::ALL.iter().map(|list| format!("/api/v1/{}", list.name())).collect();
+    let mut there: Vec<String> =
+        List::VARIANTS.iter().map(|list| format!("/api/v1/{}", list.name())).collect();
     there.extend(["/api/v1/feed".to_owned(), "/api/v1/openapi.yml".to_owned()]);
     described.sort_unstable();
     there.sort_unstable();
@@ -146,7 +148,7 @@ async fn every_path_is_described_and_every_described_path_is_there() {
 async fn parameters_are_those_that_are_described() {
     let document = Document::read();
     let exporter = busy().await;
-    for list in List::ALL {
+    for list in List::VARIANTS.iter().copied() {
         let path = format!("/api/v1/{}", list.name());
         let parameters = document.paths()[&path]["get"]["parameters"].as_array().unwrap();
         let described: Vec<&str> =

@@ -10,8 +10,8 @@ use ems_exporter::model::state::listing::{Listed, Listing};
 use ems_exporter::model::stream::listed as listed_stream;
 use ems_exporter::model::{Key, Settings};
 use ems_exporter::pipeline::tally::Transport;
-use ems_exporter::pipeline::{Known, Pipeline, Server};
-use ems_exporter::rules::{Action, Call, Refused, Rules, Skipped};
+use ems_exporter::pipeline::{ConfiguredServer, Pipeline, Server};
+use ems_exporter::rules::{Action, Call, InvalidCall, Rules, Skipped};
 use ems_protocol::message::json::Part;
 use serde_json::{Value, json};
 
@@ -32,12 +32,13 @@ impl Stage {
     fn new(rules: &str) -> Self {
         let config = load(&format!("{SERVER}rules:\n{rules}")).unwrap();
         let settings = Settings { expected: vec!["studio".to_owned()], ..Settings::default() };
-        let known = [Known { name: "ems".to_owned(), expected: vec!["studio".to_owned()] }];
+        let known = [ConfiguredServer { name: "ems".to_owned(), expected: vec!["studio".to_owned()] }];
         let mut ingest = Pipeline::new(&known, &settings, 64);
         let server = ingest.server(None).unwrap();
         let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
         let taken = Arc::clone(&calls);
-        ingest.react(Rules::new(&config.rules), Box::new(move |calls| taken.lock().unwrap().extend(calls)));
+        ingest
+            .set_rules(Rules::new(&config.rules), Box::new(move |calls| taken.lock().unwrap().extend(calls)));
         Self { ingest, server, calls, id: 0 }
     }
 
@@ -263,14 +264,14 @@ fn templates_name_fields_and_refuse_what_is_missing_or_hostile() {
     let missing = stage.tell("inStreamCreated", 0.0, pulled(2, "cam", json!({"configId": 7})));
     assert_eq!(
         shown(&missing),
-        ["the parameter targetStreamName cannot be written: the event has no pullSettings.tag"]
+        ["cannot render the parameter targetStreamName: the event has no pullSettings.tag"]
     );
     let hostile = stage.tell(
         "inStreamCreated",
         0.0,
         pulled(3, "a\nshutdownServer", json!({"configId": 7, "tag": "x"})),
     );
-    assert!(matches!(hostile[0].action, Err(Skipped::Refused(Refused::Unsendable(_)))), "{hostile:?}");
+    assert!(matches!(hostile[0].action, Err(Skipped::Invalid(InvalidCall::Unsendable(_)))), "{hostile:?}");
 }
 
 #[test]
@@ -303,7 +304,7 @@ fn happenings_trigger_for_outputs_that_we_made_and_tell_of_what_feeds_them() {
     let calls = stage.tick(12.0);
     let shown_calls = shown(&calls);
     assert_eq!(shown_calls[0], "removeConfig id=77");
-    assert_eq!(calls[0].subject.needs, Some(Key { pid: 100, id: 1 }));
+    assert_eq!(calls[0].target.needs, Some(Key { pid: 100, id: 1 }));
     let posted = |call: &str| serde_json::from_str::<Value>(call.strip_prefix("post ").unwrap()).unwrap();
     assert_eq!(posted(&shown_calls[1])["event"], json!("chunkStalled"), "it stalls, having never started");
     let missing = posted(&shown_calls[2]);
@@ -313,10 +314,9 @@ fn happenings_trigger_for_outputs_that_we_made_and_tell_of_what_feeds_them() {
     let recovered = stage.tick(14.0);
     assert_eq!(recovered.len(), 1);
     assert!(
-        !stage.server.read(|state| recovered[0]
-            .rule
-            .when
-            .is_some_and(|when| when.holds(&recovered[0].subject, state)))
+        !stage
+            .server
+            .read(|state| recovered[0].rule.when.is_some_and(|when| when.holds(&recovered[0].target, state)))
     );
 }
 

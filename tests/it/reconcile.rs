@@ -346,7 +346,7 @@ fn a_server_that_stops_is_down_until_it_answers_long_after() {
 fn an_api_that_cannot_be_asked_is_down_only_if_events_stay_away_too() {
     let mut road = Road::new();
     let up = |road: &Road| road.read(100.0).get("ems_up");
-    let asked = |road: &Road, seconds, answered| road.server.asked(at(seconds), answered);
+    let asked = |road: &Road, seconds, answered| road.server.record_poll(at(seconds), answered);
     assert_eq!(up(&road), Some(0.0));
     asked(&road, 1.0, true);
     assert_eq!(up(&road), Some(1.0), "it answers, although no event has come yet");

@@ -54,7 +54,7 @@ fn tells_what_matches_what_would_be_sent_and_why_not() {
    last: does not match: it is for outStreamClosed
    stall: matches
       when still_stalled: taken as given
-      refused: the parameter id cannot be written: the event has no in_stream_id
+      rejected: cannot render the parameter id: the event has no in_stream_id
 5: outStreamCreated (opened)
    push: does not match: it is for inStreamCreated
    dogs: does not match: it is for inStreamCreated

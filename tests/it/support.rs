@@ -8,7 +8,7 @@ use ems_exporter::exposition::Style;
 use ems_exporter::metrics::{self, ExporterMetrics, Sources};
 use ems_exporter::model::Settings;
 use ems_exporter::pipeline::tally::Transport;
-use ems_exporter::pipeline::{Accepted, Known, Pipeline, Server};
+use ems_exporter::pipeline::{Accepted, ConfiguredServer, Pipeline, Server};
 use ems_protocol::Timestamp;
 use serde_json::{Value, json};
 
@@ -70,7 +70,7 @@ impl Road {
 
     pub fn with(settings: Settings) -> Self {
         let expected = settings.expected.clone();
-        let known = [Known { name: "ems".to_owned(), expected }];
+        let known = [ConfiguredServer { name: "ems".to_owned(), expected }];
         let ingest = Pipeline::new(&known, &settings, 64);
         let server = ingest.server(None).unwrap();
         Self { ingest, server, own: ExporterMetrics::new(at(0.0)).unwrap(), process: 100, id: 0 }

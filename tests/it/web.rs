@@ -127,7 +127,7 @@ async fn pages_come_over_tls_and_the_broken_header_too() {
     let mut bytes = Vec::new();
     plain.read_to_end(&mut bytes).await.ok();
     assert!(!bytes.starts_with(b"HTTP"));
-    assert_eq!(exporter.app.own.handshake_failures.get(), 1);
+    assert_eq!(exporter.app.exporter_metrics.handshake_failures.get(), 1);
 }
 
 #[tokio::test]
