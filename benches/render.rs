@@ -15,7 +15,7 @@ use ems_exporter::config::Config;
 use ems_exporter::exposition::Style;
 use ems_exporter::http::state::App;
 use ems_exporter::http::telemetry;
-use ems_exporter::metrics::{self, Sources};
+use ems_exporter::metrics::{self, Selection, Sources};
 use ems_exporter::pipeline::tally::Transport;
 use ems_protocol::Timestamp;
 use prometheus::{Encoder, GaugeVec, IntCounterVec, Opts, Registry, TextEncoder};
@@ -149,19 +149,22 @@ fn main() {
     let (mut ours, mut theirs, mut gzip, mut waits, mut ratios) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let own = timed(|| page(&app));
+        let exporter = timed(|| page(&app));
         let crates = timed(|| {
             let mut page = Vec::new();
             TextEncoder::new().encode(&registry.gather(), &mut page).unwrap();
             page
         });
-        ratios.push(crates / own);
-        ours.push(own);
+        ratios.push(crates / exporter);
+        ours.push(exporter);
         theirs.push(crates);
-        gzip.push(timed(|| telemetry::page(&app, Style::Prometheus, true, Timestamp::now())));
+        gzip.push(timed(|| {
+            telemetry::page(&app, &Selection::default(), Style::Prometheus, true, Timestamp::now())
+        }));
         waits.push(longest_wait(&app));
     }
-    let compressed = telemetry::page(&app, Style::Prometheus, true, Timestamp::now()).len();
+    let compressed =
+        telemetry::page(&app, &Selection::default(), Style::Prometheus, true, Timestamp::now()).len();
     let (ours, theirs, gzip) = (median(&mut ours), median(&mut theirs), median(&mut gzip));
     let (wait, ratio) = (median(&mut waits), median(&mut ratios));
     let row = |what: &str, figure: String, target: &str| vec![what.to_owned(), figure, target.to_owned()];

@@ -70,11 +70,6 @@ impl Rules {
         self.triggering.get(kind.place()).copied().unwrap_or(false)
     }
 
-    /// Every rule, in the order in which they are considered.
-    pub fn all(&self) -> &[Arc<Rule>] {
-        &self.rules
-    }
-
     /// The calls that a trigger causes.
     pub fn decide(&self, trigger: &Trigger, state: &State) -> Vec<Call> {
         self.rules.iter().filter_map(|rule| consider(rule, trigger, state).ok()).collect()

@@ -29,8 +29,7 @@ pub(super) async fn scrape(
     };
     let (style, gzip) = (wanted_style(&headers), accepts_gzip(&headers));
     let written =
-        tokio::task::spawn_blocking(move || metrics_page(&app, &selection, style, gzip, Timestamp::now()))
-            .await;
+        tokio::task::spawn_blocking(move || page(&app, &selection, style, gzip, Timestamp::now())).await;
     let Ok(body) = written else {
         return text_response(StatusCode::INTERNAL_SERVER_ERROR, "cannot render the metrics page");
     };
@@ -44,13 +43,8 @@ pub(super) async fn scrape(
     response
 }
 
-/// The whole metrics page, as it is sent.
-pub fn page(app: &App, style: Style, gzip: bool, now: Timestamp) -> Vec<u8> {
-    metrics_page(app, &Selection::default(), style, gzip, now)
-}
-
 /// Renders the selected metrics. Compression is most of the work; level 1 takes a seventh of the time of level 6.
-fn metrics_page(app: &App, selection: &Selection, style: Style, gzip: bool, now: Timestamp) -> Vec<u8> {
+pub fn page(app: &App, selection: &Selection, style: Style, gzip: bool, now: Timestamp) -> Vec<u8> {
     let start = Instant::now();
     let mut plain = Vec::new();
     let mut encoder = gzip.then(|| GzEncoder::new(Vec::new(), Compression::fast()));

@@ -285,11 +285,6 @@ impl Trigger {
         self.names.contains(&Some(name))
     }
 
-    /// The name of the event, or of the one that it stands for.
-    pub fn name(&self) -> &'static str {
-        self.names.into_iter().flatten().next().unwrap_or("other")
-    }
-
     /// The stream or output that it is about.
     pub(super) fn target(&self, state: &State) -> Target {
         let group = || Arc::from(self.group.as_deref().unwrap_or_default());

@@ -107,9 +107,7 @@ fn servers_are_told_apart_where_there_are_several() {
     let mut browser = Browser::at(exporter.address);
     browser
         .until("document.querySelector('h1').textContent === '1 expected stream is missing: lobby on east'");
-    browser.until(
-        "document.querySelector('#troubles').textContent === 'No events yet from east, west'",
-    );
+    browser.until("document.querySelector('#troubles').textContent === 'No events yet from east, west'");
     let sink = browser.text("sink.textContent");
     assert!(sink.contains("/events/east\"") && sink.contains("-- For west: url = \"http://"), "{sink}");
     browser.run("await page.selectOption('#server', 'west')");

@@ -419,7 +419,13 @@ async fn a_stop_waits_for_what_is_under_way_and_no_longer() {
 async fn rules_are_counted_from_the_start_and_shown_with_all_their_outcomes() {
     let mut act = Act::new(1, &format!("actions: {{dry_run: true}}\n{CUT}"));
     let page = |act: &Act| {
-        let page = ems_exporter::http::telemetry::page(&act.app, Style::Prometheus, false, Timestamp::now());
+        let page = ems_exporter::http::telemetry::page(
+            &act.app,
+            &ems_exporter::metrics::Selection::default(),
+            Style::Prometheus,
+            false,
+            Timestamp::now(),
+        );
         Samples::of(&String::from_utf8(page).unwrap())
     };
     let samples = page(&act);

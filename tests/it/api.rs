@@ -247,10 +247,10 @@ async fn wrong_questions_are_answered_in_a_sentence() {
         ("streams?limit=0", "limit is not a whole number from 1 to 1000"),
         ("streams?limit=1001", "limit is not a whole number from 1 to 1000"),
         ("streams?offset=-1", "offset is not a whole number"),
-        ("streams?color=red", "there is no such parameter: this list takes server, stream, limit and offset"),
-        ("timers?stream=cam", "there is no such parameter: this list takes server, limit and offset"),
-        ("feed?only=everything", "only is not made of event, rejection, derived and snapshot"),
-        ("feed?limit=3", "there is no such parameter: the feed takes only"),
+        ("streams?color=red", "unknown parameter: this list takes server, stream, limit and offset"),
+        ("timers?stream=cam", "unknown parameter: this list takes server, limit and offset"),
+        ("feed?only=everything", "only is not a list of event, rejection, derived, snapshot"),
+        ("feed?limit=3", "unknown parameter: the feed takes only"),
     ] {
         let answer = exporter.get(&format!("/api/v1/{path}")).await;
         assert!(answer.starts_with("HTTP/1.1 400"), "{path}: {answer}");

@@ -64,7 +64,7 @@ async fn a_path_with_a_secret_that_nobody_asked_for_is_not_repeated() {
     let exporter = Exporter::start().await;
     let answer = exporter.post(&format!("/events/west/{SECRET}"), TIMER).await;
     assert!(
-        answer.starts_with("HTTP/1.1 404") && answer.contains("nothing at this path: events are"),
+        answer.starts_with("HTTP/1.1 404") && answer.contains("no endpoint at this path: post events to"),
         "{answer}"
     );
     assert!(!answer.contains(SECRET), "{answer}");

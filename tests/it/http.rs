@@ -290,7 +290,7 @@ async fn the_pages_beside_metrics() {
     let lost = exporter.get("/metric").await;
     assert!(
         lost.starts_with("HTTP/1.1 404")
-            && lost.ends_with("there is nothing at /metric: the metrics are at /metrics\n")
+            && lost.ends_with("no endpoint at /metric: the metrics are at /metrics\n")
     );
     let wrong = exporter.get("/events").await;
     assert!(wrong.starts_with("HTTP/1.1 405") && wrong.contains("allow: POST"), "{wrong}");
