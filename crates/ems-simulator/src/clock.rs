@@ -1,5 +1,8 @@
 //! From the simulated server's own time to the stamps in its events.
 
+use jiff::Timestamp;
+use jiff::civil::{DateTime, Time};
+use jiff::tz::TimeZone;
 use std::time::Duration;
 
 /// Where the simulated time stands on the real clock.
@@ -37,26 +40,22 @@ impl Clock {
 
     /// `2026-11-22T16:14:55.000`, the form of chunk and timer times.
     pub(crate) fn date_time(&self, moment: Duration) -> String {
-        format!("{}.000", self.format(moment, ':'))
+        self.stamp(self.seconds(moment))
     }
 
     /// `2026-11-22T16:14:55`, the form in which a command gives a time.
     pub(crate) fn command_time(&self, moment: Duration) -> String {
-        self.format(moment, ':')
+        written(self.seconds(moment), "%Y-%m-%dT%H:%M:%S")
     }
 
     /// `2026-11-22T16-14-55`, the form of web session times.
     pub(crate) fn session_time(&self, moment: Duration) -> String {
-        self.format(moment, '-')
-    }
-
-    fn format(&self, moment: Duration, mark: char) -> String {
-        written(self.seconds(moment), mark)
+        written(self.seconds(moment), "%Y-%m-%dT%H-%M-%S")
     }
 
     /// A whole number of seconds since the Unix epoch in the form of timer times.
     pub(crate) fn stamp(&self, seconds: u64) -> String {
-        format!("{}.000", written(seconds, ':'))
+        written(seconds, "%Y-%m-%dT%H:%M:%S.000")
     }
 
     /// The moment of the world that belongs to a real time; none before its beginning.
@@ -67,59 +66,27 @@ impl Clock {
 
     /// Seconds since the Unix epoch of `2026-11-22T16:14:55`, or of `16:14:55` when that is next.
     pub(crate) fn read(&self, text: &str, now: Duration) -> Option<u64> {
-        let now = self.seconds(now);
-        match text.split_once('T') {
-            Some((date, time)) => {
-                let [year, month, day] = numbers(date, '-')?;
-                let days = days_of(year, month, day).filter(|days| date_of(*days) == (year, month, day))?;
-                Some(days * 86_400 + second_of_day(time)?)
-            }
-            None => {
-                let today = now / 86_400 * 86_400 + second_of_day(text)?;
-                Some(if today < now { today + 86_400 } else { today })
-            }
+        if let Ok(given) = DateTime::strptime("%Y-%m-%dT%H:%M:%S", text) {
+            return seconds_of(given);
         }
+        let (now, time) = (self.seconds(now), Time::strptime("%H:%M:%S", text).ok()?);
+        let today = seconds_of(utc(now).date().to_datetime(time))?;
+        Some(if today < now { today + 86_400 } else { today })
     }
 }
 
-fn written(seconds: u64, mark: char) -> String {
-    let (year, month, day) = date_of(seconds / 86_400);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}{mark}{minute:02}{mark}{second:02}")
+/// A time since the Unix epoch on the calendar, which ends with the year 9999.
+fn utc(seconds: u64) -> DateTime {
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    TimeZone::UTC.to_datetime(Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX))
 }
 
-fn numbers(text: &str, mark: char) -> Option<[u64; 3]> {
-    let numbers: Option<Vec<u64>> = text.split(mark).map(|number| number.parse().ok()).collect();
-    numbers?.try_into().ok()
+fn seconds_of(time: DateTime) -> Option<u64> {
+    u64::try_from(TimeZone::UTC.to_timestamp(time).ok()?.as_second()).ok()
 }
 
-fn second_of_day(time: &str) -> Option<u64> {
-    let [hour, minute, second] = numbers(time, ':')?;
-    (hour < 24 && minute < 60 && second < 60).then_some(hour * 3600 + minute * 60 + second)
-}
-
-/// The count of days since the Unix epoch, for years from 1970 to 9999.
-fn days_of(year: u64, month: u64, day: u64) -> Option<u64> {
-    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let day_of_year = (153 * month + 2) / 5 + day - 1;
-    Some(year * 365 + year / 4 - year / 100 + year / 400 + day_of_year - 719_468)
-}
-
-/// Year, month and day of a count of days since the Unix epoch, in the Gregorian calendar.
-fn date_of(days: u64) -> (u64, u64, u64) {
-    // Counted from 1 March of year 0, so that the leap day ends a year.
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    (year, month, day)
+fn written(seconds: u64, form: &str) -> String {
+    utc(seconds).strftime(form).to_string()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What goes wrong with an event on its way, on request.
 
 use super::options::Options;
-use super::random::Random;
+use fastrand::Rng;
 use std::time::Duration;
 
 /// What becomes of one event.
@@ -25,7 +25,7 @@ pub(crate) struct Faults {
     lose_closes: f64,
     duplicates: f64,
     reorder: f64,
-    random: Random,
+    random: Rng,
 }
 
 /// The events whose loss leaves something open in the receiver's books.
@@ -38,21 +38,20 @@ impl Faults {
             lose_closes: options.lose_closes,
             duplicates: options.duplicates,
             reorder: options.reorder,
-            random: Random::new(options.seed ^ 0xfa17),
+            random: Rng::with_seed(options.seed ^ 0xfa17),
         }
     }
 
     /// The fate of the next event, by its name.
     pub(crate) fn decide(&mut self, name: &str) -> Fate {
-        if self.random.chance(self.lose) {
+        let mut draw = |share| self.random.f64() < share;
+        if draw(self.lose) || (CLOSES.contains(&name) && draw(self.lose_closes)) {
             return Fate::Lost;
         }
-        if CLOSES.contains(&name) && self.random.chance(self.lose_closes) {
-            return Fate::Lost;
-        }
-        let held =
-            if self.random.chance(self.reorder) { self.random.millis(50, 2000) } else { Duration::ZERO };
-        let copy = self.random.chance(self.duplicates).then(|| self.random.millis(1, 1000));
+        let (is_held, is_copied) = (draw(self.reorder), draw(self.duplicates));
+        let mut millis = |range| Duration::from_millis(self.random.u64(range));
+        let held = if is_held { millis(50..2000) } else { Duration::ZERO };
+        let copy = is_copied.then(|| millis(1..1000));
         Fate::Posted { held, copy }
     }
 }

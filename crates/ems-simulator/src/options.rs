@@ -1,8 +1,8 @@
 //! What the simulated server is asked to do.
 
+use super::incident::Incident;
 use super::stall::Stall;
 use super::target::Target;
-use super::trouble::Trouble;
 use std::time::Duration;
 
 /// Simulate a media server that posts its events over HTTP.
@@ -61,14 +61,14 @@ pub struct Options {
     ///
     /// Example: cam3:after=20s. May be given more than once.
     #[arg(long, value_name = "STREAM:after=…")]
-    pub freeze: Vec<Trouble>,
+    pub freeze: Vec<Incident>,
 
     /// Let the far side of a stream's push go away for good: the push closes, and only a push that is set up anew
     /// connects again.
     ///
     /// Example: cam1:after=20s. May be given more than once.
     #[arg(long, value_name = "STREAM:after=…")]
-    pub lose_push: Vec<Trouble>,
+    pub lose_push: Vec<Incident>,
 
     /// The share of all events that are lost on the way, from 0 to 1.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]

@@ -1,12 +1,13 @@
 //! The formats in which the server writes a live stream to files, and what tells them apart in events.
 
 use serde::Serialize;
-use std::str::FromStr;
 use std::time::Duration;
+use strum::{EnumString, IntoStaticStr};
 
 /// A format of files that an inbound stream is written to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, EnumString, IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown_format)]
 pub enum OutputFormat {
     /// Apple HTTP Live Streaming.
     Hls,
@@ -22,8 +23,6 @@ pub enum OutputFormat {
 
 /// The names by which one format appears in events.
 pub(crate) struct Names {
-    /// The format's own name, which is also the name of the group its files are in.
-    pub(crate) name: &'static str,
     /// The event for an opened chunk.
     pub(crate) chunk_created: &'static str,
     /// The event for a complete chunk.
@@ -43,8 +42,10 @@ pub(crate) struct Names {
 }
 
 impl OutputFormat {
-    /// Every format, in the order in which outputs are created.
-    pub(crate) const ALL: [Self; 5] = [Self::Hls, Self::Hds, Self::Dash, Self::Mss, Self::Record];
+    /// The format's own name, which is also the name of the group its files are in.
+    pub(crate) fn name(self) -> &'static str {
+        self.into()
+    }
 
     /// The format's names in events.
     pub(crate) fn names(self) -> &'static Names {
@@ -60,7 +61,7 @@ impl OutputFormat {
     /// The group its outputs belong to; recordings have none.
     pub(crate) fn group(self) -> &'static str {
         match self {
-            Self::Hls | Self::Hds | Self::Dash | Self::Mss => self.names().name,
+            Self::Hls | Self::Hds | Self::Dash | Self::Mss => self.name(),
             Self::Record => "",
         }
     }
@@ -95,19 +96,11 @@ impl OutputFormat {
     }
 }
 
-impl FromStr for OutputFormat {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|format| format.names().name == text)
-            .ok_or_else(|| format!("{text:?} is not a format; use hls, hds, dash, mss or record"))
-    }
+fn unknown_format(text: &str) -> String {
+    format!("{text:?} is not a format; use hls, hds, dash, mss or record")
 }
 
 const HLS: Names = Names {
-    name: "hls",
     chunk_created: "hlsChunkCreated",
     chunk_closed: "hlsChunkClosed",
     stream_type: "OFHLS",
@@ -119,7 +112,6 @@ const HLS: Names = Names {
 };
 
 const HDS: Names = Names {
-    name: "hds",
     chunk_created: "hdsChunkCreated",
     chunk_closed: "hdsChunkClosed",
     stream_type: "OFHDS",
@@ -131,7 +123,6 @@ const HDS: Names = Names {
 };
 
 const DASH: Names = Names {
-    name: "dash",
     chunk_created: "dashChunkCreated",
     chunk_closed: "dashChunkClosed",
     stream_type: "OFDASH",
@@ -143,7 +134,6 @@ const DASH: Names = Names {
 };
 
 const MSS: Names = Names {
-    name: "mss",
     chunk_created: "mssChunkCreated",
     chunk_closed: "mssChunkClosed",
     stream_type: "OFMSS",
@@ -155,7 +145,6 @@ const MSS: Names = Names {
 };
 
 const RECORD: Names = Names {
-    name: "record",
     chunk_created: "recordChunkCreated",
     chunk_closed: "recordChunkClosed",
     stream_type: "OFRFLV",

@@ -1,6 +1,7 @@
 //! Writing an event as a request body, in each of the server's three serializers.
 
 mod json;
+mod markup;
 mod xml;
 mod xmlrpc;
 
@@ -25,28 +26,6 @@ pub(crate) fn answer(answer: &Answer) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024);
     json::write_map(&mut out, &answer.members());
     out
-}
-
-/// Four spaces for each level, as both XML formats are indented.
-fn indent(out: &mut Vec<u8>, level: usize) {
-    for _ in 0..level {
-        out.extend_from_slice(b"    ");
-    }
-}
-
-/// Text inside an XML element or attribute: markup and control characters become references, other bytes pass as they are.
-fn escape(out: &mut Vec<u8>, text: &[u8]) {
-    for &byte in text {
-        match byte {
-            b'&' => out.extend_from_slice(b"&amp;"),
-            b'<' => out.extend_from_slice(b"&lt;"),
-            b'>' => out.extend_from_slice(b"&gt;"),
-            b'"' => out.extend_from_slice(b"&quot;"),
-            b'\'' => out.extend_from_slice(b"&apos;"),
-            0..=31 => out.extend_from_slice(format!("&#x{byte:02X};").as_bytes()),
-            _ => out.push(byte),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -90,3 +90,14 @@ pub(crate) fn u32(number: u32) -> Value {
 pub(crate) fn u64(number: u64) -> Value {
     Value::Integer(Width::U64, i64::try_from(number).unwrap_or(i64::MAX))
 }
+
+/// The members of settings that are the caller's own.
+pub(crate) fn variables(settings: &Map) -> Map {
+    let own = settings.iter().filter(|(name, _)| name.starts_with('_') || name.starts_with('$'));
+    own.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// Joins byte strings.
+pub(crate) fn joined(parts: &[&[u8]]) -> Vec<u8> {
+    parts.concat()
+}

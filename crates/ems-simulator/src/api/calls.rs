@@ -1,6 +1,6 @@
 //! What has been asked of the API and what became of it, for comparison.
 
-use super::super::command::{Answer, Argument, Command};
+use crate::command::{Answer, Argument, Command};
 use serde::Serialize;
 use std::collections::VecDeque;
 
@@ -41,7 +41,7 @@ pub enum CallAnswer {
 }
 
 impl CallAnswer {
-    pub(super) fn of(answer: &Answer) -> Self {
+    pub(crate) fn of(answer: &Answer) -> Self {
         if answer.accepted {
             Self::Success
         } else {
@@ -55,14 +55,14 @@ const KEPT: usize = 10_000;
 
 /// The newest calls, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Calls {
+pub(crate) struct Calls {
     kept: VecDeque<Call>,
     forgotten: usize,
 }
 
 impl Calls {
     /// Keeps a new call and returns its number.
-    pub(super) fn add(&mut self, command: &Command, injected: bool) -> usize {
+    pub(crate) fn add(&mut self, command: &Command, injected: bool) -> usize {
         if self.kept.len() == KEPT {
             self.kept.pop_front();
             self.forgotten += 1;
@@ -83,11 +83,11 @@ impl Calls {
     }
 
     /// A call by its number, unless it is forgotten.
-    pub(super) fn get_mut(&mut self, number: usize) -> Option<&mut Call> {
+    pub(crate) fn get_mut(&mut self, number: usize) -> Option<&mut Call> {
         self.kept.get_mut(number.checked_sub(self.forgotten)?)
     }
 
-    pub(super) fn all(&self) -> Vec<Call> {
+    pub(crate) fn all(&self) -> Vec<Call> {
         self.kept.iter().cloned().collect()
     }
 }

@@ -1,7 +1,7 @@
 //! What goes wrong with a call to the API, on request.
 
-use super::super::options::Options;
-use super::super::random::Random;
+use crate::options::Options;
+use fastrand::Rng;
 use std::time::Duration;
 
 /// Which shares of the calls go wrong, each in its own way; together they are at most all.
@@ -41,7 +41,7 @@ impl From<&Options> for ApiFaults {
 
 /// What becomes of one call.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     /// Carried out and answered.
     Fine,
     /// Answered with FAIL.
@@ -56,22 +56,22 @@ pub(super) enum Fate {
 
 /// Decides on each call in turn; the same for the same options.
 #[derive(Debug)]
-pub(super) struct Fates {
-    pub(super) faults: ApiFaults,
-    random: Random,
+pub(crate) struct Fates {
+    pub(crate) faults: ApiFaults,
+    random: Rng,
 }
 
 impl Fates {
-    pub(super) fn new(options: &Options) -> Self {
-        Self { faults: options.into(), random: Random::new(options.seed ^ 0xa_b1) }
+    pub(crate) fn new(options: &Options) -> Self {
+        Self { faults: options.into(), random: Rng::with_seed(options.seed ^ 0xa_b1) }
     }
 
     /// The fate of the next call.
-    pub(super) fn decide(&mut self) -> Fate {
+    pub(crate) fn decide(&mut self) -> Fate {
         let ApiFaults { fail, reset, garbage, slow, slow_for } = self.faults;
-        let drawn = self.random.unit();
-        let carried_out = self.random.chance(0.5);
-        let cut = self.random.chance(0.5);
+        let drawn = self.random.f64();
+        let carried_out = self.random.bool();
+        let cut = self.random.bool();
         if drawn < fail {
             Fate::Failed
         } else if drawn < fail + reset {

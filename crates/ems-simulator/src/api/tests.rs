@@ -1,7 +1,7 @@
 //! The API on a real socket: the bytes of its answers, the commands that hide in parameters, and every fault.
 
-use super::super::{Options, Simulation, Target, recorded};
 use super::{ApiFaults, CallAnswer};
+use crate::{Options, Simulation, Target, recorded};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::net::SocketAddr;

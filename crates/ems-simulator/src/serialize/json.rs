@@ -1,9 +1,9 @@
 //! The JSON serializer: one compact line, and not always valid JSON, because that is what the server sends.
 
-use super::super::value::{Map, Value};
+use crate::value::{Map, Value};
 
 /// Writes an object.
-pub(super) fn write_map(out: &mut Vec<u8>, members: &Map) {
+pub(crate) fn write_map(out: &mut Vec<u8>, members: &Map) {
     out.push(b'{');
     for (position, (name, value)) in members.iter().enumerate() {
         if position > 0 {

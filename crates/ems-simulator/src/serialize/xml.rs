@@ -1,10 +1,10 @@
 //! The XML serializer: one typed element for each value, indented.
 
-use super::super::value::{Map, Value, Width};
-use super::{escape, indent};
+use super::markup::{escape, indent};
+use crate::value::{Map, Value, Width};
 
 /// Writes a whole document, whose root names the event.
-pub(super) fn write(out: &mut Vec<u8>, event: &str, members: &Map) {
+pub(crate) fn write(out: &mut Vec<u8>, event: &str, members: &Map) {
     out.extend_from_slice(b"<?xml version=\"1.0\" ?>\n<TYPED_MAP typeName=\"");
     escape(out, event.as_bytes());
     out.extend_from_slice(b"\" isArray=\"false\" name=\"\">\n");

@@ -1,10 +1,10 @@
 //! The XMLRPC serializer: a call named after the event, with the envelope's five members as positional parameters.
 
-use super::super::value::{Map, Value};
-use super::{escape, indent};
+use super::markup::{escape, indent};
+use crate::value::{Map, Value};
 
 /// Writes a whole call.
-pub(super) fn write(out: &mut Vec<u8>, event: &str, members: &Map) {
+pub(crate) fn write(out: &mut Vec<u8>, event: &str, members: &Map) {
     out.extend_from_slice(b"<?xml version=\"1.0\" ?>\n<methodCall>\n");
     leaf(out, 1, "methodName", event.as_bytes());
     open(out, 1, "params");

@@ -1,16 +1,16 @@
 //! A media address taken apart, as answers to commands show it where events have one text.
 
-use super::super::value::{Map, Value, map, text, u16};
+use crate::value::{Map, Value, map, text, u16};
 
 /// The parts of `scheme://user:password@host:port/path?parameters`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Address {
-    pub(super) original: Vec<u8>,
+pub(crate) struct Address {
+    pub(crate) original: Vec<u8>,
     scheme: String,
     user: Vec<u8>,
     password: Vec<u8>,
-    pub(super) host: String,
-    pub(super) port: u16,
+    pub(crate) host: String,
+    pub(crate) port: u16,
     port_given: bool,
     path: Vec<u8>,
     parameters: Vec<u8>,
@@ -18,7 +18,7 @@ pub(super) struct Address {
 
 impl Address {
     /// The parts of an address; none when it is not one.
-    pub(super) fn read(original: &[u8]) -> Option<Self> {
+    pub(crate) fn read(original: &[u8]) -> Option<Self> {
         let mark = original.windows(3).position(|three| three == b"://")?;
         let (scheme, rest) = (&original[..mark], &original[mark + 3..]);
         let scheme = std::str::from_utf8(scheme).ok()?.to_ascii_lowercase();
@@ -51,7 +51,7 @@ impl Address {
     }
 
     /// The object that answers carry.
-    pub(super) fn members(&self) -> Map {
+    pub(crate) fn members(&self) -> Map {
         let cut = self.path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
         let (folder, document) = self.path.split_at(cut);
         let question: &[u8] = if self.parameters.is_empty() { b"" } else { b"?" };

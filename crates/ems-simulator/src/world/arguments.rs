@@ -1,19 +1,19 @@
 //! Reading the parameters of a command, or the sentence with which the server refuses one.
 
-use super::super::command::{Answer, Argument, Command};
-use super::super::value::Map;
+use crate::command::{Answer, Argument, Command};
+use crate::value::Map;
 use std::ops::RangeInclusive;
 
 /// The parameters of one command.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Arguments<'a>(pub(super) &'a Command);
+pub(crate) struct Arguments<'a>(pub(crate) &'a Command);
 
 /// What was read, or the server's refusal.
-pub(super) type Read<T> = Result<T, Answer>;
+pub(crate) type Read<T> = Result<T, Answer>;
 
 impl Arguments<'_> {
     /// Refuses a command without any parameter.
-    pub(super) fn some(&self) -> Read<()> {
+    pub(crate) fn some(&self) -> Read<()> {
         if self.0.parameters.is_empty() {
             return Err(Answer::failure("Syntax error. No parameters provided"));
         }
@@ -21,7 +21,7 @@ impl Arguments<'_> {
     }
 
     /// A text that may be missing.
-    pub(super) fn optional(&self, name: &str) -> Read<Option<Vec<u8>>> {
+    pub(crate) fn optional(&self, name: &str) -> Read<Option<Vec<u8>>> {
         match self.0.argument(name) {
             None => Ok(None),
             Some(Argument::One(text)) => Ok(Some(text.clone())),
@@ -30,17 +30,17 @@ impl Arguments<'_> {
     }
 
     /// A text, or what is taken when it is missing.
-    pub(super) fn text(&self, name: &str, default: &[u8]) -> Read<Vec<u8>> {
+    pub(crate) fn text(&self, name: &str, default: &[u8]) -> Read<Vec<u8>> {
         Ok(self.optional(name)?.unwrap_or_else(|| default.to_vec()))
     }
 
     /// A text that must not be missing or empty.
-    pub(super) fn required(&self, name: &str) -> Read<Vec<u8>> {
+    pub(crate) fn required(&self, name: &str) -> Read<Vec<u8>> {
         self.optional(name)?.filter(|text| !text.is_empty()).ok_or_else(|| invalid(name))
     }
 
     /// One of a few words.
-    pub(super) fn word(
+    pub(crate) fn word(
         &self,
         name: &str,
         default: &'static str,
@@ -54,7 +54,7 @@ impl Arguments<'_> {
     }
 
     /// Texts that must not be missing or empty.
-    pub(super) fn list(&self, name: &str) -> Read<Vec<Vec<u8>>> {
+    pub(crate) fn list(&self, name: &str) -> Read<Vec<Vec<u8>>> {
         let list = match self.0.argument(name) {
             None => return Err(invalid(name)),
             Some(Argument::One(one)) => vec![one.clone()],
@@ -64,12 +64,12 @@ impl Arguments<'_> {
     }
 
     /// Only a number counts, so that the word `true` means no.
-    pub(super) fn flag(&self, name: &str, default: bool) -> Read<bool> {
+    pub(crate) fn flag(&self, name: &str, default: bool) -> Read<bool> {
         Ok(self.optional(name)?.map_or(default, |text| canonical(&text).is_some_and(|number| number != 0)))
     }
 
     /// A whole number within limits.
-    pub(super) fn number(&self, name: &str, default: i64, range: RangeInclusive<i64>) -> Read<i64> {
+    pub(crate) fn number(&self, name: &str, default: i64, range: RangeInclusive<i64>) -> Read<i64> {
         let Some(text) = self.optional(name)? else {
             return Ok(default);
         };
@@ -83,18 +83,18 @@ impl Arguments<'_> {
     }
 
     /// The caller's own variables.
-    pub(super) fn variables(&self) -> Map {
+    pub(crate) fn variables(&self) -> Map {
         self.0.variables()
     }
 }
 
 /// The refusal of a parameter.
-pub(super) fn invalid(name: &str) -> Answer {
+pub(crate) fn invalid(name: &str) -> Answer {
     Answer::failure(format!("Syntax error. Parameter {name} is invalid"))
 }
 
 /// A number written as the server would write it itself.
-pub(super) fn canonical(text: &[u8]) -> Option<i64> {
+pub(crate) fn canonical(text: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(text).ok()?;
     text.parse().ok().filter(|number: &i64| number.to_string() == text)
 }

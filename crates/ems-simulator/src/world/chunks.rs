@@ -1,37 +1,11 @@
 //! The files of an output: each chunk opened and closed in its format's rhythm, with its playlist.
 
-use super::super::output_format::OutputFormat;
-use super::super::stall::StallEnd;
-use super::super::value::{Map, Value, map, text, u64};
-use super::configs::Files;
-use super::outputs::Output;
+use super::model::{Chunk, Files, Output, Task, World};
 use super::plan::FRAME_RATE;
-use super::{Task, World, joined, variables};
+use crate::output_format::OutputFormat;
+use crate::stall::StallEnd;
+use crate::value::{Map, Value, joined, map, text, u64, variables};
 use std::time::Duration;
-
-/// A series of chunks: of an output, or of its audio or video where they are apart.
-#[derive(Debug)]
-pub(super) struct Track {
-    name: &'static str,
-    /// Chunks begun so far.
-    begun: u64,
-    /// Frames of all complete chunks, which recordings report.
-    frames: u64,
-    open: Option<Chunk>,
-}
-
-/// A chunk that is being written.
-#[derive(Debug)]
-struct Chunk {
-    file: Vec<u8>,
-    since: Duration,
-}
-
-impl Track {
-    pub(super) fn new(name: &'static str) -> Self {
-        Self { name, begun: 0, frames: 0, open: None }
-    }
-}
 
 /// HLS does not list a last chunk that is shorter.
 const SHORTEST_LISTED: Duration = Duration::from_secs(1);
@@ -42,7 +16,7 @@ const PLAYLIST_CREATED: Duration = Duration::from_millis(22);
 
 impl World {
     /// Closes the chunk that is due and opens the next; during a stall both wait for its end.
-    pub(super) fn write_chunk(&mut self, at: Duration, output: u64, track: usize) {
+    pub(crate) fn write_chunk(&mut self, at: Duration, output: u64, track: usize) {
         let Some((open, files)) =
             self.outputs.get(&output).and_then(|open| Some((open, open.files.as_ref()?)))
         else {
@@ -65,7 +39,7 @@ impl World {
     }
 
     /// Closes what an ending output still has open, in the order of its format.
-    pub(super) fn finish_chunks(&mut self, at: Duration, output: u64) {
+    pub(crate) fn finish_chunks(&mut self, at: Duration, output: u64) {
         let Some(format) = self.files(output).map(|files| files.format) else {
             return;
         };

@@ -7,11 +7,11 @@ mod record;
 mod relay;
 mod timers;
 
-use super::super::command::{Answer, Command};
-use super::super::output_format::OutputFormat;
-use super::super::value::Value;
-use super::World;
 use super::arguments::{Arguments, Read};
+use super::model::World;
+use crate::command::{Answer, Command};
+use crate::output_format::OutputFormat;
+use crate::value::Value;
 use std::time::Duration;
 
 impl World {
@@ -39,7 +39,7 @@ impl World {
     }
 
     /// Carries out one command.
-    pub(super) fn execute(&mut self, at: Duration, command: &Command) -> Answer {
+    pub(crate) fn execute(&mut self, at: Duration, command: &Command) -> Answer {
         self.log(at, "cliRequest", command.members());
         let arguments = Arguments(command);
         let mut answer = self.dispatch(at, arguments).unwrap_or_else(|refusal| refusal);

@@ -1,35 +1,17 @@
 //! Inbound streams: published by encoders or pulled, with codecs, feeds and their end.
 
-use super::super::value::{Map, Value, map, text, u32, u64};
 use super::address::Address;
-use super::configs::{Code, Purpose};
+use super::model::{Code, Input, Purpose, Task, World};
+use super::plan;
 use super::plan::{Feed, Slot, Stay};
 use super::stream_object::{Codecs, Facts, NEAR_IP, Peer, common};
-use super::{Task, World, plan};
+use crate::value::{Map, Value, map, text, u32, u64};
 use std::time::Duration;
-
-/// An open inbound stream.
-#[derive(Debug)]
-pub(super) struct Input {
-    /// Its place in the plan.
-    pub(super) slot: usize,
-    pub(super) created: Duration,
-    pub(super) codecs: Codecs,
-    /// Since when no packets arrive although the connection stays up.
-    pub(super) frozen: Option<Duration>,
-    pub(super) peer: Peer,
-    /// The configuration of a pull.
-    pub(super) config: Option<u32>,
-    /// Its settings.
-    pub(super) pull: Option<Map>,
-    /// Unique ids of the outputs it feeds, ascending.
-    pub(super) outputs: Vec<u64>,
-}
 
 /// The port of a source at which nobody ever answers.
 const NOBODY: u16 = 1;
 /// From the loss of a pull to the next try.
-pub(super) const RECONNECT: Duration = Duration::from_secs(1);
+pub(crate) const RECONNECT: Duration = Duration::from_secs(1);
 /// From an encoder's refusal to its next try.
 const AGAIN: Duration = Duration::from_secs(5);
 /// From one look at the feeds to the next (`streamsExpireTimer`).
@@ -41,7 +23,7 @@ const SILENCE: std::ops::Range<u64> = 60..95;
 
 impl World {
     /// The encoder connects, or the server connects to the source.
-    pub(super) fn open_stream(&mut self, at: Duration, slot: usize) {
+    pub(crate) fn open_stream(&mut self, at: Duration, slot: usize) {
         if self.inputs.values().any(|input| input.slot == slot) {
             return;
         }
@@ -53,7 +35,7 @@ impl World {
             }
             return;
         }
-        let own_port = u16::try_from(self.random.between(32_768, 60_999)).unwrap_or(40_000);
+        let own_port = self.random.u16(32_768..60_999);
         let (peer, config) = if pulled {
             let Some((config, address)) = self.source(at, slot) else {
                 return;
@@ -90,7 +72,7 @@ impl World {
         match self.slots[slot].stay {
             Stay::Forever => {}
             Stay::Minutes => {
-                let stay = self.random.millis(180_000, 480_000);
+                let stay = self.random_millis(180_000..480_000);
                 self.schedule(at + stay, Task::CloseStream { input });
             }
             Stay::Burst(stay) => self.schedule(at + stay, Task::CloseStream { input }),
@@ -99,7 +81,7 @@ impl World {
             self.schedule(at + FEED_CHECK, Task::CheckFeeds { input });
         }
         if self.slots[slot].watched {
-            let wait = self.random.millis(2_000, 20_000);
+            let wait = self.random_millis(2_000..20_000);
             self.schedule(at + wait, Task::PlayerArrives { input });
         }
     }
@@ -128,7 +110,7 @@ impl World {
     }
 
     /// The place of a stream that is to be pulled.
-    pub(super) fn slot_of_pull(&mut self, name: &[u8]) -> usize {
+    pub(crate) fn slot_of_pull(&mut self, name: &[u8]) -> usize {
         if let Some(slot) = self.slots.iter().position(|slot| slot.pulled && slot.name == name) {
             return slot;
         }
@@ -137,7 +119,7 @@ impl World {
     }
 
     /// First one codec becomes known, then the other: video first from encoders, audio first from pulls.
-    pub(super) fn identify_codec(&mut self, at: Duration, unique_id: u64, last: bool) {
+    pub(crate) fn identify_codec(&mut self, at: Duration, unique_id: u64, last: bool) {
         let Some(input) = self.inputs.get_mut(&unique_id) else {
             return;
         };
@@ -179,7 +161,7 @@ impl World {
     }
 
     /// Reports a feed that has stopped, again and again while it lasts.
-    pub(super) fn check_feeds(&mut self, at: Duration, unique_id: u64) {
+    pub(crate) fn check_feeds(&mut self, at: Duration, unique_id: u64) {
         let Some(input) = self.inputs.get(&unique_id) else {
             return;
         };
@@ -200,7 +182,7 @@ impl World {
     }
 
     /// The source goes away: first the stream closes, then what it fed, one after the other.
-    pub(super) fn close_stream(&mut self, at: Duration, unique_id: u64) {
+    pub(crate) fn close_stream(&mut self, at: Duration, unique_id: u64) {
         if !self.inputs.contains_key(&unique_id) {
             return;
         }
@@ -215,7 +197,7 @@ impl World {
         let slot = input.slot;
         let pause = match (self.slots[slot].stay, input.config) {
             (_, Some(config)) => self.configs.contains_key(&config).then_some(RECONNECT),
-            (Stay::Forever | Stay::Minutes, None) => Some(self.random.millis(5_000, 20_000)),
+            (Stay::Forever | Stay::Minutes, None) => Some(self.random_millis(5_000..20_000)),
             (Stay::Burst(_), None) => None,
         };
         if let Some(pause) = pause {
@@ -230,7 +212,7 @@ impl World {
     }
 
     /// The description of an inbound stream.
-    pub(super) fn input_object(&self, at: Duration, unique_id: u64) -> Option<Map> {
+    pub(crate) fn input_object(&self, at: Duration, unique_id: u64) -> Option<Map> {
         let input = self.inputs.get(&unique_id)?;
         let slot = &self.slots[input.slot];
         let last_packet = input.frozen.map_or(at, |since| since.min(at));

@@ -1,15 +1,15 @@
 //! The operator of the plan, who gives commands like anybody else: pulls, outputs, pushes and timers.
 
-use super::super::command::Command;
-use super::super::output_format::OutputFormat;
-use super::super::value::{Map, map, text};
 use super::arguments::Arguments;
+use super::model::{Task, Wanted, World};
 use super::plan::Slot;
-use super::{Task, World, joined};
+use crate::command::Command;
+use crate::output_format::OutputFormat;
+use crate::value::{Map, joined, map, text};
 use std::time::Duration;
 
 /// Below this folder every streaming output has the folder of its group.
-pub(super) const WEB_ROOT: &str = "/var/evostreamms/evo-webroot/";
+pub(crate) const WEB_ROOT: &str = "/var/evostreamms/evo-webroot/";
 /// Here recordings are written.
 const MEDIA_FOLDER: &str = "/var/evostreamms/media/";
 /// Where pulled streams come from.
@@ -23,18 +23,9 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// From the last expiry to its removal.
 const AFTER_EXPIRY: Duration = Duration::from_millis(1);
 
-/// A timer that the operator wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
-    /// Every so many seconds, set anew after some expiries.
-    Every(u64),
-    /// Once, when so much time has passed.
-    In(Duration),
-}
-
 impl World {
     /// A planned pull that the server does not know: the operator asks for it, or it is there from the beginning.
-    pub(super) fn ask_for_pull(&mut self, at: Duration, slot: usize, name: &[u8]) {
+    pub(crate) fn ask_for_pull(&mut self, at: Duration, slot: usize, name: &[u8]) {
         let Slot { planned, preset, .. } = self.slots[slot];
         if !planned || (self.options.unattended && preset) {
             return;
@@ -53,7 +44,7 @@ impl World {
     }
 
     /// The operator has a stream written in a format.
-    pub(super) fn create_output(&mut self, at: Duration, input: u64, format: OutputFormat) {
+    pub(crate) fn create_output(&mut self, at: Duration, input: u64, format: OutputFormat) {
         let Some(name) = self.inputs.get(&input).map(|input| self.slots[input.slot].name.clone()) else {
             return;
         };
@@ -65,7 +56,7 @@ impl World {
     }
 
     /// The operator has a stream pushed elsewhere.
-    pub(super) fn create_push(&mut self, at: Duration, input: u64) {
+    pub(crate) fn create_push(&mut self, at: Duration, input: u64) {
         let Some(name) = self.inputs.get(&input).map(|input| self.slots[input.slot].name.clone()) else {
             return;
         };
@@ -79,7 +70,7 @@ impl World {
     }
 
     /// The operator sets a timer; the short one tells by a variable of its own which stream it is for.
-    pub(super) fn want_timer(&mut self, at: Duration, wanted: Wanted) {
+    pub(crate) fn want_timer(&mut self, at: Duration, wanted: Wanted) {
         let value = match wanted {
             Wanted::Every(seconds) => seconds.to_string(),
             Wanted::In(ahead) => self.clock.command_time(at + ahead),
@@ -98,7 +89,7 @@ impl World {
     }
 
     /// The operator removes a timer and sets it again later.
-    pub(super) fn replace_timer(&mut self, at: Duration, timer: u32, wanted: Wanted) {
+    pub(crate) fn replace_timer(&mut self, at: Duration, timer: u32, wanted: Wanted) {
         if self.timers.contains_key(&timer) {
             self.execute(at, &Command::new("removeTimer", &map([("id", text(timer.to_string()))])));
             self.schedule(at + PAUSE, Task::WantTimer { wanted });

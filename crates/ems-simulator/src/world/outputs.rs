@@ -1,59 +1,25 @@
 //! Outbound streams: outputs to files, pushes and players; their events and their end.
 
-use super::super::output_format::OutputFormat;
-use super::super::value::{Map, Value, map, text, u32, u64};
 use super::address::Address;
-use super::chunks::Track;
-use super::configs::{Code, Files, Purpose};
 use super::inputs::RECONNECT;
+use super::model::{Code, Files, Kind, Output, Purpose, Task, Track, World};
 use super::stream_object::{Codecs, Facts, NEAR_IP, Peer, common};
-use super::{Task, World};
+use crate::value::{Map, Value, map, text, u32, u64};
 use std::time::Duration;
-
-/// An open outbound stream.
-#[derive(Debug)]
-pub(super) struct Output {
-    /// The plan's place of the stream it carries.
-    pub(super) slot: usize,
-    /// The unique id of that stream.
-    pub(super) input: u64,
-    pub(super) kind: Kind,
-    /// The configuration that keeps it up; none for players.
-    pub(super) config: Option<u32>,
-    /// Where it writes; none for players and pushes.
-    pub(super) files: Option<Files>,
-    pub(super) created: Duration,
-    /// As its events carry them.
-    pub(super) settings: Map,
-    pub(super) peer: Option<Peer>,
-    /// The files being written; none for players and pushes.
-    pub(super) tracks: Vec<Track>,
-}
 
 /// What an outbound stream begins with.
 #[derive(Debug)]
-pub(super) struct Opening {
-    pub(super) kind: Kind,
-    pub(super) config: Option<u32>,
-    pub(super) files: Option<Files>,
-    pub(super) settings: Map,
-    pub(super) peer: Option<Peer>,
-}
-
-/// What an outbound stream is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Files in a format.
-    File(OutputFormat),
-    /// Another server.
-    Push,
-    /// Somebody who watches over RTMP.
-    Player,
+pub(crate) struct Opening {
+    pub(crate) kind: Kind,
+    pub(crate) config: Option<u32>,
+    pub(crate) files: Option<Files>,
+    pub(crate) settings: Map,
+    pub(crate) peer: Option<Peer>,
 }
 
 impl World {
     /// Opens what a configuration asks for, if its stream is there and nothing is open yet.
-    pub(super) fn start_config(&mut self, at: Duration, id: u32) {
+    pub(crate) fn start_config(&mut self, at: Duration, id: u32) {
         let Some(config) = self.configs.get(&id) else {
             return;
         };
@@ -106,11 +72,8 @@ impl World {
         mut settings: Map,
     ) -> u64 {
         settings.extend(map([("localUniqueStreamId", u32(u32::try_from(input).unwrap_or(u32::MAX)))]));
-        let peer = Peer {
-            far_ip: address.host,
-            far_port: address.port,
-            near_port: u16::try_from(self.random.between(32_768, 60_999)).unwrap_or(40_000),
-        };
+        let peer =
+            Peer { far_ip: address.host, far_port: address.port, near_port: self.random.u16(32_768..60_999) };
         let opening =
             Opening { kind: Kind::Push, config: Some(config), files: None, settings, peer: Some(peer) };
         let unique_id = self.open_output(at, input, opening);
@@ -119,7 +82,7 @@ impl World {
     }
 
     /// Registers an outbound stream, which only afterwards is linked to its source.
-    pub(super) fn open_output(&mut self, at: Duration, input: u64, opening: Opening) -> u64 {
+    pub(crate) fn open_output(&mut self, at: Duration, input: u64, opening: Opening) -> u64 {
         let unique_id = self.process.next_stream();
         let Some(source) = self.inputs.get_mut(&input) else {
             return unique_id;
@@ -141,7 +104,7 @@ impl World {
     }
 
     /// Ends an output: its last chunks, then the stream itself. The source is still linked only if it is still open.
-    pub(super) fn finish_output(&mut self, at: Duration, unique_id: u64) {
+    pub(crate) fn finish_output(&mut self, at: Duration, unique_id: u64) {
         self.finish_chunks(at, unique_id);
         let linked = match self.outputs.get(&unique_id) {
             Some(output) => self.inputs.contains_key(&output.input),
@@ -162,14 +125,14 @@ impl World {
     }
 
     /// Logs a stream event; an output that is not linked to its source knows neither its id nor its codecs.
-    pub(super) fn log_output(&mut self, at: Duration, event: &'static str, unique_id: u64, linked: bool) {
+    pub(crate) fn log_output(&mut self, at: Duration, event: &'static str, unique_id: u64, linked: bool) {
         if let Some(payload) = self.output_object(at, unique_id, linked) {
             self.log(at, event, payload);
         }
     }
 
     /// The description of any open stream.
-    pub(super) fn stream_object(&self, at: Duration, unique_id: u64) -> Option<Map> {
+    pub(crate) fn stream_object(&self, at: Duration, unique_id: u64) -> Option<Map> {
         self.input_object(at, unique_id).or_else(|| self.output_object(at, unique_id, true))
     }
 

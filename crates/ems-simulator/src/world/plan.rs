@@ -1,39 +1,39 @@
 //! Which streams there are and what becomes of each: the same for the same options.
 
-use super::super::options::Options;
-use super::super::output_format::OutputFormat;
+use crate::options::Options;
+use crate::output_format::OutputFormat;
 use std::time::Duration;
 
 /// A place for a stream that comes, stays a while and perhaps comes back.
 #[derive(Clone, Debug)]
-pub(super) struct Slot {
+pub(crate) struct Slot {
     /// The name as bytes, since a publisher may send anything.
-    pub(super) name: Vec<u8>,
+    pub(crate) name: Vec<u8>,
     /// The name for people and for the truth.
-    pub(super) label: String,
+    pub(crate) label: String,
     /// Whether the server pulls the stream; otherwise an encoder publishes it.
-    pub(super) pulled: bool,
+    pub(crate) pulled: bool,
     /// The formats it is written in.
-    pub(super) formats: Vec<OutputFormat>,
+    pub(crate) formats: Vec<OutputFormat>,
     /// Whether it is pushed to another server.
-    pub(super) pushed: bool,
+    pub(crate) pushed: bool,
     /// Whether players watch it.
-    pub(super) watched: bool,
+    pub(crate) watched: bool,
     /// How long it stays.
-    pub(super) stay: Stay,
+    pub(crate) stay: Stay,
     /// The feed that stops now and then.
-    pub(super) silent: Option<Feed>,
+    pub(crate) silent: Option<Feed>,
     /// What it carries.
-    pub(super) media: Media,
+    pub(crate) media: Media,
     /// Whether it belongs to the plan; otherwise a command has brought it.
-    pub(super) planned: bool,
+    pub(crate) planned: bool,
     /// Whether the pull has been set up that is there from the beginning when there is no operator.
-    pub(super) preset: bool,
+    pub(crate) preset: bool,
 }
 
 /// How long a stream stays once it is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stay {
+pub(crate) enum Stay {
     /// Until the server ends; when it is shut before, it comes back after some seconds.
     Forever,
     /// Some minutes, then it comes back after some seconds.
@@ -44,7 +44,7 @@ pub(super) enum Stay {
 
 /// A feed that can stop while the stream stays open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Feed {
+pub(crate) enum Feed {
     /// No audio packets arrive.
     Audio,
     /// No video packets arrive.
@@ -53,27 +53,27 @@ pub(super) enum Feed {
 
 /// Size and rates of a stream.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Media {
+pub(crate) struct Media {
     /// Pixels across.
-    pub(super) width: u32,
+    pub(crate) width: u32,
     /// Pixels down.
-    pub(super) height: u32,
+    pub(crate) height: u32,
     /// H.264 level.
-    pub(super) level: u8,
+    pub(crate) level: u8,
     /// Bytes of video each second.
-    pub(super) video_rate: u64,
+    pub(crate) video_rate: u64,
     /// Bytes of audio each second.
-    pub(super) audio_rate: u64,
+    pub(crate) audio_rate: u64,
 }
 
 impl Media {
     /// The nominal rate in kbit/s, as the encoder declares it.
-    pub(super) fn bandwidth(&self) -> u32 {
+    pub(crate) fn bandwidth(&self) -> u32 {
         u32::try_from((self.video_rate + self.audio_rate) * 8 / 1024).unwrap_or(u32::MAX)
     }
 
     /// The rate in bit/s that stands in DASH and MSS paths.
-    pub(super) fn path_rate(&self) -> u64 {
+    pub(crate) fn path_rate(&self) -> u64 {
         u64::from(self.bandwidth()) * 1024
     }
 }
@@ -82,7 +82,7 @@ impl Media {
 const BURST_STAY: Duration = Duration::from_secs(30);
 
 /// Frames each second of every stream.
-pub(super) const FRAME_RATE: f64 = 25.0;
+pub(crate) const FRAME_RATE: f64 = 25.0;
 
 const SIZES: [Media; 3] = [
     Media { width: 1280, height: 720, level: 31, video_rate: 312_000, audio_rate: 16_000 },
@@ -91,7 +91,7 @@ const SIZES: [Media; 3] = [
 ];
 
 /// Every slot of the options: cameras, then hostile names, then the burst.
-pub(super) fn slots(options: &Options) -> Vec<Slot> {
+pub(crate) fn slots(options: &Options) -> Vec<Slot> {
     let cameras = (1..=options.streams).map(|number| camera(options, number));
     let hostile =
         hostile_names().into_iter().filter(|_| options.hostile_names).map(|name| plain(name, Stay::Forever));
@@ -152,7 +152,7 @@ fn plain(name: Vec<u8>, stay: Stay) -> Slot {
 }
 
 /// A stream that a command has the server pull.
-pub(super) fn pulled(name: &[u8]) -> Slot {
+pub(crate) fn pulled(name: &[u8]) -> Slot {
     Slot { pulled: true, planned: false, ..plain(name.to_vec(), Stay::Forever) }
 }
 

@@ -1,16 +1,14 @@
 //! What is written once when an output to files starts: playlists, manifests and initialisation segments.
 
-use super::super::output_format::OutputFormat;
-use super::super::value::{Value, map, text, u64};
-use super::configs::Files;
-use super::outputs::Output;
+use super::model::{Files, Output, World};
 use super::stream_object::{Codecs, Facts, common};
-use super::{World, joined};
+use crate::output_format::OutputFormat;
+use crate::value::{Value, joined, map, text, u64};
 use std::time::Duration;
 
 impl World {
     /// The playlists that are written when an output starts.
-    pub(super) fn log_first_playlists(&mut self, at: Duration, output: u64) {
+    pub(crate) fn log_first_playlists(&mut self, at: Duration, output: u64) {
         let Some(Output { files: Some(files), settings, .. }) = self.outputs.get(&output) else {
             return;
         };

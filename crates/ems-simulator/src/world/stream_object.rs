@@ -1,16 +1,16 @@
 //! The description of a stream that its events carry.
 
-use super::super::clock::Clock;
-use super::super::value::{Map, Value, i32, map, text, u8, u16, u32, u64};
 use super::plan::{FRAME_RATE, Media};
+use crate::clock::Clock;
+use crate::value::{Map, Value, i32, map, text, u8, u16, u32, u64};
 use std::time::Duration;
 
 /// The address of the simulated server itself.
-pub(super) const NEAR_IP: &str = "203.0.113.10";
+pub(crate) const NEAR_IP: &str = "203.0.113.10";
 
 /// Which codecs of a stream are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Codecs {
+pub(crate) enum Codecs {
     /// Neither yet, or no longer.
     Neither,
     /// Only the video codec.
@@ -23,34 +23,34 @@ pub(super) enum Codecs {
 
 /// The two ends of a stream's connection.
 #[derive(Clone, Debug)]
-pub(super) struct Peer {
-    pub(super) far_ip: String,
-    pub(super) far_port: u16,
-    pub(super) near_port: u16,
+pub(crate) struct Peer {
+    pub(crate) far_ip: String,
+    pub(crate) far_port: u16,
+    pub(crate) near_port: u16,
 }
 
 /// What the members common to all streams are made of.
-pub(super) struct Facts<'a> {
-    pub(super) app_name: &'static str,
-    pub(super) process_id: i32,
-    pub(super) unique_id: u64,
-    pub(super) name: &'a [u8],
-    pub(super) kind: &'static str,
-    pub(super) kind_numeric: u64,
-    pub(super) operation: u8,
-    pub(super) created: Duration,
+pub(crate) struct Facts<'a> {
+    pub(crate) app_name: &'static str,
+    pub(crate) process_id: i32,
+    pub(crate) unique_id: u64,
+    pub(crate) name: &'a [u8],
+    pub(crate) kind: &'static str,
+    pub(crate) kind_numeric: u64,
+    pub(crate) operation: u8,
+    pub(crate) created: Duration,
     /// The moment at which the stream is described.
-    pub(super) query: Duration,
-    pub(super) codecs: Codecs,
-    pub(super) media: Media,
+    pub(crate) query: Duration,
+    pub(crate) codecs: Codecs,
+    pub(crate) media: Media,
     /// How long packets have been flowing.
-    pub(super) flowing: Duration,
+    pub(crate) flowing: Duration,
     /// Absent for a stream that is no connection.
-    pub(super) peer: Option<&'a Peer>,
+    pub(crate) peer: Option<&'a Peer>,
 }
 
 /// The members that streams of both directions have.
-pub(super) fn common(clock: &Clock, facts: &Facts<'_>) -> Map {
+pub(crate) fn common(clock: &Clock, facts: &Facts<'_>) -> Map {
     let nobody = Peer { far_ip: String::new(), far_port: 0, near_port: 0 };
     let peer = facts.peer.unwrap_or(&nobody);
     let near_ip = if facts.peer.is_some() { NEAR_IP } else { "" };

@@ -1,14 +1,14 @@
 //! The world against the order, the rhythm and the shapes that were recorded from a real server.
 
 mod exchanges;
+mod incidents;
 mod lifecycle;
-mod trouble;
 
-use super::super::event::Event;
-use super::super::options::Options;
-use super::super::recorded;
-use super::super::value::{Map, Value};
 use super::World;
+use crate::event::Event;
+use crate::options::Options;
+use crate::recorded;
+use crate::value::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

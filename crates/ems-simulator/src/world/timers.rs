@@ -1,40 +1,11 @@
 //! Timers: set on command, firing periodically or once, removed in the end.
 
-use super::super::value::{self, Map, Value, map, u32, u64};
-use super::{Task, World};
+use super::model::{Task, When, World};
+use crate::value::{self, Map, Value, map, u32, u64};
 use std::time::Duration;
 
-/// When a timer fires.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum When {
-    /// Every so many seconds.
-    Every(u64),
-    /// Once, at these seconds since the Unix epoch.
-    At(u64),
-}
-
-/// An armed timer.
-#[derive(Debug)]
-pub(super) struct Timer {
-    pub(super) when: When,
-    /// How often it has fired.
-    pub(super) triggered: u32,
-    /// What the one who set it wants to be reminded of.
-    pub(super) variables: Map,
-}
-
-impl Timer {
-    /// The period in seconds of a periodic timer.
-    pub(super) fn period(&self) -> Option<u64> {
-        match self.when {
-            When::Every(seconds) => Some(seconds),
-            When::At(_) => None,
-        }
-    }
-}
-
 impl World {
-    pub(super) fn trigger(&mut self, at: Duration, id: u32) {
+    pub(crate) fn trigger(&mut self, at: Duration, id: u32) {
         match self.timers.get(&id).map(|timer| timer.when) {
             Some(When::Every(seconds)) => {
                 self.count_expiry(at, id);
@@ -46,26 +17,26 @@ impl World {
     }
 
     /// Fires a timer for the first and last time, and returns how it was then.
-    pub(super) fn fire_once(&mut self, at: Duration, id: u32) -> Map {
+    pub(crate) fn fire_once(&mut self, at: Duration, id: u32) -> Map {
         self.count_expiry(at, id);
         let object = self.timer_object(id);
         self.close_timer(at, id);
         object
     }
 
-    pub(super) fn close_timer(&mut self, at: Duration, id: u32) {
+    pub(crate) fn close_timer(&mut self, at: Duration, id: u32) {
         self.log_timer(at, "timerClosed", id);
         self.timers.remove(&id);
     }
 
-    pub(super) fn log_timer(&mut self, at: Duration, event: &'static str, id: u32) {
+    pub(crate) fn log_timer(&mut self, at: Duration, event: &'static str, id: u32) {
         if self.timers.contains_key(&id) {
             let payload = self.timer_object(id);
             self.log(at, event, payload);
         }
     }
 
-    pub(super) fn timer_object(&self, id: u32) -> Map {
+    pub(crate) fn timer_object(&self, id: u32) -> Map {
         let Some(timer) = self.timers.get(&id) else {
             return Map::new();
         };

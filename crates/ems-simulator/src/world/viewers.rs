@@ -1,53 +1,41 @@
 //! Those who watch: RTMP players, web streaming sessions and downloads.
 
-use super::super::output_format::OutputFormat;
-use super::super::value::{Map, Value, i8, i32, i64, map, text};
+use super::model::{Kind, Session, Task, World};
 use super::operator::WEB_ROOT;
-use super::outputs::{Kind, Opening};
+use super::outputs::Opening;
 use super::stream_object::Peer;
-use super::{Task, World, joined};
+use crate::output_format::OutputFormat;
+use crate::value::{Map, Value, i8, i32, i64, joined, map, text};
 use std::time::Duration;
-
-/// An open web streaming session.
-#[derive(Debug)]
-pub(super) struct Session {
-    client: String,
-    playlist: Vec<u8>,
-    since: Duration,
-}
 
 /// The server reports a download this long after its end.
 const DOWNLOAD_REPORT: Duration = Duration::from_secs(30);
 
 impl World {
     /// A player connects; playing one stream counts as a playlist of one.
-    pub(super) fn player_arrives(&mut self, at: Duration, input: u64) {
+    pub(crate) fn player_arrives(&mut self, at: Duration, input: u64) {
         if !self.inputs.contains_key(&input) {
             return;
         }
-        let peer = Peer {
-            far_ip: self.client(),
-            far_port: u16::try_from(self.random.between(32_768, 60_999)).unwrap_or(40_000),
-            near_port: 1935,
-        };
+        let peer = Peer { far_ip: self.client(), far_port: self.random.u16(32_768..60_999), near_port: 1935 };
         let opening =
             Opening { kind: Kind::Player, config: None, files: None, settings: Map::new(), peer: Some(peer) };
         let output = self.open_output(at, input, opening);
         self.log(at, "lastPlaylistItemStart", map([("playlistName", text(""))]));
         self.log_output(at + Duration::from_millis(4), "outStreamCodecsUpdated", output, true);
-        let stay = self.random.millis(5_000, 60_000);
+        let stay = self.random_millis(5_000..60_000);
         self.schedule(at + stay, Task::PlayerLeaves { output });
-        let next = self.random.millis(5_000, 40_000);
+        let next = self.random_millis(5_000..40_000);
         self.schedule(at + next, Task::PlayerArrives { input });
     }
 
-    pub(super) fn player_leaves(&mut self, at: Duration, output: u64) {
+    pub(crate) fn player_leaves(&mut self, at: Duration, output: u64) {
         self.finish_output(at, output);
     }
 
     /// Somebody begins to watch one of the HLS outputs over HTTP.
-    pub(super) fn session_starts(&mut self, at: Duration) {
-        let next = self.random.millis(5_000, 25_000);
+    pub(crate) fn session_starts(&mut self, at: Duration) {
+        let next = self.random_millis(5_000..25_000);
         self.schedule(at + next, Task::SessionStarts);
         let watchable: Vec<Vec<u8>> = self
             .outputs
@@ -59,18 +47,18 @@ impl World {
         if watchable.is_empty() {
             return;
         }
-        let chosen = self.random.between(0, watchable.len() as u64) as usize;
+        let chosen = self.random.usize(..watchable.len());
         let playlist = watchable[chosen].clone();
         self.process.sessions += 1;
         let session = self.process.sessions;
         let client = self.client();
         self.sessions.insert(session, Session { client, playlist, since: at });
         self.log_session(at, "streamingSessionStarted", session, Map::new());
-        let stay = self.random.millis(20_000, 120_000);
+        let stay = self.random_millis(20_000..120_000);
         self.schedule(at + stay, Task::SessionEnds { session });
     }
 
-    pub(super) fn session_ends(&mut self, at: Duration, session: u64) {
+    pub(crate) fn session_ends(&mut self, at: Duration, session: u64) {
         let stop = map([("stopTime", text(self.clock.session_time(at)))]);
         self.log_session(at, "streamingSessionEnded", session, stop);
         self.sessions.remove(&session);
@@ -91,7 +79,7 @@ impl World {
     }
 
     /// A session as the list of them shows it.
-    pub(super) fn session_item(&self, at: Duration, id: u64, session: &Session) -> Map {
+    pub(crate) fn session_item(&self, at: Duration, id: u64, session: &Session) -> Map {
         let folder = session.playlist.rsplitn(2, |byte| *byte == b'/').last().unwrap_or_default();
         let elapsed = self.clock.millis_between(session.since, at) / 1000.0;
         map([
@@ -104,8 +92,8 @@ impl World {
     }
 
     /// A file was fetched from the web server some time ago.
-    pub(super) fn download(&mut self, at: Duration) {
-        let took = self.random.between(0, 4);
+    pub(crate) fn download(&mut self, at: Duration) {
+        let took = self.random.u64(0..4);
         let stop = at.saturating_sub(DOWNLOAD_REPORT);
         let start = stop.saturating_sub(Duration::from_secs(took).mul_f64(self.options.speed));
         let payload = map([
@@ -116,12 +104,12 @@ impl World {
             ("stopTime", text(self.clock.session_time(stop))),
         ]);
         self.log(at, "mediaFileDownloaded", payload);
-        let next = self.random.millis(15_000, 60_000);
+        let next = self.random_millis(15_000..60_000);
         self.schedule(at + next, Task::Download);
     }
 
     fn client(&mut self) -> String {
-        format!("198.51.100.{}", self.random.between(1, 255))
+        format!("198.51.100.{}", self.random.u64(1..255))
     }
 }
 

@@ -1,17 +1,17 @@
 //! Writing streams to files in chunks for the web: `createHLSStream` and its three siblings.
 
-use super::super::super::command::Answer;
-use super::super::super::output_format::OutputFormat;
-use super::super::super::value::{Map, Value, i64, map, text, u8, u32, u64};
-use super::super::World;
 use super::super::arguments::{Arguments, Read, canonical, invalid};
-use super::super::configs::{Files, Purpose};
+use super::super::model::World;
+use super::super::model::{Files, Purpose};
+use crate::command::Answer;
+use crate::output_format::OutputFormat;
+use crate::value::{Map, Value, i64, map, text, u8, u32, u64};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 impl World {
     /// One configuration for each stream; what is there already starts at once, the rest waits for its stream.
-    pub(super) fn create_files(
+    pub(crate) fn create_files(
         &mut self,
         at: Duration,
         format: OutputFormat,
@@ -23,14 +23,14 @@ impl World {
         let bandwidths = bandwidths(arguments, names.len())?;
         let group = match arguments.optional("groupName")?.filter(|group| !group.is_empty()) {
             Some(group) => String::from_utf8_lossy(&group).into_owned(),
-            None => format!("{}_group_{}", format.names().name, self.random_name()),
+            None => format!("{}_group_{}", format.name(), self.random_name()),
         };
         let common = common(format, arguments, &group)?;
         let keep_alive = arguments.flag("keepAlive", true)?;
         let chunk_length = arguments.number("chunkLength", 10, 1..=3600)?.unsigned_abs();
         let taken = names.iter().any(|name| self.files_of(name, format, &group).is_some());
         if taken || names.iter().collect::<BTreeSet<_>>().len() < names.len() {
-            let kind = format.names().name.to_uppercase();
+            let kind = format.name().to_uppercase();
             return Err(Answer::failure(format!("Unable to create {kind} stream")));
         }
         let mut group_folder = target.clone();
@@ -97,7 +97,7 @@ impl World {
     /// Eight letters and digits for a group without a name.
     fn random_name(&mut self) -> String {
         const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-        let draw = |_| char::from(LETTERS[self.random.between(0, LETTERS.len() as u64) as usize]);
+        let draw = |_| char::from(LETTERS[self.random.usize(..LETTERS.len())]);
         (0..8).map(draw).collect()
     }
 }

@@ -1,9 +1,9 @@
 //! The commands that only ask: streams, configurations and web sessions.
 
-use super::super::super::command::Answer;
-use super::super::super::value::{Map, Value, map, text, u32, u64};
-use super::super::World;
 use super::super::arguments::{Arguments, Read, canonical, invalid};
+use super::super::model::World;
+use crate::command::Answer;
+use crate::value::{Map, Value, map, text, u32, u64};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -12,36 +12,36 @@ const FAMILIES: [&str; 10] =
     ["dash", "hds", "hls", "metalistener", "mss", "process", "pull", "push", "record", "webrtc"];
 
 impl World {
-    pub(super) fn list_streams(&self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
+    pub(crate) fn list_streams(&self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
         // There are no internal streams here that the flag could show.
         arguments.flag("disableInternalStreams", true)?;
         Ok(Answer::success("Available streams", some(self.listed(at, self.stream_ids()))))
     }
 
-    pub(super) fn list_inbound_streams(&self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
+    pub(crate) fn list_inbound_streams(&self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
         arguments.flag("disableInternalStreams", true)?;
         let inputs = self.inputs.keys().copied().collect();
         Ok(Answer::success("Available inbound streams", some(self.listed(at, inputs))))
     }
 
-    pub(super) fn list_inbound_stream_names(&self, arguments: Arguments<'_>) -> Read<Answer> {
+    pub(crate) fn list_inbound_stream_names(&self, arguments: Arguments<'_>) -> Read<Answer> {
         arguments.flag("disableInternalStreams", true)?;
         let named = |slot: usize| Value::Map(map([("name", text(&self.slots[slot].name))]));
         let names = self.inputs.values().map(|input| named(input.slot)).collect();
         Ok(Answer::success("Inbound local stream names", some(names)))
     }
 
-    pub(super) fn list_streams_ids(&self) -> Answer {
+    pub(crate) fn list_streams_ids(&self) -> Answer {
         let ids = self.stream_ids().into_iter().map(u64).collect();
         Answer::success("Available stream IDs", some(ids))
     }
 
-    pub(super) fn get_streams_count(&self) -> Answer {
+    pub(crate) fn get_streams_count(&self) -> Answer {
         let count = u32::try_from(self.stream_ids().len()).unwrap_or(u32::MAX);
         Answer::success("Active streams count", Value::Map(map([("streamCount", u32(count))])))
     }
 
-    pub(super) fn get_stream_info(&self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
+    pub(crate) fn get_stream_info(&self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
         arguments.some()?;
         let found = match self.meant(arguments)? {
             Meant::Id(id) => self.stream_object(at, id).ok_or_else(|| format!("0:{id}").into_bytes()),
@@ -55,7 +55,7 @@ impl World {
             .map_err(|sought| Answer::failure([&b"Stream "[..], &sought, b" not found"].concat()))
     }
 
-    pub(super) fn is_stream_running(&self, arguments: Arguments<'_>) -> Read<Answer> {
+    pub(crate) fn is_stream_running(&self, arguments: Arguments<'_>) -> Read<Answer> {
         arguments.some()?;
         let running = match self.meant(arguments)? {
             Meant::Id(id) => self.inputs.contains_key(&id) || self.outputs.contains_key(&id),
@@ -64,7 +64,7 @@ impl World {
         Ok(Answer::success("Stream status:", Value::Map(map([("Running", Value::Bool(running))]))))
     }
 
-    pub(super) fn list_config(&self) -> Answer {
+    pub(crate) fn list_config(&self) -> Answer {
         let families = FAMILIES.into_iter().map(|family| {
             let items = self.configs.iter().filter(|(_, config)| config.family() == family);
             let items = items.filter_map(|(id, _)| self.config_item(*id)).map(Value::Map);
@@ -73,7 +73,7 @@ impl World {
         Answer::success("Run-time configuration", Value::Map(families.collect()))
     }
 
-    pub(super) fn get_config_info(&self, arguments: Arguments<'_>) -> Read<Answer> {
+    pub(crate) fn get_config_info(&self, arguments: Arguments<'_>) -> Read<Answer> {
         arguments.some()?;
         let id = config_id(arguments)?.ok_or_else(|| invalid("id"))?;
         let item = self.config_item(id);
@@ -81,14 +81,14 @@ impl World {
             .ok_or_else(|| Answer::failure(format!("Configuration {id} not found")))
     }
 
-    pub(super) fn list_http_streaming_sessions(&self, at: Duration) -> Answer {
+    pub(crate) fn list_http_streaming_sessions(&self, at: Duration) -> Answer {
         let sessions =
             self.sessions.iter().map(|(id, session)| Value::Map(self.session_item(at, *id, session)));
         Answer::success("Available HTTP streaming sessions", some(sessions.collect()))
     }
 
     /// The stream that a command means; its id goes before its name.
-    pub(super) fn meant(&self, arguments: Arguments<'_>) -> Read<Meant> {
+    pub(crate) fn meant(&self, arguments: Arguments<'_>) -> Read<Meant> {
         if let Some(id) = arguments.optional("id")? {
             let number = canonical(&id).and_then(|id| u64::try_from(id).ok());
             return number.map(Meant::Id).ok_or_else(|| invalid("id"));
@@ -116,7 +116,7 @@ impl World {
 }
 
 /// Which stream a command is about.
-pub(super) enum Meant {
+pub(crate) enum Meant {
     /// The one with this unique id.
     Id(u64),
     /// The inbound one with this name.
@@ -124,7 +124,7 @@ pub(super) enum Meant {
 }
 
 /// The configuration that a command names by its id.
-pub(super) fn config_id(arguments: Arguments<'_>) -> Read<Option<u32>> {
+pub(crate) fn config_id(arguments: Arguments<'_>) -> Read<Option<u32>> {
     let Some(text) = arguments.optional("id")? else {
         return Ok(None);
     };
@@ -133,6 +133,6 @@ pub(super) fn config_id(arguments: Arguments<'_>) -> Read<Option<u32>> {
 }
 
 /// An empty list is sent as nothing.
-pub(super) fn some(values: Vec<Value>) -> Value {
+pub(crate) fn some(values: Vec<Value>) -> Value {
     if values.is_empty() { Value::Null } else { Value::List(values) }
 }

@@ -1,11 +1,11 @@
 //! Recording a stream: `record`.
 
-use super::super::super::command::Answer;
-use super::super::super::output_format::OutputFormat;
-use super::super::super::value::{Map, Value, map, text, u8, u64};
-use super::super::World;
 use super::super::arguments::{Arguments, Read};
-use super::super::configs::{Files, Purpose};
+use super::super::model::World;
+use super::super::model::{Files, Purpose};
+use crate::command::Answer;
+use crate::output_format::OutputFormat;
+use crate::value::{Map, Value, map, text, u8, u64};
 use std::time::Duration;
 
 /// The program that finishes MP4 files.
@@ -13,7 +13,7 @@ const MP4_WRITER: &str = "/usr/bin/evo-mp4writer";
 
 impl World {
     /// Starts at once if the stream is there; two recordings of one stream cannot write to one path.
-    pub(super) fn record(&mut self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
+    pub(crate) fn record(&mut self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
         arguments.some()?;
         let name = arguments.required("localStreamName")?;
         let path = arguments.required("pathToFile")?;

@@ -1,11 +1,11 @@
 //! Streams from and to other servers: `pullStream` and `pushStream`.
 
-use super::super::super::command::Answer;
-use super::super::super::value::{Map, Value, i64, map, text, u8, u64};
 use super::super::address::Address;
 use super::super::arguments::{Arguments, Read};
-use super::super::configs::Purpose;
-use super::super::{Task, World};
+use super::super::model::Purpose;
+use super::super::model::{Task, World};
+use crate::command::Answer;
+use crate::value::{Map, Value, i64, map, text, u8, u64};
 use std::time::Duration;
 
 /// From the answer to the connection.
@@ -33,7 +33,7 @@ impl World {
     }
 
     /// A push of a stream that is not there waits for it.
-    pub(super) fn push_stream(&mut self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
+    pub(crate) fn push_stream(&mut self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
         arguments.some()?;
         let address = address(arguments)?;
         let name = arguments.required("localStreamName")?;

@@ -1,11 +1,11 @@
 //! The commands about timers.
 
-use super::super::super::command::Answer;
-use super::super::super::value::Value;
 use super::super::arguments::{Arguments, Read, canonical, invalid};
-use super::super::timers::{Timer, When};
-use super::super::{Task, World};
+use super::super::model::{Task, World};
+use super::super::model::{Timer, When};
 use super::listing::some;
+use crate::command::Answer;
+use crate::value::Value;
 use std::time::Duration;
 
 /// The longest period of a timer, in seconds.
@@ -13,7 +13,7 @@ const LONGEST: i64 = 86_399;
 
 impl World {
     /// A period in seconds, or a time at which the timer fires once; a time that is past fires at once.
-    pub(super) fn set_timer(&mut self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
+    pub(crate) fn set_timer(&mut self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
         arguments.some()?;
         let value = arguments.required("value")?;
         let when = match canonical(&value) {
@@ -41,12 +41,12 @@ impl World {
         Ok(Answer::success("Custom timer enqueued", Value::Map(data)))
     }
 
-    pub(super) fn list_timers(&self) -> Answer {
+    pub(crate) fn list_timers(&self) -> Answer {
         let timers = self.timers.keys().map(|id| Value::Map(self.timer_object(*id))).collect();
         Answer::success("List of armed timers", some(timers))
     }
 
-    pub(super) fn remove_timer(&mut self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
+    pub(crate) fn remove_timer(&mut self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
         arguments.some()?;
         let id = canonical(&arguments.required("id")?).ok_or_else(|| invalid("id"))?;
         let id = u32::try_from(id).ok().filter(|id| self.timers.contains_key(id));

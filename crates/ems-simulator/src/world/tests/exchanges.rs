@@ -1,9 +1,9 @@
 //! The recorded session with the API, given again: every answer has the recorded members and types.
 
-use super::super::super::command::Command;
-use super::super::super::options::Options;
-use super::super::super::{recorded, serialize};
 use super::{World, world};
+use crate::command::Command;
+use crate::options::Options;
+use crate::{recorded, serialize};
 use std::time::Duration;
 
 /// Members with the kinds of their values, all the way down.

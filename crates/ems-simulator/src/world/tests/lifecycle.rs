@@ -1,11 +1,11 @@
 //! What becomes of streams, outputs and configurations that commands ask for.
 
-use super::super::super::command::{Answer, Command};
-use super::super::super::event::Event;
-use super::super::super::options::Options;
-use super::super::super::output_format::OutputFormat;
-use super::super::super::serialize;
 use super::{World, names, number, text, world};
+use crate::command::{Answer, Command};
+use crate::event::Event;
+use crate::options::Options;
+use crate::output_format::OutputFormat;
+use crate::serialize;
 use std::time::Duration;
 
 /// A world without an operator: cam1 and cam2 are published, cam3 is pulled.

@@ -1,9 +1,8 @@
 //! What the world knows about itself, for comparison.
 
-use super::super::truth::{ChunksClosed, Configuration, Input, Output, Push, Timer, Truth};
-use super::super::value::{Map, Value};
-use super::outputs::Kind;
-use super::{World, variables};
+use super::model::{Kind, World};
+use crate::truth::{ChunksClosed, Configuration, Input, Output, Push, Timer, Truth};
+use crate::value::{Map, Value, variables};
 use std::collections::BTreeMap;
 
 impl World {

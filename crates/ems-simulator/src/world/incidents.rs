@@ -1,57 +1,50 @@
 //! Trouble on request: inbound streams that stand still and pushes whose far side goes away.
 
-use super::super::output_format::OutputFormat;
-use super::super::stall::StallEnd;
-use super::configs::Code;
-use super::outputs::Output;
-use super::{Task, World};
+use super::model::{Code, IncidentKind, Output, Task, World};
+use crate::output_format::OutputFormat;
+use crate::stall::StallEnd;
 use std::time::Duration;
-
-/// What is requested for a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Trouble {
-    /// Its packets stop, though its connection stays up.
-    Freeze,
-    /// The far side of its push goes away for good.
-    LosePush,
-}
 
 /// From one look for what is to be in trouble to the next.
 const LOOK: Duration = Duration::from_millis(250);
 
 impl World {
     /// Puts on the agenda what has not happened yet.
-    pub(super) fn schedule_trouble(&mut self, at: Duration) {
+    pub(crate) fn schedule_incidents(&mut self, at: Duration) {
         let freezes =
-            self.options.freeze.iter().enumerate().map(|(index, one)| (Trouble::Freeze, index, one));
-        let losses =
-            self.options.lose_push.iter().enumerate().map(|(index, one)| (Trouble::LosePush, index, one));
-        let due: Vec<(Trouble, usize, Duration)> =
-            freezes.chain(losses).map(|(trouble, index, one)| (trouble, index, one.after.max(at))).collect();
-        for (trouble, index, after) in due {
-            if !self.troubles.contains(&(trouble, index)) {
-                self.schedule(after, Task::Trouble { trouble, index });
+            self.options.freeze.iter().enumerate().map(|(index, one)| (IncidentKind::Freeze, index, one));
+        let losses = self
+            .options
+            .lose_push
+            .iter()
+            .enumerate()
+            .map(|(index, one)| (IncidentKind::LosePush, index, one));
+        let due: Vec<(IncidentKind, usize, Duration)> =
+            freezes.chain(losses).map(|(kind, index, one)| (kind, index, one.after.max(at))).collect();
+        for (kind, index, after) in due {
+            if !self.incidents.contains(&(kind, index)) {
+                self.schedule(after, Task::Incident { kind, index });
             }
         }
     }
 
     /// Lets the trouble begin if there is somebody to have it; otherwise it waits.
-    pub(super) fn trouble(&mut self, at: Duration, trouble: Trouble, index: usize) {
-        let requests = match trouble {
-            Trouble::Freeze => &self.options.freeze,
-            Trouble::LosePush => &self.options.lose_push,
+    pub(crate) fn begin_incident(&mut self, at: Duration, kind: IncidentKind, index: usize) {
+        let requests = match kind {
+            IncidentKind::Freeze => &self.options.freeze,
+            IncidentKind::LosePush => &self.options.lose_push,
         };
         let Some(stream) = requests.get(index).map(|request| request.stream.clone()) else {
             return;
         };
-        let begun = match trouble {
-            Trouble::Freeze => self.freeze(at, &stream),
-            Trouble::LosePush => self.lose_push(at, &stream),
+        let begun = match kind {
+            IncidentKind::Freeze => self.freeze(at, &stream),
+            IncidentKind::LosePush => self.lose_push(at, &stream),
         };
         if begun {
-            self.troubles.insert((trouble, index));
+            self.incidents.insert((kind, index));
         } else {
-            self.schedule(at + LOOK, Task::Trouble { trouble, index });
+            self.schedule(at + LOOK, Task::Incident { kind, index });
         }
     }
 
@@ -85,7 +78,7 @@ impl World {
     }
 
     /// What keeps an output from writing at a moment, if anything does.
-    pub(super) fn held(&self, output: &Output, format: OutputFormat, at: Duration) -> Option<StallEnd> {
+    pub(crate) fn held(&self, output: &Output, format: OutputFormat, at: Duration) -> Option<StallEnd> {
         if self.inputs.get(&output.input).is_some_and(|input| input.frozen.is_some()) {
             return Some(StallEnd::Recreated);
         }

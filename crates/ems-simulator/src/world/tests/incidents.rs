@@ -1,8 +1,8 @@
 //! The world in trouble: stalls, crashes, the stop, bursts and hostile names.
 
-use super::super::super::options::Options;
-use super::super::super::output_format::OutputFormat;
 use super::{MINUTE, lived, names, number, of_folder, text, world};
+use crate::options::Options;
+use crate::output_format::OutputFormat;
 use std::collections::BTreeSet;
 use std::time::Duration;
 

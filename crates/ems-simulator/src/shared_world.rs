@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 /// A world between the one who posts its events and those who give it commands.
 #[derive(Debug)]
-pub(crate) struct Living {
+pub(crate) struct SharedWorld {
     world: Mutex<World>,
     started: OnceLock<Instant>,
     speed: f64,
@@ -18,7 +18,7 @@ pub(crate) struct Living {
     process: watch::Sender<Option<u64>>,
 }
 
-impl Living {
+impl SharedWorld {
     /// A world whose time does not pass yet.
     pub(crate) fn new(world: World, speed: f64) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! Trouble with one stream from some moment on, as it is written in a flag.
+//! Incident with one stream from some moment on, as it is written in a flag.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use std::time::Duration;
 /// The duration is the simulated server's time, counted from its first start. If there is nothing yet to be in trouble
 /// by then, it begins as soon as there is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub struct Incident {
     /// The stream in trouble.
     pub stream: String,
     /// When the trouble begins.
     pub after: Duration,
 }
 
-impl FromStr for Trouble {
+impl FromStr for Incident {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -29,12 +29,12 @@ impl FromStr for Trouble {
 
 #[cfg(test)]
 mod tests {
-    use super::Trouble;
+    use super::Incident;
     use std::time::Duration;
 
     #[test]
     fn a_request_is_read_or_refused_with_its_reason() {
-        let trouble = Trouble { stream: "cam1".to_owned(), after: Duration::from_secs(20) };
+        let trouble = Incident { stream: "cam1".to_owned(), after: Duration::from_secs(20) };
         assert_eq!("cam1:after=20s".parse(), Ok(trouble));
         for (text, reason) in [
             ("cam1", "is written"),
@@ -42,7 +42,7 @@ mod tests {
             ("cam1:for=1s", "is written"),
             ("cam1:after=soon", "not a duration"),
         ] {
-            let error = text.parse::<Trouble>().unwrap_err();
+            let error = text.parse::<Incident>().unwrap_err();
             assert!(error.contains(reason), "{text}: {error}");
         }
     }

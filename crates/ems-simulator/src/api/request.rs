@@ -5,20 +5,20 @@ use base64::engine::general_purpose::STANDARD;
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(crate) struct ApiRequest {
     /// The command with its parameters as one text, which can hold more than one command; none when the parameters
     /// cannot be decoded.
-    pub(super) line: Option<Vec<u8>>,
+    pub(crate) line: Option<Vec<u8>>,
     /// Whether it came through the web server's proxy.
-    pub(super) proxied: bool,
+    pub(crate) proxied: bool,
 }
 
 /// The first step of the path of what goes through the proxy.
 const PROXY: &str = "apiproxy/";
 
-impl Asked {
+impl ApiRequest {
     /// Reads path and query as they are: nothing is percent-decoded.
-    pub(super) fn read(path: &str, query: Option<&str>, has_proxy: bool) -> Self {
+    pub(crate) fn read(path: &str, query: Option<&str>, has_proxy: bool) -> Self {
         let path = path.strip_prefix('/').unwrap_or(path);
         let (command, proxied) = match path.strip_prefix(PROXY) {
             Some(command) if has_proxy => (command, true),
@@ -45,10 +45,10 @@ fn first_value(query: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::Asked;
+    use super::ApiRequest;
 
     fn line(path: &str, query: Option<&str>) -> Option<String> {
-        Asked::read(path, query, false).line.map(|line| String::from_utf8(line).unwrap())
+        ApiRequest::read(path, query, false).line.map(|line| String::from_utf8(line).unwrap())
     }
 
     #[test]
@@ -69,13 +69,13 @@ mod tests {
         for wrong in ["params=aWQ9MQ", "params=aWQ9MQ%3D%3D", "params=-_==", "params=a WQ9"] {
             assert_eq!(line("/x", Some(wrong)), None, "{wrong}");
         }
-        assert_eq!(Asked::read("/x", Some("params=//++"), false).line, Some(b"x \xff\xff\xbe".to_vec()));
+        assert_eq!(ApiRequest::read("/x", Some("params=//++"), false).line, Some(b"x \xff\xff\xbe".to_vec()));
     }
 
     #[test]
     fn the_proxy_is_only_there_when_it_is_wanted() {
-        let asked = Asked::read("/apiproxy/version", None, true);
-        assert_eq!(asked, Asked { line: Some(b"version".to_vec()), proxied: true });
+        let request = ApiRequest::read("/apiproxy/version", None, true);
+        assert_eq!(request, ApiRequest { line: Some(b"version".to_vec()), proxied: true });
         assert_eq!(line("/apiproxy/version", None).as_deref(), Some("apiproxy/version"));
     }
 }

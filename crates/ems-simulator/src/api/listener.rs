@@ -1,12 +1,12 @@
 //! The listener of the API: a connection for each call, closed behind its answer.
 
-use super::super::command::{Answer, Command};
-use super::super::living::Living;
-use super::super::options::Options;
-use super::super::serialize;
-use super::asked::Asked;
 use super::calls::{Call, CallAnswer, Calls};
 use super::faults::{ApiFaults, Fate, Fates};
+use super::request::ApiRequest;
+use crate::command::{Answer, Command};
+use crate::options::Options;
+use crate::serialize;
+use crate::shared_world::SharedWorld;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::Full;
@@ -26,10 +26,10 @@ const LONGEST_LINE: usize = 16 * 1024;
 
 /// The API of one simulated server.
 #[derive(Debug)]
-pub(crate) struct Door {
+pub(crate) struct ApiListener {
     address: SocketAddr,
     listener: Mutex<Option<std::net::TcpListener>>,
-    living: Arc<Living>,
+    world: Arc<SharedWorld>,
     agent: &'static str,
     /// The header of callers that the proxy lets through.
     authorization: Option<String>,
@@ -42,11 +42,11 @@ pub(crate) struct Door {
 #[error("the connection is dropped")]
 struct Dropped;
 
-impl Door {
+impl ApiListener {
     /// Takes the address, so that its port is known, without serving anybody yet.
     pub(crate) fn bind(
         address: &str,
-        living: &Arc<Living>,
+        world: &Arc<SharedWorld>,
         options: &Options,
         agent: &'static str,
     ) -> io::Result<Self> {
@@ -55,7 +55,7 @@ impl Door {
         Ok(Self {
             address: listener.local_addr()?,
             listener: Mutex::new(Some(listener)),
-            living: Arc::clone(living),
+            world: Arc::clone(world),
             agent,
             authorization: options.api_auth.as_ref().map(|login| format!("Basic {}", STANDARD.encode(login))),
             fates: Mutex::new(Fates::new(options)),
@@ -96,7 +96,7 @@ impl Door {
 
     /// One connection, as long as the process lives that accepted it.
     async fn connection(self: Arc<Self>, stream: TcpStream) {
-        let mut process = self.living.process();
+        let mut process = self.world.process();
         if process.borrow_and_update().is_none() {
             return;
         }
@@ -116,9 +116,9 @@ impl Door {
 
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Dropped> {
         let uri = request.uri();
-        let asked = Asked::read(uri.path(), uri.query(), self.authorization.is_some());
-        let readable = asked.line.is_some();
-        let line = asked.line.unwrap_or_else(|| uri.path().trim_start_matches('/').as_bytes().to_vec());
+        let parsed = ApiRequest::read(uri.path(), uri.query(), self.authorization.is_some());
+        let readable = parsed.line.is_some();
+        let line = parsed.line.unwrap_or_else(|| uri.path().trim_start_matches('/').as_bytes().to_vec());
         if line.len() > LONGEST_LINE {
             return Err(Dropped);
         }
@@ -128,7 +128,7 @@ impl Door {
         }
         let numbered = self.receive(commands);
         let given = request.headers().get(header::AUTHORIZATION).map(header::HeaderValue::as_bytes);
-        if asked.proxied && given != self.authorization.as_ref().map(String::as_bytes) {
+        if parsed.proxied && given != self.authorization.as_ref().map(String::as_bytes) {
             self.note(&numbered, |call| call.answer = CallAnswer::Unauthorized);
             return Ok(self.unauthorized());
         }
@@ -196,7 +196,7 @@ impl Door {
     fn carry_out(&self, commands: &[(usize, Command)]) -> Result<Answer, Dropped> {
         let mut first = None;
         for (number, command) in commands {
-            let answer = self.living.command(command).ok_or(Dropped)?;
+            let answer = self.world.command(command).ok_or(Dropped)?;
             if let Some(call) = lock(&self.calls).get_mut(*number) {
                 call.carried_out = true;
                 if first.is_some() {
@@ -225,7 +225,7 @@ impl Door {
     ) -> Result<Response<Full<Bytes>>, Dropped> {
         let refusal = Answer::failure(description);
         match commands.first() {
-            Some((_, command)) if self.living.refuse(command, &refusal) => {
+            Some((_, command)) if self.world.refuse(command, &refusal) => {
                 Ok(self.response(commands, &refusal))
             }
             Some(_) | None => Err(Dropped),

@@ -1,0 +1,229 @@
+//! One run of a simulated server: the world driven by the clock, its events posted, its API served.
+
+use crate::api::{ApiFaults, ApiListener, Call};
+use crate::event::Event;
+use crate::faults::{Fate, Faults};
+use crate::options::Options;
+use crate::sender::{self, Post, Sender, SharedTally};
+use crate::shared_world::SharedWorld;
+use crate::truth::Truth;
+use crate::world::World;
+use crate::{request, serialize};
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// After the stop, what is still on its way gets this long.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why a simulated server cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The receiver's host has no address.
+    #[error("could not resolve the host {host:?} of the events' address")]
+    Resolve {
+        /// The host as written.
+        host: String,
+        /// What the resolver said.
+        source: io::Error,
+    },
+    /// A stall can never happen.
+    #[error("a stall is requested for {output}, which the simulated server does not have")]
+    Stall {
+        /// The stream, with the format when one was named.
+        output: String,
+    },
+    /// Incident can never happen.
+    #[error("trouble is requested for {stream}, which the simulated server does not have")]
+    Incident {
+        /// The stream.
+        stream: String,
+    },
+    /// The API has no place to be.
+    #[error("could not listen on {address} for the API")]
+    Api {
+        /// The address as written.
+        address: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Runs a simulated server until `stop` is ready or the requested duration is over, and returns what it knows at the end.
+pub async fn run(options: Options, stop: impl Future<Output = ()>) -> Result<Truth, Error> {
+    Simulation::new(options)?.run(stop).await
+}
+
+/// A simulated server whose truth can be watched while it runs.
+#[derive(Debug)]
+pub struct Simulation {
+    options: Options,
+    world: Arc<SharedWorld>,
+    tally: SharedTally,
+    listener: Option<Arc<ApiListener>>,
+}
+
+impl Simulation {
+    /// A server that has not started yet, though the address of its API is already taken.
+    pub fn new(options: Options) -> Result<Self, Error> {
+        let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let world = World::new(&options, epoch);
+        check(&options, &world)?;
+        let agent = world.agent();
+        let world = Arc::new(SharedWorld::new(world, options.speed));
+        let bind = |address: &String| {
+            ApiListener::bind(address, &world, &options, agent)
+                .map_err(|source| Error::Api { address: address.clone(), source })
+        };
+        let listener = options.api.as_ref().map(bind).transpose()?.map(Arc::new);
+        Ok(Self { options, world, tally: SharedTally::default(), listener })
+    }
+
+    /// Where the API listens, with the real port; none when it is off.
+    pub fn api_address(&self) -> Option<SocketAddr> {
+        self.listener.as_ref().map(|listener| listener.address())
+    }
+
+    /// Changes what goes wrong with calls to the API from now on.
+    pub fn set_api_faults(&self, faults: ApiFaults) {
+        if let Some(listener) = &self.listener {
+            listener.set_faults(faults);
+        }
+    }
+
+    /// What the API was asked for, oldest first; of very many calls only the newest ones.
+    pub fn calls(&self) -> Vec<Call> {
+        self.listener.as_ref().map(|listener| listener.calls()).unwrap_or_default()
+    }
+
+    /// What the server knows at this moment.
+    pub fn truth(&self) -> Truth {
+        let mut truth = self.world.world().truth();
+        let tally = sender::lock(&self.tally);
+        truth.delivered = tally.delivered.clone();
+        truth.refused = tally.refused.clone();
+        truth.lost = tally.lost.clone();
+        truth.duplicated = tally.duplicated.clone();
+        truth
+    }
+
+    /// Lives the server's whole life, once: from its start to a graceful stop when `stop` is ready or the requested
+    /// duration is over.
+    pub async fn run(&self, stop: impl Future<Output = ()>) -> Result<Truth, Error> {
+        let mut sender = Sender::new(self.resolve().await?);
+        let mut faults = Faults::new(&self.options);
+        let mut queue = VecDeque::new();
+        let started = self.world.real(Duration::ZERO);
+        let mut serving = Box::pin(self.serve());
+        let ending = async {
+            match self.options.duration {
+                Some(duration) => tokio::time::sleep_until(started + duration).await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut stop = std::pin::pin!(async {
+            tokio::select! {
+                () = stop => {}
+                () = ending => {}
+            }
+        });
+        loop {
+            let events = self.world.advance();
+            self.queue(&events, &mut faults, &mut queue);
+            let due = self.world.world().next_due();
+            let step = async {
+                sender.post_all(&mut queue).await;
+                match due {
+                    Some(due) => tokio::time::sleep_until(self.world.real(due)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                () = self.world.woken() => {}
+                () = &mut serving => {}
+                () = step => {}
+            }
+        }
+        drop(serving);
+        let events = self.world.world().stop();
+        self.queue(&events, &mut faults, &mut queue);
+        let ending_posts = async {
+            sender.post_all(&mut queue).await;
+            sender.finish().await;
+        };
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, ending_posts).await.is_err() {
+            tracing::debug!("some posts had no answer when the simulated server ended");
+        }
+        // Whatever is left counts itself as lost.
+        sender.shutdown().await;
+        drop(queue);
+        Ok(self.truth())
+    }
+
+    /// Serves the API, if there is one, for as long as this is waited for.
+    async fn serve(&self) {
+        if let Some(listener) = &self.listener
+            && let Err(error) = Arc::clone(listener).serve().await
+        {
+            tracing::warn!(%error, "the API is not served");
+        }
+        std::future::pending().await
+    }
+
+    /// The receiver's address, looked up once as the server does it.
+    async fn resolve(&self) -> Result<std::net::SocketAddr, Error> {
+        let host = &self.options.url.host;
+        let failed = |source| Error::Resolve { host: host.clone(), source };
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        tokio::net::lookup_host((bare, self.options.url.port))
+            .await
+            .map_err(failed)?
+            .next()
+            .ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
+    }
+
+    /// Turns events into posts, as far as the faults let them through.
+    fn queue(&self, events: &[Event], faults: &mut Faults, queue: &mut VecDeque<Post>) {
+        let Options { url, format, nul_header, .. } = &self.options;
+        for event in events {
+            let (held, copy) = match faults.decide(event.name) {
+                Fate::Lost => {
+                    *sender::lock(&self.tally).lost.entry(event.name).or_default() += 1;
+                    continue;
+                }
+                Fate::Posted { held, copy } => (held, copy),
+            };
+            let body = serialize::body(*format, event);
+            let request = request::request(url, *format, *nul_header, &body);
+            if let Some(held) = copy {
+                *sender::lock(&self.tally).duplicated.entry(event.name).or_default() += 1;
+                queue.push_back(Post::new(event.name, request.clone(), held, &self.tally));
+            }
+            queue.push_back(Post::new(event.name, request, held, &self.tally));
+        }
+    }
+}
+
+/// Refuses trouble for what there can never be; what commands bring cannot be known.
+fn check(options: &Options, world: &World) -> Result<(), Error> {
+    if options.unattended {
+        return Ok(());
+    }
+    for stall in &options.stall {
+        if !world.writes(&stall.stream, stall.format) {
+            let output = match stall.format {
+                Some(format) => format!("{}:{}", stall.stream, format.name()),
+                None => stall.stream.clone(),
+            };
+            return Err(Error::Stall { output });
+        }
+    }
+    match options.freeze.iter().chain(&options.lose_push).find(|one| !world.writes(&one.stream, None)) {
+        Some(absent) => Err(Error::Incident { stream: absent.stream.clone() }),
+        None => Ok(()),
+    }
+}
