@@ -1,4 +1,4 @@
-//! Who may do what: events are posted by those who know a secret, from addresses that are allowed.
+//! Who may post events: media servers that know a secret, from allowed addresses.
 //!
 //! Media servers send no credentials, so the secret travels in the URL of their sink: as `?secret=…`, or as the last
 //! segment of the path.
@@ -11,14 +11,14 @@ use subtle::ConstantTimeEq;
 
 use ems_protocol::message::Rejection;
 
-/// The shortest secret, in bytes: a guess at one must be hopeless.
+/// The shortest secret, in bytes: it must not be guessed.
 const SHORTEST: usize = 16;
 /// The longest secret, in bytes.
 const LONGEST: usize = 256;
 /// The parameter of a query that holds the secret.
 const PARAMETER: &str = "secret=";
 
-/// What only we and the media servers know. It is never shown.
+/// The secret that media servers send with their events. It is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -36,7 +36,7 @@ impl Secret {
             return Ok(Self(text.to_owned()));
         }
         Err(
-            "is no secret of 16 to 256 letters, digits, dots, dashes, underscores and tildes, such as `openssl rand -hex 16` prints",
+            "the secret must be 16 to 256 letters, digits, dots, dashes, underscores and tildes, such as `openssl rand -hex 16` prints",
         )
     }
 
@@ -45,19 +45,19 @@ impl Secret {
     }
 }
 
-/// What is asked of those who come.
+/// What is required of those who post events.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Guard {
-    /// What those who post events must know; none for nothing.
+    /// The secret they must send, if any.
     pub secret: Option<Secret>,
-    /// Where they must come from; empty for anywhere.
+    /// The addresses they must come from; empty for any.
     pub allow: Vec<IpNet>,
-    /// Whether the health pages are for users only, as all other pages are.
+    /// Whether the health pages require a user, as all other pages do.
     pub protect_health: bool,
 }
 
 impl Guard {
-    /// Whether anybody who reaches us may post events.
+    /// Whether anybody who reaches the exporter may post events.
     pub const fn is_open(&self) -> bool {
         self.secret.is_none() && self.allow.is_empty()
     }

@@ -1,16 +1,27 @@
-//! Flags and subcommands.
+//! Flags and subcommands. The flags of the exporter derive from [`config::keys::KEYS`](crate::config::keys::KEYS).
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::BoolishValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{BoolishValueParser, PossibleValue, PossibleValuesParser, Resettable};
+use clap::parser::ValueSource;
+use clap::{
+    Arg, ArgAction, ArgMatches, Args, Command as ClapCommand, CommandFactory, FromArgMatches, Parser,
+    Subcommand,
+};
 
-use ems_tail::{Format, Start};
+use crate::config::key::{Key, Value};
+use crate::config::keys::KEYS;
+use crate::config::{Config, Override, Overrides};
+use ems_tail::Format;
+
+/// The flag that names the configuration file.
+const CONFIG_FILE: &str = "config.file";
 
 /// Prometheus exporter for EvoStream Media Server (EMS) and RMS.
 ///
-/// Receives the event notifications that the media server posts over HTTP, keeps count of streams, chunks, timers and
-/// viewers, and exposes them for Prometheus. Without a subcommand it serves.
+/// Receives the event notifications that the media server posts over HTTP, tracks the state of streams, chunks, timers
+/// and viewers, and exposes it for Prometheus. Without a subcommand it serves.
 #[derive(Parser, Debug)]
 #[command(name = "ems-exporter", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 pub struct Cli {
@@ -36,7 +47,7 @@ pub enum Command {
         /// How many streams the simulated server has
         #[arg(long, value_name = "COUNT", default_value_t = 6)]
         streams: usize,
-        /// How much faster than the wall clock the simulated server lives
+        /// How much faster than the wall clock the simulated server runs
         #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
         speed: f64,
     },
@@ -44,164 +55,114 @@ pub enum Command {
     Simulate(Box<ems_simulator::Options>),
     /// Check flags and configuration file, report every fault, and exit with 0 if there is none
     CheckConfig(Serve),
-    /// Ask the running exporter whether it is healthy, and exit with 0 if it is
+    /// Query the health of the running exporter, and exit with 0 if it is healthy
     Healthcheck(Serve),
-    /// Try rules without calling anything
+    /// Test rules without calling anything
     #[command(subcommand)]
     Rules(Rules),
-    /// Read finished event files as fast as possible and tell what was in them
+    /// Read finished event files as fast as possible and print a summary
     Replay(Replay),
     /// Print the block for the media server's config.lua that makes it post its events here
     SinkConfig {
-        /// Flags of the exporter that is to receive them.
+        /// Flags of the exporter.
         #[command(flatten)]
         serve: Serve,
-        /// The name under which the server's metrics are to appear
+        /// The name of the server: the value of the label `server`
         #[arg(long, value_name = "NAME")]
         server: Option<String>,
     },
 }
 
-/// Flags of the exporter.
-#[derive(Args, Debug, Clone, Default)]
+impl Cli {
+    /// Parses arguments; an environment variable that is empty counts as unset.
+    pub fn try_parse_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut command = without_empty_variables(Self::command());
+        Self::from_arg_matches_mut(&mut command.try_get_matches_from_mut(arguments)?)
+            .map_err(|error| error.format(&mut command))
+    }
+}
+
+fn without_empty_variables(command: ClapCommand) -> ClapCommand {
+    let is_empty = |arg: &Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|arg| if is_empty(&arg) { arg.env(Resettable::Reset) } else { arg })
+        .mut_subcommands(without_empty_variables)
+}
+
+/// Flags of the exporter, and the variables that stand for them.
+#[derive(Debug, Clone, Default)]
 pub struct Serve {
-    /// YAML configuration file; flags override what it says
-    #[arg(long = "config.file", value_name = "FILE", env = "EMS_EXPORTER_CONFIG_FILE")]
+    /// The configuration file.
     pub config_file: Option<PathBuf>,
+    /// What overrides it.
+    pub overrides: Overrides,
+}
 
-    /// Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]
-    #[arg(
-        long = "web.listen-address",
-        value_name = "ADDRESS",
-        env = "EMS_EXPORTER_WEB_LISTEN_ADDRESS",
-        value_delimiter = ','
-    )]
-    pub listen: Vec<String>,
+impl Args for Serve {
+    fn augment_args(command: ClapCommand) -> ClapCommand {
+        command.args(KEYS.iter().filter(|key| !key.flag.is_empty()).map(argument))
+    }
 
-    /// Path of the metrics page [default: /metrics]
-    #[arg(long = "web.telemetry-path", value_name = "PATH", env = "EMS_EXPORTER_WEB_TELEMETRY_PATH")]
-    pub telemetry_path: Option<String>,
+    fn augment_args_for_update(command: ClapCommand) -> ClapCommand {
+        Self::augment_args(command)
+    }
+}
 
-    /// File with TLS, users and headers for our own pages, in the format of Prometheus' exporter-toolkit
-    ///
-    /// It is read again when it or a file that it names changes.
-    #[arg(long = "web.config.file", value_name = "FILE", env = "EMS_EXPORTER_WEB_CONFIG_FILE")]
-    pub web_file: Option<PathBuf>,
+impl FromArgMatches for Serve {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut flags = Self::default();
+        flags.update_from_arg_matches(matches)?;
+        Ok(flags)
+    }
 
-    /// Let POST /-/reload read configuration files again, as SIGHUP does
-    #[arg(
-        long = "web.enable-lifecycle",
-        env = "EMS_EXPORTER_WEB_ENABLE_LIFECYCLE",
-        value_parser = BoolishValueParser::new()
-    )]
-    pub lifecycle: bool,
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        for key in KEYS.iter().filter(|key| !key.flag.is_empty()) {
+            let texts: Vec<String> = match &key.value {
+                Value::Bool(_) => matches.get_flag(key.flag).then(|| true.to_string()).into_iter().collect(),
+                _ => matches.get_many(key.flag).unwrap_or_default().cloned().collect(),
+            };
+            if key.flag == CONFIG_FILE {
+                self.config_file = texts.first().map(PathBuf::from);
+            } else if !texts.is_empty() {
+                let is_variable = matches.value_source(key.flag) == Some(ValueSource::EnvVariable);
+                self.overrides.0.push(Override { flag: key.flag, is_variable, texts });
+            }
+        }
+        Ok(())
+    }
+}
 
-    /// Start although strangers could post events or reload the configuration
-    ///
-    /// Without it the exporter does not start when others than programs on this machine can reach it and nothing is
-    /// asked of them.
-    #[arg(
-        long = "web.insecure",
-        env = "EMS_EXPORTER_WEB_INSECURE",
-        value_parser = BoolishValueParser::new()
-    )]
-    pub insecure: bool,
-
-    /// Event file of the media server to follow, as a shell pattern; may be given more than once
-    ///
-    /// HTTP notifications are lost while nobody listens; what is in a file is not. Both doors may be open: an event that
-    /// comes by both counts once.
-    #[arg(
-        long = "events.file",
-        value_name = "PATTERN",
-        env = "EMS_EXPORTER_EVENTS_FILE",
-        value_delimiter = ','
-    )]
-    pub files: Vec<String>,
-
-    /// Format of the event files: json, xml, text or w3c [default: found from their content]
-    #[arg(
-        long = "events.format",
-        value_name = "FORMAT",
-        value_parser = format_of,
-        requires = "files",
-        env = "EMS_EXPORTER_EVENTS_FORMAT"
-    )]
-    pub format: Option<Format>,
-
-    /// Where to begin in files that are there already: saved-or-end, saved-or-beginning, beginning or end
-    /// [default: saved-or-end]
-    #[arg(
-        long = "events.start",
-        value_name = "WHERE",
-        value_parser = start_of,
-        env = "EMS_EXPORTER_EVENTS_START"
-    )]
-    pub start: Option<Start>,
-
-    /// Directory in which it is kept how far event files have been read [default: none]
-    #[arg(long = "storage.path", value_name = "DIRECTORY", env = "EMS_EXPORTER_STORAGE_PATH")]
-    pub storage: Option<PathBuf>,
-
-    /// How much to log
-    #[arg(
-        long = "log.level",
-        value_name = "LEVEL",
-        value_enum,
-        default_value = "info",
-        env = "EMS_EXPORTER_LOG_LEVEL"
-    )]
-    pub log_level: LogLevel,
-
-    /// How to write the log
-    #[arg(
-        long = "log.format",
-        value_name = "FORMAT",
-        value_enum,
-        default_value = "text",
-        env = "EMS_EXPORTER_LOG_FORMAT"
-    )]
-    pub log_format: LogFormat,
+/// The flag of a key, as clap knows it.
+fn argument(key: &Key<Config>) -> Arg {
+    let default = match key.show(&mut Config::default()) {
+        _ if matches!(key.value, Value::Bool(_)) || key.flag == CONFIG_FILE => String::new(),
+        value if !value.is_empty() => format!(" [default: {value}]"),
+        _ if !key.default.is_empty() => format!(" [default: {}]", key.default),
+        _ => String::new(),
+    };
+    let repeated = if key.is_list() { "; may be given more than once" } else { "" };
+    let help = format!("{}{repeated}{default}", key.help);
+    let arg = Arg::new(key.flag).long(key.flag).env(key.variable).help(help.clone());
+    let arg = if key.details.is_empty() { arg } else { arg.long_help(format!("{help}\n\n{}", key.details)) };
+    match &key.value {
+        Value::Bool(_) => arg.action(ArgAction::SetTrue).value_parser(BoolishValueParser::new()),
+        Value::Choice(names, ..) => {
+            let values = names.iter().map(|(name, meaning)| PossibleValue::new(name).help(meaning));
+            arg.value_name(key.value_name).value_parser(PossibleValuesParser::new(values))
+        }
+        _ if key.is_list() => arg.value_name(key.value_name).action(ArgAction::Append).value_delimiter(','),
+        _ => arg.value_name(key.value_name),
+    }
 }
 
 fn format_of(name: &str) -> Result<Format, &'static str> {
     Format::from_name(name).ok_or("the formats are json, xml, text and w3c")
 }
 
-fn start_of(name: &str) -> Result<Start, &'static str> {
-    Start::from_name(name).ok_or("the rules are saved-or-end, saved-or-beginning, beginning and end")
-}
-
-/// How much is logged.
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LogLevel {
-    /// Failures only.
-    Error,
-    /// And what an operator should look at.
-    Warn,
-    /// And what changes.
-    #[default]
-    Info,
-    /// And every refused event.
-    Debug,
-    /// Everything.
-    Trace,
-}
-
-/// How the log is written.
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LogFormat {
-    /// Lines for people.
-    #[default]
-    Text,
-    /// An object on each line.
-    Json,
-}
-
-/// What can be done with rules.
+/// Subcommands of `rules`.
 #[derive(Subcommand, Debug, Clone)]
 pub enum Rules {
-    /// Apply the events of a file and tell what each rule would do with each of them
+    /// Apply the events of a file and print what each rule would do with each of them
     Test(RulesTest),
 }
 
@@ -233,7 +194,7 @@ pub struct Replay {
     #[arg(long, value_name = "FORMAT", value_parser = format_of)]
     pub format: Option<Format>,
 
-    /// Print the metrics page that these events lead to, instead of the summary
+    /// Print the metrics page after these events instead of the summary
     #[arg(long)]
     pub metrics: bool,
 }

@@ -16,44 +16,24 @@ use anyhow::{Context, bail};
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tracing::Level;
 
 use crate::app;
-use crate::cli::{LogFormat, LogLevel, Serve};
-use crate::config::{Config, Overrides};
+use crate::cli::Serve;
+use crate::config::Config;
 use crate::http::server;
 use crate::http::state::App;
 
 fn config_of(flags: &Serve) -> anyhow::Result<Config> {
-    let overrides = Overrides {
-        listen: flags.listen.clone(),
-        telemetry_path: flags.telemetry_path.clone(),
-        files: flags.files.clone(),
-        format: flags.format,
-        start: flags.start,
-        storage: flags.storage.clone(),
-        web_file: flags.web_file.clone(),
-        lifecycle: flags.lifecycle,
-        insecure: flags.insecure,
-    };
-    Ok(Config::load(flags.config_file.as_deref(), &overrides)?)
+    Ok(Config::load(flags.config_file.as_deref(), &flags.overrides)?)
 }
 
-fn start_logging(level: LogLevel, format: LogFormat) {
-    let level = match level {
-        LogLevel::Error => tracing::Level::ERROR,
-        LogLevel::Warn => tracing::Level::WARN,
-        LogLevel::Info => tracing::Level::INFO,
-        LogLevel::Debug => tracing::Level::DEBUG,
-        LogLevel::Trace => tracing::Level::TRACE,
-    };
+fn start_logging(level: Level, json: bool) {
     let log = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
-    match format {
-        LogFormat::Text => log.with_target(false).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
-    }
+    if json { log.json().flatten_event(true).init() } else { log.with_target(false).init() }
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
@@ -69,7 +49,7 @@ async fn bind(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
     Ok(listeners)
 }
 
-/// The exporter, unless strangers could do too much with it.
+/// The exporter, unless clients on other machines could use it without authentication.
 fn app_of(config: &Config) -> anyhow::Result<Arc<App>> {
     let app = app::build(config)?;
     let setup = app.web.load();
@@ -78,7 +58,7 @@ fn app_of(config: &Config) -> anyhow::Result<Arc<App>> {
         tracing::warn!("INSECURE: {sentence}");
     }
     if !exposed.is_empty() && !config.insecure {
-        bail!("{}; --web.insecure starts all the same", exposed.join("; "));
+        bail!("{}; or allow it with --web.insecure", exposed.join("; "));
     }
     if setup.tls.is_some() && config.ingest.listen.is_empty() {
         tracing::warn!(
@@ -103,23 +83,23 @@ fn stop_signal() -> anyhow::Result<CancellationToken> {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        tell_manager(&[NotifyState::Stopping]);
+        notify_manager(&[NotifyState::Stopping]);
         stopper.cancel();
     });
     Ok(stop)
 }
 
-/// Without a service manager that listens there is nobody to tell.
-fn tell_manager(news: &[NotifyState]) {
-    if let Err(error) = sd_notify::notify(news) {
-        tracing::warn!("cannot tell the service manager {news:?}: {error}");
+/// Notifies the service manager, if there is one.
+fn notify_manager(states: &[NotifyState]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!("cannot notify the service manager of {states:?}: {error}");
     }
 }
 
-/// Prints an answer; a reader that has gone away is no failure.
-fn say(text: &str) {
+/// Prints to standard output; a closed pipe is not an error.
+fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-        tracing::debug!("nobody reads standard output");
+        tracing::debug!("standard output is closed");
     }
 }

@@ -46,7 +46,7 @@
 //! | `http` | listeners, gate, router, endpoints, server-sent events, live page | actions, auth, ems_protocol, exposition, feed, file_input, metrics, pipeline, query, reconcile, reload, web |
 //! | `page` | the live page: one file of HTML, style and script | – |
 //! | `app` | the composition root: builds, runs and stops everything | actions, config, ems_protocol, ems_tail, file_input, http, metrics, pipeline, query, reconcile, reload, rules |
-//! | `cli` | flags and subcommands | ems_simulator, ems_tail |
+//! | `cli` | flags and subcommands | config, ems_simulator, ems_tail |
 //! | `commands` | a file for each subcommand | app, cli, config, ems_protocol, ems_simulator, ems_tail, exposition, file_input, http, metrics, model, pipeline, rules, web |
 //! | `main` | parses arguments, runs the subcommand, ends with an exit code | cli, commands |
 //!

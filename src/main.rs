@@ -2,12 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use ems_exporter::cli::{self, Cli, Command};
 use ems_exporter::commands;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse_arguments(std::env::args_os()).unwrap_or_else(|error| error.exit());
     let done = match cli.command {
         None => commands::serve::run(&cli.serve),
         Some(Command::Serve(flags)) => commands::serve::run(&flags),

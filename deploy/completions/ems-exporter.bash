@@ -119,11 +119,11 @@ _ems__exporter() {
                     return 0
                     ;;
                 --events.format)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "json xml text w3c" -- "${cur}"))
                     return 0
                     ;;
                 --events.start)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "saved-or-end saved-or-beginning beginning end" -- "${cur}"))
                     return 0
                     ;;
                 --storage.path)
@@ -173,11 +173,11 @@ _ems__exporter() {
                     return 0
                     ;;
                 --events.format)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "json xml text w3c" -- "${cur}"))
                     return 0
                     ;;
                 --events.start)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "saved-or-end saved-or-beginning beginning end" -- "${cur}"))
                     return 0
                     ;;
                 --storage.path)
@@ -227,11 +227,11 @@ _ems__exporter() {
                     return 0
                     ;;
                 --events.format)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "json xml text w3c" -- "${cur}"))
                     return 0
                     ;;
                 --events.start)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "saved-or-end saved-or-beginning beginning end" -- "${cur}"))
                     return 0
                     ;;
                 --storage.path)
@@ -289,11 +289,11 @@ _ems__exporter() {
                     return 0
                     ;;
                 --events.format)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "json xml text w3c" -- "${cur}"))
                     return 0
                     ;;
                 --events.start)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "saved-or-end saved-or-beginning beginning end" -- "${cur}"))
                     return 0
                     ;;
                 --storage.path)
@@ -597,11 +597,11 @@ _ems__exporter() {
                     return 0
                     ;;
                 --events.format)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "json xml text w3c" -- "${cur}"))
                     return 0
                     ;;
                 --events.start)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "saved-or-end saved-or-beginning beginning end" -- "${cur}"))
                     return 0
                     ;;
                 --storage.path)
@@ -765,11 +765,11 @@ _ems__exporter() {
                     return 0
                     ;;
                 --events.format)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "json xml text w3c" -- "${cur}"))
                     return 0
                     ;;
                 --events.start)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "saved-or-end saved-or-beginning beginning end" -- "${cur}"))
                     return 0
                     ;;
                 --storage.path)

@@ -24,71 +24,89 @@ function __fish_ems_exporter_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l config.file -d 'YAML configuration file; flags override what it says' -r -F
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l config.file -d 'YAML configuration file; flags and variables override it' -r
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l web.listen-address -d 'Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l web.telemetry-path -d 'Path of the metrics page [default: /metrics]' -r
-complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l web.config.file -d 'File with TLS, users and headers for our own pages, in the format of Prometheus\' exporter-toolkit' -r -F
-complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once' -r
-complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l events.format -d 'Format of the event files: json, xml, text or w3c [default: found from their content]' -r
-complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l events.start -d 'Where to begin in files that are there already: saved-or-end, saved-or-beginning, beginning or end [default: saved-or-end]' -r
-complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l storage.path -d 'Directory in which it is kept how far event files have been read [default: none]' -r -F
-complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l log.level -d 'How much to log' -r -f -a "error\t'Failures only'
-warn\t'And what an operator should look at'
-info\t'And what changes'
-debug\t'And every refused event'
-trace\t'Everything'"
-complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l log.format -d 'How to write the log' -r -f -a "text\t'Lines for people'
-json\t'An object on each line'"
-complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l web.enable-lifecycle -d 'Let POST /-/reload read configuration files again, as SIGHUP does'
-complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l web.insecure -d 'Start although strangers could post events or reload the configuration'
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l web.config.file -d 'File with TLS, users and headers for the exporter\'s pages, in the format of Prometheus\' exporter-toolkit' -r
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once [default: none]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l events.format -d 'Format of the files of --events.file [default: detected from the content]' -r -f -a "json\t'an object in each line'
+xml\t'XML documents'
+text\t'entries of several lines'
+w3c\t'tab-separated lines below a line #Fields'"
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l events.start -d 'Where to begin in event files that exist at the start [default: saved-or-end]' -r -f -a "saved-or-end\t'at the saved position; a file without one at its end'
+saved-or-beginning\t'at the saved position; a file without one at its first byte'
+beginning\t'at the first byte, whatever was saved'
+end\t'at the end, whatever was saved'"
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l storage.path -d 'Directory for the checkpoint, which says how far event files have been read [default: none]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l log.level -d 'How much to log [default: info]' -r -f -a "error\t'only failures'
+warn\t'also what needs an operator'
+info\t'also changes of state'
+debug\t'also every rejected event'
+trace\t'everything'"
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l log.format -d 'How to write the log [default: text]' -r -f -a "text\t'lines for people'
+json\t'an object in each line'"
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l web.enable-lifecycle -d 'Let POST /-/reload read the configuration files again, as SIGHUP does'
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l web.insecure -d 'Allow unauthenticated access beyond loopback'
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -s V -l version -d 'Print version'
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "serve" -d 'Receive events and expose metrics (the default)'
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "demo" -d 'Serve, with a simulated media server that posts to it'
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "simulate" -d 'Simulate a media server that posts its events over HTTP'
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "check-config" -d 'Check flags and configuration file, report every fault, and exit with 0 if there is none'
-complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "healthcheck" -d 'Ask the running exporter whether it is healthy, and exit with 0 if it is'
-complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "rules" -d 'Try rules without calling anything'
-complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "replay" -d 'Read finished event files as fast as possible and tell what was in them'
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "healthcheck" -d 'Query the health of the running exporter, and exit with 0 if it is healthy'
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "rules" -d 'Test rules without calling anything'
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "replay" -d 'Read finished event files as fast as possible and print a summary'
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "sink-config" -d 'Print the block for the media server\'s config.lua that makes it post its events here'
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l config.file -d 'YAML configuration file; flags override what it says' -r -F
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l config.file -d 'YAML configuration file; flags and variables override it' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l web.listen-address -d 'Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l web.telemetry-path -d 'Path of the metrics page [default: /metrics]' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l web.config.file -d 'File with TLS, users and headers for our own pages, in the format of Prometheus\' exporter-toolkit' -r -F
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l events.format -d 'Format of the event files: json, xml, text or w3c [default: found from their content]' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l events.start -d 'Where to begin in files that are there already: saved-or-end, saved-or-beginning, beginning or end [default: saved-or-end]' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l storage.path -d 'Directory in which it is kept how far event files have been read [default: none]' -r -F
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l log.level -d 'How much to log' -r -f -a "error\t'Failures only'
-warn\t'And what an operator should look at'
-info\t'And what changes'
-debug\t'And every refused event'
-trace\t'Everything'"
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l log.format -d 'How to write the log' -r -f -a "text\t'Lines for people'
-json\t'An object on each line'"
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l web.enable-lifecycle -d 'Let POST /-/reload read configuration files again, as SIGHUP does'
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l web.insecure -d 'Start although strangers could post events or reload the configuration'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l web.config.file -d 'File with TLS, users and headers for the exporter\'s pages, in the format of Prometheus\' exporter-toolkit' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once [default: none]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l events.format -d 'Format of the files of --events.file [default: detected from the content]' -r -f -a "json\t'an object in each line'
+xml\t'XML documents'
+text\t'entries of several lines'
+w3c\t'tab-separated lines below a line #Fields'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l events.start -d 'Where to begin in event files that exist at the start [default: saved-or-end]' -r -f -a "saved-or-end\t'at the saved position; a file without one at its end'
+saved-or-beginning\t'at the saved position; a file without one at its first byte'
+beginning\t'at the first byte, whatever was saved'
+end\t'at the end, whatever was saved'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l storage.path -d 'Directory for the checkpoint, which says how far event files have been read [default: none]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l log.level -d 'How much to log [default: info]' -r -f -a "error\t'only failures'
+warn\t'also what needs an operator'
+info\t'also changes of state'
+debug\t'also every rejected event'
+trace\t'everything'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l log.format -d 'How to write the log [default: text]' -r -f -a "text\t'lines for people'
+json\t'an object in each line'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l web.enable-lifecycle -d 'Let POST /-/reload read the configuration files again, as SIGHUP does'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l web.insecure -d 'Allow unauthenticated access beyond loopback'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l config.file -d 'YAML configuration file; flags override what it says' -r -F
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l config.file -d 'YAML configuration file; flags and variables override it' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l web.listen-address -d 'Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l web.telemetry-path -d 'Path of the metrics page [default: /metrics]' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l web.config.file -d 'File with TLS, users and headers for our own pages, in the format of Prometheus\' exporter-toolkit' -r -F
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l events.format -d 'Format of the event files: json, xml, text or w3c [default: found from their content]' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l events.start -d 'Where to begin in files that are there already: saved-or-end, saved-or-beginning, beginning or end [default: saved-or-end]' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l storage.path -d 'Directory in which it is kept how far event files have been read [default: none]' -r -F
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l log.level -d 'How much to log' -r -f -a "error\t'Failures only'
-warn\t'And what an operator should look at'
-info\t'And what changes'
-debug\t'And every refused event'
-trace\t'Everything'"
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l log.format -d 'How to write the log' -r -f -a "text\t'Lines for people'
-json\t'An object on each line'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l web.config.file -d 'File with TLS, users and headers for the exporter\'s pages, in the format of Prometheus\' exporter-toolkit' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once [default: none]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l events.format -d 'Format of the files of --events.file [default: detected from the content]' -r -f -a "json\t'an object in each line'
+xml\t'XML documents'
+text\t'entries of several lines'
+w3c\t'tab-separated lines below a line #Fields'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l events.start -d 'Where to begin in event files that exist at the start [default: saved-or-end]' -r -f -a "saved-or-end\t'at the saved position; a file without one at its end'
+saved-or-beginning\t'at the saved position; a file without one at its first byte'
+beginning\t'at the first byte, whatever was saved'
+end\t'at the end, whatever was saved'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l storage.path -d 'Directory for the checkpoint, which says how far event files have been read [default: none]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l log.level -d 'How much to log [default: info]' -r -f -a "error\t'only failures'
+warn\t'also what needs an operator'
+info\t'also changes of state'
+debug\t'also every rejected event'
+trace\t'everything'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l log.format -d 'How to write the log [default: text]' -r -f -a "text\t'lines for people'
+json\t'an object in each line'"
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l streams -d 'How many streams the simulated server has' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l speed -d 'How much faster than the wall clock the simulated server lives' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l web.enable-lifecycle -d 'Let POST /-/reload read configuration files again, as SIGHUP does'
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l web.insecure -d 'Start although strangers could post events or reload the configuration'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l speed -d 'How much faster than the wall clock the simulated server runs' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l web.enable-lifecycle -d 'Let POST /-/reload read the configuration files again, as SIGHUP does'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l web.insecure -d 'Allow unauthenticated access beyond loopback'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l url -d 'Where to post the events: http://host:port/path?query' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l streams -d 'How many streams (cam1, cam2, …) are published or pulled' -r
@@ -122,80 +140,98 @@ complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l c
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l unattended -d 'Leave outputs, pushes and timers to commands: the streams come and go, but nobody else asks for anything'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l hostile-names -d 'Add streams whose names hold spaces, quotes, markup, control bytes, invalid UTF-8, path steps and more'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l config.file -d 'YAML configuration file; flags override what it says' -r -F
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l config.file -d 'YAML configuration file; flags and variables override it' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l web.listen-address -d 'Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l web.telemetry-path -d 'Path of the metrics page [default: /metrics]' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l web.config.file -d 'File with TLS, users and headers for our own pages, in the format of Prometheus\' exporter-toolkit' -r -F
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l events.format -d 'Format of the event files: json, xml, text or w3c [default: found from their content]' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l events.start -d 'Where to begin in files that are there already: saved-or-end, saved-or-beginning, beginning or end [default: saved-or-end]' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l storage.path -d 'Directory in which it is kept how far event files have been read [default: none]' -r -F
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l log.level -d 'How much to log' -r -f -a "error\t'Failures only'
-warn\t'And what an operator should look at'
-info\t'And what changes'
-debug\t'And every refused event'
-trace\t'Everything'"
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l log.format -d 'How to write the log' -r -f -a "text\t'Lines for people'
-json\t'An object on each line'"
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l web.enable-lifecycle -d 'Let POST /-/reload read configuration files again, as SIGHUP does'
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l web.insecure -d 'Start although strangers could post events or reload the configuration'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l web.config.file -d 'File with TLS, users and headers for the exporter\'s pages, in the format of Prometheus\' exporter-toolkit' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once [default: none]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l events.format -d 'Format of the files of --events.file [default: detected from the content]' -r -f -a "json\t'an object in each line'
+xml\t'XML documents'
+text\t'entries of several lines'
+w3c\t'tab-separated lines below a line #Fields'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l events.start -d 'Where to begin in event files that exist at the start [default: saved-or-end]' -r -f -a "saved-or-end\t'at the saved position; a file without one at its end'
+saved-or-beginning\t'at the saved position; a file without one at its first byte'
+beginning\t'at the first byte, whatever was saved'
+end\t'at the end, whatever was saved'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l storage.path -d 'Directory for the checkpoint, which says how far event files have been read [default: none]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l log.level -d 'How much to log [default: info]' -r -f -a "error\t'only failures'
+warn\t'also what needs an operator'
+info\t'also changes of state'
+debug\t'also every rejected event'
+trace\t'everything'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l log.format -d 'How to write the log [default: text]' -r -f -a "text\t'lines for people'
+json\t'an object in each line'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l web.enable-lifecycle -d 'Let POST /-/reload read the configuration files again, as SIGHUP does'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l web.insecure -d 'Allow unauthenticated access beyond loopback'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l config.file -d 'YAML configuration file; flags override what it says' -r -F
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l config.file -d 'YAML configuration file; flags and variables override it' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l web.listen-address -d 'Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l web.telemetry-path -d 'Path of the metrics page [default: /metrics]' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l web.config.file -d 'File with TLS, users and headers for our own pages, in the format of Prometheus\' exporter-toolkit' -r -F
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l events.format -d 'Format of the event files: json, xml, text or w3c [default: found from their content]' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l events.start -d 'Where to begin in files that are there already: saved-or-end, saved-or-beginning, beginning or end [default: saved-or-end]' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l storage.path -d 'Directory in which it is kept how far event files have been read [default: none]' -r -F
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l log.level -d 'How much to log' -r -f -a "error\t'Failures only'
-warn\t'And what an operator should look at'
-info\t'And what changes'
-debug\t'And every refused event'
-trace\t'Everything'"
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l log.format -d 'How to write the log' -r -f -a "text\t'Lines for people'
-json\t'An object on each line'"
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l web.enable-lifecycle -d 'Let POST /-/reload read configuration files again, as SIGHUP does'
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l web.insecure -d 'Start although strangers could post events or reload the configuration'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l web.config.file -d 'File with TLS, users and headers for the exporter\'s pages, in the format of Prometheus\' exporter-toolkit' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once [default: none]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l events.format -d 'Format of the files of --events.file [default: detected from the content]' -r -f -a "json\t'an object in each line'
+xml\t'XML documents'
+text\t'entries of several lines'
+w3c\t'tab-separated lines below a line #Fields'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l events.start -d 'Where to begin in event files that exist at the start [default: saved-or-end]' -r -f -a "saved-or-end\t'at the saved position; a file without one at its end'
+saved-or-beginning\t'at the saved position; a file without one at its first byte'
+beginning\t'at the first byte, whatever was saved'
+end\t'at the end, whatever was saved'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l storage.path -d 'Directory for the checkpoint, which says how far event files have been read [default: none]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l log.level -d 'How much to log [default: info]' -r -f -a "error\t'only failures'
+warn\t'also what needs an operator'
+info\t'also changes of state'
+debug\t'also every rejected event'
+trace\t'everything'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l log.format -d 'How to write the log [default: text]' -r -f -a "text\t'lines for people'
+json\t'an object in each line'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l web.enable-lifecycle -d 'Let POST /-/reload read the configuration files again, as SIGHUP does'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l web.insecure -d 'Allow unauthenticated access beyond loopback'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand rules; and not __fish_seen_subcommand_from test help" -s h -l help -d 'Print help'
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand rules; and not __fish_seen_subcommand_from test help" -f -a "test" -d 'Apply the events of a file and tell what each rule would do with each of them'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand rules; and not __fish_seen_subcommand_from test help" -f -a "test" -d 'Apply the events of a file and print what each rule would do with each of them'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand rules; and not __fish_seen_subcommand_from test help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand rules; and __fish_seen_subcommand_from test" -l config.file -d 'YAML configuration file with the rules' -r -F
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand rules; and __fish_seen_subcommand_from test" -l event -d 'File with one or more events as the media server sends them, or derived_events such as {"type":"chunkStalled","payload":{"format":"hls","group":"g","stream":"cam1"}}' -r -F
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand rules; and __fish_seen_subcommand_from test" -l event -d 'File with one or more events as the media server sends them, or derived events such as {"type":"chunkStalled","payload":{"format":"hls","group":"g","stream":"cam1"}}' -r -F
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand rules; and __fish_seen_subcommand_from test" -l server -d 'The media server that they come from [default: the first that is configured]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand rules; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help'
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "test" -d 'Apply the events of a file and tell what each rule would do with each of them'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "test" -d 'Apply the events of a file and print what each rule would do with each of them'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand replay" -l format -d 'Format of the files: json, xml, text or w3c [default: found from their content]' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand replay" -l metrics -d 'Print the metrics page that these events lead to, instead of the summary'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand replay" -l metrics -d 'Print the metrics page after these events instead of the summary'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand replay" -s h -l help -d 'Print help'
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l config.file -d 'YAML configuration file; flags override what it says' -r -F
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l config.file -d 'YAML configuration file; flags and variables override it' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l web.listen-address -d 'Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l web.telemetry-path -d 'Path of the metrics page [default: /metrics]' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l web.config.file -d 'File with TLS, users and headers for our own pages, in the format of Prometheus\' exporter-toolkit' -r -F
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l events.format -d 'Format of the event files: json, xml, text or w3c [default: found from their content]' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l events.start -d 'Where to begin in files that are there already: saved-or-end, saved-or-beginning, beginning or end [default: saved-or-end]' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l storage.path -d 'Directory in which it is kept how far event files have been read [default: none]' -r -F
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l log.level -d 'How much to log' -r -f -a "error\t'Failures only'
-warn\t'And what an operator should look at'
-info\t'And what changes'
-debug\t'And every refused event'
-trace\t'Everything'"
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l log.format -d 'How to write the log' -r -f -a "text\t'Lines for people'
-json\t'An object on each line'"
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l server -d 'The name under which the server\'s metrics are to appear' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l web.enable-lifecycle -d 'Let POST /-/reload read configuration files again, as SIGHUP does'
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l web.insecure -d 'Start although strangers could post events or reload the configuration'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l web.config.file -d 'File with TLS, users and headers for the exporter\'s pages, in the format of Prometheus\' exporter-toolkit' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once [default: none]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l events.format -d 'Format of the files of --events.file [default: detected from the content]' -r -f -a "json\t'an object in each line'
+xml\t'XML documents'
+text\t'entries of several lines'
+w3c\t'tab-separated lines below a line #Fields'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l events.start -d 'Where to begin in event files that exist at the start [default: saved-or-end]' -r -f -a "saved-or-end\t'at the saved position; a file without one at its end'
+saved-or-beginning\t'at the saved position; a file without one at its first byte'
+beginning\t'at the first byte, whatever was saved'
+end\t'at the end, whatever was saved'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l storage.path -d 'Directory for the checkpoint, which says how far event files have been read [default: none]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l log.level -d 'How much to log [default: info]' -r -f -a "error\t'only failures'
+warn\t'also what needs an operator'
+info\t'also changes of state'
+debug\t'also every rejected event'
+trace\t'everything'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l log.format -d 'How to write the log [default: text]' -r -f -a "text\t'lines for people'
+json\t'an object in each line'"
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l server -d 'The name of the server: the value of the label `server`' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l web.enable-lifecycle -d 'Let POST /-/reload read the configuration files again, as SIGHUP does'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l web.insecure -d 'Allow unauthenticated access beyond loopback'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck rules replay sink-config help" -f -a "serve" -d 'Receive events and expose metrics (the default)'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck rules replay sink-config help" -f -a "demo" -d 'Serve, with a simulated media server that posts to it'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck rules replay sink-config help" -f -a "simulate" -d 'Simulate a media server that posts its events over HTTP'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck rules replay sink-config help" -f -a "check-config" -d 'Check flags and configuration file, report every fault, and exit with 0 if there is none'
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck rules replay sink-config help" -f -a "healthcheck" -d 'Ask the running exporter whether it is healthy, and exit with 0 if it is'
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck rules replay sink-config help" -f -a "rules" -d 'Try rules without calling anything'
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck rules replay sink-config help" -f -a "replay" -d 'Read finished event files as fast as possible and tell what was in them'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck rules replay sink-config help" -f -a "healthcheck" -d 'Query the health of the running exporter, and exit with 0 if it is healthy'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck rules replay sink-config help" -f -a "rules" -d 'Test rules without calling anything'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck rules replay sink-config help" -f -a "replay" -d 'Read finished event files as fast as possible and print a summary'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck rules replay sink-config help" -f -a "sink-config" -d 'Print the block for the media server\'s config.lua that makes it post its events here'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve demo simulate check-config healthcheck rules replay sink-config help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "test" -d 'Apply the events of a file and tell what each rule would do with each of them'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "test" -d 'Apply the events of a file and print what each rule would do with each of them'

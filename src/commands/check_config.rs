@@ -1,9 +1,9 @@
-//! `check-config`: reads the configuration and says what is wrong with it.
+//! `check-config`: reports every fault of the configuration.
 
-use super::{app_of, config_of, say};
+use super::{app_of, config_of, print};
 use crate::cli::Serve;
 
-/// Checks all that can be checked without listening.
+/// Checks everything that can be checked without listening.
 pub fn run(flags: &Serve) -> anyhow::Result<()> {
     let config = config_of(flags)?;
     app_of(&config)?;
@@ -12,6 +12,6 @@ pub fn run(flags: &Serve) -> anyhow::Result<()> {
         1 => "1 server".to_owned(),
         count => format!("{count} servers"),
     };
-    say(&format!("the configuration is good: {servers}, listening on {}\n", config.listen.join(", ")));
+    print(&format!("the configuration is valid: {servers}, listening on {}\n", config.listen.join(", ")));
     Ok(())
 }

@@ -6,7 +6,7 @@ use ems_simulator::{Simulation, Target};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{app_of, bind, config_of, runtime, say, start_logging, stop_signal};
+use super::{app_of, bind, config_of, print, runtime, start_logging, stop_signal};
 use crate::app;
 use crate::cli::Serve;
 use crate::config::Remote;
@@ -20,7 +20,7 @@ pub fn run(flags: &Serve, streams: usize, speed: f64) -> anyhow::Result<()> {
             "the demo posts its events as they come: leave out ingest.secret_file and ingest.listen_address"
         );
     }
-    start_logging(flags.log_level, flags.log_format);
+    start_logging(config.log_level, config.log_json);
     runtime()?.block_on(async {
         let listeners = bind(&config).await?;
         let Some(address) = listeners.first().map(TcpListener::local_addr).transpose()? else {
@@ -34,7 +34,7 @@ pub fn run(flags: &Serve, streams: usize, speed: f64) -> anyhow::Result<()> {
         };
         let server = config.servers.first().map_or(String::new(), |server| format!("/{}", server.name));
         let url: Target = format!("{base}/events{server}").parse().map_err(anyhow::Error::msg)?;
-        say(&format!(
+        print(&format!(
             "A simulated media server with {streams} streams posts its events to this exporter.\n\n  \
              metrics   {base}{}\n  page      {base}/\n  health    {base}/-/healthy\n\nCtrl-C stops both.\n",
             config.telemetry_path

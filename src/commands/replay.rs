@@ -147,7 +147,7 @@ fn line(out: &mut String, text: &str) {
 
 /// Prints what was in the files.
 pub fn run(flags: &crate::cli::Replay) -> anyhow::Result<()> {
-    super::start_logging(crate::cli::LogLevel::Warn, crate::cli::LogFormat::Text);
+    super::start_logging(tracing::Level::WARN, false);
     for file in &flags.files {
         std::fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
     }
@@ -163,6 +163,6 @@ pub fn run(flags: &crate::cli::Replay) -> anyhow::Result<()> {
     if terminal {
         eprint!("\r                      \r");
     }
-    super::say(&if flags.metrics { replayed.page()? } else { replayed.summary()? });
+    super::print(&if flags.metrics { replayed.page()? } else { replayed.summary()? });
     Ok(())
 }

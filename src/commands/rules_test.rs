@@ -121,7 +121,7 @@ impl Rehearsal<'_> {
         let now = message.at.unwrap_or(self.now);
         if DerivedEvent::NAMES.contains(&&*message.name) {
             let derived = derived(message, &self.state)?;
-            self.say(&format!("{}: {} happens\n", self.count, derived.name()));
+            self.print(&format!("{}: {} happens\n", self.count, derived.name()));
             let trigger = Trigger::of_derived_event(self.server, &derived, &self.state, now);
             self.explain(self.given, &trigger);
             return Ok(());
@@ -129,16 +129,16 @@ impl Rehearsal<'_> {
         let event = event::interpret(message)?;
         let input = Trigger::input(&event, &self.state);
         let change = self.state.apply(&event, now).change;
-        self.say(&format!("{}: {} ({})\n", self.count, message.name, change.label()));
+        self.print(&format!("{}: {} ({})\n", self.count, message.name, change.label()));
         let trigger = Trigger::of_event(self.server, message, &event, change, input, &self.state, now);
         match trigger {
             Some(trigger) => self.explain(self.rules, &trigger),
-            None => self.say("   triggers nothing: it brings nothing new\n"),
+            None => self.print("   triggers nothing: it brings nothing new\n"),
         }
         Ok(())
     }
 
-    fn say(&mut self, text: &str) {
+    fn print(&mut self, text: &str) {
         self.told.push_str(text);
     }
 
@@ -148,7 +148,7 @@ impl Rehearsal<'_> {
                 Err(miss) => missed(&rule.name, miss),
                 Ok(call) => self.matched(&call),
             };
-            self.say(&told);
+            self.print(&told);
         }
     }
 
@@ -244,6 +244,6 @@ pub fn run(flags: &crate::cli::RulesTest) -> anyhow::Result<()> {
     let config = Config::load(Some(&flags.config_file), &crate::config::Overrides::default())?;
     let first = config.servers.first().map_or(crate::pipeline::DEFAULT_SERVER, |server| &server.name);
     let server = flags.server.as_deref().unwrap_or(first);
-    super::say(&rehearse(&config, &flags.event, server, Timestamp::now())?);
+    super::print(&rehearse(&config, &flags.event, server, Timestamp::now())?);
     Ok(())
 }

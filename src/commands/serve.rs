@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-use super::{app_of, bind, config_of, runtime, start_logging, stop_signal, tell_manager};
+use super::{app_of, bind, config_of, notify_manager, runtime, start_logging, stop_signal};
 use crate::app;
 use crate::cli::Serve;
 
@@ -14,7 +14,7 @@ const SHORTEST_BEAT: Duration = Duration::from_millis(10);
 /// Runs until SIGINT or SIGTERM.
 pub fn run(flags: &Serve) -> anyhow::Result<()> {
     let config = config_of(flags)?;
-    start_logging(flags.log_level, flags.log_format);
+    start_logging(config.log_level, config.log_json);
     runtime()?.block_on(async {
         let app = app_of(&config)?;
         let listeners = bind(&config).await?;
@@ -27,10 +27,10 @@ pub fn run(flags: &Serve) -> anyhow::Result<()> {
         }
         let exporter = app::run(app, &config, listeners, stop);
         let status = format!("listening on {}", addresses.join(", "));
-        tell_manager(&[NotifyState::Ready, NotifyState::Status(&status)]);
-        // In the exporter's own task, which takes every server's lock each second: if that hangs, so does the watchdog.
+        notify_manager(&[NotifyState::Ready, NotifyState::Status(&status)]);
+        // In the exporter's own task, which takes every server's lock each second: if that hangs, no keep-alive is sent.
         tokio::select! {
-            () = feed_watchdog() => {}
+            () = notify_watchdog() => {}
             done = exporter => done?,
         }
         tracing::info!("stopped");
@@ -38,12 +38,12 @@ pub fn run(flags: &Serve) -> anyhow::Result<()> {
     })
 }
 
-/// Tells the service manager, as often as it wants to know, that we live.
-async fn feed_watchdog() {
+/// Sends keep-alive messages to the service manager as often as it wants them.
+async fn notify_watchdog() {
     let Some(patience) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
     let mut beats = tokio::time::interval((patience / 2).max(SHORTEST_BEAT));
     loop {
         beats.tick().await;
-        tell_manager(&[NotifyState::Watchdog]);
+        notify_manager(&[NotifyState::Watchdog]);
     }
 }

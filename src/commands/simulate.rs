@@ -2,16 +2,16 @@
 
 use ems_simulator::{Options, Truth};
 
-use super::{runtime, say, start_logging, stop_signal};
-use crate::cli::{LogFormat, LogLevel};
+use super::{print, runtime, start_logging, stop_signal};
+use tracing::Level;
 
 /// Runs until SIGINT or SIGTERM, then prints what the simulated server knows.
 pub fn run(options: Options) -> anyhow::Result<()> {
-    start_logging(LogLevel::Info, LogFormat::Text);
+    start_logging(Level::INFO, false);
     let truth: Truth = runtime()?.block_on(async {
         let stop = stop_signal()?;
         anyhow::Ok(ems_simulator::run(options, stop.cancelled()).await?)
     })?;
-    say(&format!("{}\n", serde_json::to_string_pretty(&truth)?));
+    print(&format!("{}\n", serde_json::to_string_pretty(&truth)?));
     Ok(())
 }

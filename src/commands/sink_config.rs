@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 
-use super::{config_of, say};
+use super::{config_of, print};
 use ems_protocol::sink_config::sink_config;
 
 use crate::cli::Serve;
@@ -22,6 +22,6 @@ pub fn run(flags: &Serve, server: Option<&str>) -> anyhow::Result<()> {
         }
     }
     let address = config.own_address().context("the address to post to cannot be resolved")?;
-    say(&sink_config(&address.to_string(), server, config.ingest.guard.secret.is_some()));
+    print(&sink_config(&address.to_string(), server, config.ingest.guard.secret.is_some()));
     Ok(())
 }

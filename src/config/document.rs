@@ -1,19 +1,21 @@
-//! A YAML document that is read key by key, so that all its faults are found and not the first.
+//! A YAML document whose members are read one by one, so that all its faults are found and not only the first.
 
 use std::fmt;
-use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::Spanned;
+use serde_saphyr::{DuplicateKeyPolicy, Error, Spanned};
 
 /// A place in the document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     line: u64,
     column: u64,
 }
 
 impl Place {
+    /// The beginning of the document.
+    pub const START: Self = Self { line: 1, column: 1 };
+
     fn of<T>(spanned: &Spanned<T>) -> Self {
         Self { line: spanned.referenced.line(), column: spanned.referenced.column() }
     }
@@ -24,8 +26,8 @@ impl Place {
     }
 }
 
-/// Something wrong, where, and what would be right.
-#[derive(Debug, PartialEq, Eq)]
+/// Something wrong, where, and what would be right. Faults sort by their place.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
     place: Place,
     key: String,
@@ -43,28 +45,61 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A value of any kind.
+/// A value of any kind. Numbers and truth values keep their spelling, since a text may be wanted.
 #[derive(Debug)]
-enum Node {
+pub enum Node {
+    /// No value.
     Null,
-    Bool(bool),
-    Whole(i64),
-    Real(f64),
+    /// True or false, and its spelling.
+    Bool(bool, String),
+    /// The spelling of a number.
+    Number(String),
+    /// A text.
     Text(String),
+    /// A list.
     List(Vec<Spanned<Self>>),
+    /// The members of a section.
     Map(Vec<(Spanned<String>, Spanned<Self>)>),
 }
 
 impl Node {
-    const fn what(&self) -> &'static str {
+    /// The kind of the value, for messages.
+    pub const fn kind(&self) -> &'static str {
         match self {
-            Self::Null => "nothing",
-            Self::Bool(_) => "true or false",
-            Self::Whole(_) | Self::Real(_) => "a number",
+            Self::Null => "empty",
+            Self::Bool(..) => "true or false",
+            Self::Number(_) => "a number",
             Self::Text(_) => "a text",
             Self::List(_) => "a list",
             Self::Map(_) => "a section",
         }
+    }
+
+    /// The spelling of a single value.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Bool(_, text) | Self::Number(text) | Self::Text(text) => Some(text),
+            Self::Null | Self::List(_) | Self::Map(_) => None,
+        }
+    }
+}
+
+/// Takes the spellings of numbers and truth values from the source: the parser keeps only their values.
+fn spell(node: &mut Spanned<Node>, source: &str) {
+    let span = node.defined.span();
+    match &mut node.value {
+        Node::Bool(_, text) | Node::Number(text) => {
+            let bytes = span.byte_offset().zip(span.byte_len()).and_then(|(start, length)| {
+                let start = usize::try_from(start).ok()?;
+                source.get(start..start + usize::try_from(length).ok()?)
+            });
+            if let Some(spelling) = bytes {
+                spelling.trim().clone_into(text);
+            }
+        }
+        Node::List(items) => items.iter_mut().for_each(|item| spell(item, source)),
+        Node::Map(members) => members.iter_mut().for_each(|(_, member)| spell(member, source)),
+        Node::Null | Node::Text(_) => {}
     }
 }
 
@@ -87,16 +122,16 @@ impl<'de> Deserialize<'de> for Node {
                 Node::deserialize(deserializer)
             }
             fn visit_bool<E>(self, truth: bool) -> Result<Node, E> {
-                Ok(Node::Bool(truth))
+                Ok(Node::Bool(truth, truth.to_string()))
             }
             fn visit_i64<E>(self, whole: i64) -> Result<Node, E> {
-                Ok(Node::Whole(whole))
+                Ok(Node::Number(whole.to_string()))
             }
             fn visit_u64<E>(self, whole: u64) -> Result<Node, E> {
-                Ok(Node::Whole(i64::try_from(whole).unwrap_or(i64::MAX)))
+                Ok(Node::Number(whole.to_string()))
             }
             fn visit_f64<E>(self, real: f64) -> Result<Node, E> {
-                Ok(Node::Real(real))
+                Ok(Node::Number(real.to_string()))
             }
             fn visit_str<E>(self, text: &str) -> Result<Node, E> {
                 Ok(Node::Text(text.to_owned()))
@@ -125,7 +160,7 @@ impl<'de> Deserialize<'de> for Node {
 pub enum Plain {
     /// A text.
     Text(String),
-    /// A number, as its digits.
+    /// A number, as it is spelt.
     Number(String),
     /// True or false.
     Truth(bool),
@@ -136,9 +171,8 @@ pub enum Plain {
 impl Plain {
     fn of(node: Node) -> Option<Self> {
         Some(match node {
-            Node::Bool(truth) => Self::Truth(truth),
-            Node::Whole(whole) => Self::Number(whole.to_string()),
-            Node::Real(real) => Self::Number(real.to_string()),
+            Node::Bool(truth, _) => Self::Truth(truth),
+            Node::Number(digits) => Self::Number(digits),
             Node::Text(text) => Self::Text(text),
             Node::List(items) => {
                 let one = |item: Spanned<Node>| match Self::of(item.value) {
@@ -164,21 +198,23 @@ pub struct Section {
 impl Section {
     /// Reads a whole document. An empty one is a section without members.
     pub fn root(text: &str, faults: &mut Vec<Fault>) -> Option<Self> {
-        let start = Place { line: 1, column: 1 };
-        let node = match serde_saphyr::from_str::<Option<Spanned<Node>>>(text) {
-            Ok(node) => node,
-            Err(error) => {
-                let place =
-                    error.location().map_or(start, |at| Place { line: at.line(), column: at.column() });
-                let error = error.without_snippet().to_string();
-                let sentence = error.lines().next().unwrap_or_default();
-                faults.push(place.fault("", &format!("this is no YAML: {sentence}")));
-                return None;
+        // A member that is given twice is a fault with its own place, beside all others.
+        let options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::PassThrough };
+        let empty = Self { path: String::new(), place: Place::START, members: Vec::new(), known: Vec::new() };
+        match serde_saphyr::from_str_with_options::<Option<Spanned<Node>>>(text, options) {
+            Ok(None) => Some(empty),
+            Ok(Some(mut node)) => {
+                spell(&mut node, text);
+                Self::of(String::new(), node, faults)
             }
-        };
-        match node {
-            None => Some(Self { path: String::new(), place: start, members: Vec::new(), known: Vec::new() }),
-            Some(node) => Self::of(String::new(), node, faults),
+            Err(error) => {
+                let place = error.location().filter(|at| at.line() > 0);
+                let place = place.map_or(Place::START, |at| Place { line: at.line(), column: at.column() });
+                faults.push(
+                    place.fault("", &format!("not valid YAML: {}", yaml_remedy(error.without_snippet()))),
+                );
+                None
+            }
         }
     }
 
@@ -187,8 +223,8 @@ impl Section {
         match node.value {
             Node::Map(members) => Some(Self { path, place, members, known: Vec::new() }),
             Node::Null => Some(Self { path, place, members: Vec::new(), known: Vec::new() }),
-            node @ (Node::Bool(_) | Node::Whole(_) | Node::Real(_) | Node::Text(_) | Node::List(_)) => {
-                faults.push(place.fault(&path, &format!("is {}, not a section with keys", node.what())));
+            node @ (Node::Bool(..) | Node::Number(_) | Node::Text(_) | Node::List(_)) => {
+                faults.push(place.fault(&path, &format!("is {}, not a section with keys", node.kind())));
                 None
             }
         }
@@ -199,30 +235,33 @@ impl Section {
         self.place
     }
 
-    /// Whether a member of this name is there and has not been read.
-    pub fn has(&self, key: &str) -> bool {
-        self.members.iter().any(|(name, _)| name.value == key)
+    /// The value of a member, and where it is. From now on the key is known here.
+    pub fn take(&mut self, key: &'static str) -> Option<(Node, Place)> {
+        let node = self.take_spanned(key)?;
+        let place = Place::of(&node);
+        Some((node.value, place))
     }
 
-    fn take(&mut self, key: &'static str) -> Option<Spanned<Node>> {
+    fn take_spanned(&mut self, key: &'static str) -> Option<Spanned<Node>> {
         self.known.push(key);
         let at = self.members.iter().position(|(name, _)| name.value == key)?;
         Some(self.members.remove(at).1)
     }
 
-    fn at(&self, key: &str) -> String {
+    /// The path of a member.
+    pub fn at(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
     /// The section of this name.
     pub fn section(&mut self, key: &'static str, faults: &mut Vec<Fault>) -> Option<Self> {
-        let node = self.take(key)?;
+        let node = self.take_spanned(key)?;
         Self::of(self.at(key), node, faults)
     }
 
     /// The list of sections of this name.
     pub fn sections(&mut self, key: &'static str, faults: &mut Vec<Fault>) -> Vec<Self> {
-        let Some(node) = self.take(key) else {
+        let Some(node) = self.take_spanned(key) else {
             return Vec::new();
         };
         let (path, place) = (format!("{}[]", self.at(key)), Place::of(&node));
@@ -231,113 +270,43 @@ impl Section {
             Node::List(items) => {
                 items.into_iter().filter_map(|item| Self::of(path.clone(), item, faults)).collect()
             }
-            node @ (Node::Bool(_) | Node::Whole(_) | Node::Real(_) | Node::Text(_) | Node::Map(_)) => {
-                faults.push(place.fault(&self.at(key), &format!("is {}, not a list", node.what())));
+            node @ (Node::Bool(..) | Node::Number(_) | Node::Text(_) | Node::Map(_)) => {
+                faults.push(place.fault(&self.at(key), &format!("is {}, not a list", node.kind())));
                 Vec::new()
             }
         }
     }
 
-    /// Reads a value if it is there and `parse` takes it; `wanted` says what would be right.
-    fn value<T>(
-        &mut self,
-        key: &'static str,
-        wanted: &str,
-        into: &mut T,
-        faults: &mut Vec<Fault>,
-        parse: impl FnOnce(Node) -> Option<T>,
-    ) {
-        let Some(node) = self.take(key) else {
-            return;
-        };
-        let place = Place::of(&node);
-        match parse(node.value) {
-            Some(value) => *into = value,
-            None => faults.push(place.fault(&self.at(key), &format!("is not {wanted}"))),
-        }
-    }
-
-    /// A duration such as `5m`.
-    pub fn duration(&mut self, key: &'static str, into: &mut Duration, faults: &mut Vec<Fault>) {
-        self.value(key, "a duration such as 10s or 1h 30m", into, faults, |node| match node {
-            Node::Text(text) => humantime::parse_duration(&text).ok(),
-            Node::Null | Node::Bool(_) | Node::Whole(_) | Node::Real(_) | Node::List(_) | Node::Map(_) => {
-                None
-            }
-        });
-    }
-
-    /// A number between two bounds.
-    pub fn number(
-        &mut self,
-        key: &'static str,
-        least: f64,
-        most: f64,
-        into: &mut f64,
-        faults: &mut Vec<Fault>,
-    ) {
-        let wanted = format!("a number from {least} to {most}");
-        self.value(key, &wanted, into, faults, |node| {
-            let number = match node {
-                Node::Whole(whole) => whole as f64,
-                Node::Real(real) => real,
-                Node::Null | Node::Bool(_) | Node::Text(_) | Node::List(_) | Node::Map(_) => return None,
-            };
-            (least..=most).contains(&number).then_some(number)
-        });
-    }
-
-    /// A whole number between two bounds.
-    pub fn count(
-        &mut self,
-        key: &'static str,
-        least: usize,
-        most: usize,
-        into: &mut usize,
-        faults: &mut Vec<Fault>,
-    ) {
-        let wanted = format!("a whole number from {least} to {most}");
-        self.value(key, &wanted, into, faults, |node| match node {
-            Node::Whole(whole) => usize::try_from(whole).ok().filter(|count| (least..=most).contains(count)),
-            Node::Null | Node::Bool(_) | Node::Real(_) | Node::Text(_) | Node::List(_) | Node::Map(_) => None,
-        });
-    }
-
     /// True or false.
     pub fn truth(&mut self, key: &'static str, into: &mut bool, faults: &mut Vec<Fault>) {
-        self.value(key, "true or false", into, faults, |node| match node {
-            Node::Bool(truth) => Some(truth),
-            Node::Null | Node::Whole(_) | Node::Real(_) | Node::Text(_) | Node::List(_) | Node::Map(_) => {
-                None
-            }
-        });
+        match self.take(key) {
+            Some((Node::Bool(truth, _), _)) => *into = truth,
+            Some((_, place)) => faults.push(place.fault(&self.at(key), "is not true or false")),
+            None => {}
+        }
     }
 
     /// A text, with the place at which more can be found wrong with it.
     pub fn word(&mut self, key: &'static str, faults: &mut Vec<Fault>) -> Option<(String, Place)> {
-        let node = self.take(key)?;
-        let place = Place::of(&node);
-        Some((checked(&self.at(key), node, |_| Ok(()), faults)?, place))
+        let (node, place) = self.take(key)?;
+        spelt(&self.at(key), &node, place, faults).map(|text| (text, place))
     }
 
     /// A list of texts, or one text alone, each with its place.
     pub fn words(&mut self, key: &'static str, faults: &mut Vec<Fault>) -> Vec<(String, Place)> {
-        let Some(node) = self.take(key) else {
+        let Some((node, place)) = self.take(key) else {
             return Vec::new();
         };
         let path = self.at(key);
-        let each = |node: Spanned<Node>| {
-            let place = Place::of(&node);
-            Some((checked(&path, node, |_| Ok(()), faults)?, place))
-        };
-        several(node).into_iter().filter_map(each).collect()
+        let each = |(node, place)| Some((spelt(&path, &node, place, faults)?, place));
+        several(node, place).into_iter().filter_map(each).collect()
     }
 
     /// All members that have not been read, whatever their names, as values of parameters.
     pub fn rest(self, faults: &mut Vec<Fault>) -> Vec<(String, Plain, Place)> {
         let mut values = Vec::new();
         for (name, node) in self.members {
-            let (place, what) = (Place::of(&name), node.value.what());
+            let (place, kind) = (Place::of(&name), node.value.kind());
             let path = if self.path.is_empty() {
                 name.value.clone()
             } else {
@@ -346,44 +315,19 @@ impl Section {
             if let Some(plain) = Plain::of(node.value) {
                 values.push((name.value, plain, place));
             } else {
-                let wrong = format!("is {what}, not a text, a number, true or false, or a list of those");
+                let wrong = format!("is {kind}, not a text, a number, true or false, or a list of those");
                 faults.push(place.fault(&path, &wrong));
             }
         }
         values
     }
 
-    /// A text that `check` finds nothing wrong with.
-    pub fn text(
-        &mut self,
-        key: &'static str,
-        check: fn(&str) -> Result<(), &'static str>,
-        into: &mut String,
-        faults: &mut Vec<Fault>,
-    ) {
-        if let Some(node) = self.take(key)
-            && let Some(text) = checked(&self.at(key), node, check, faults)
-        {
-            *into = text;
-        }
+    /// Drops the members that hold only what others refer to: their keys start with `x-`.
+    pub fn drop_extensions(&mut self) {
+        self.members.retain(|(name, _)| !name.value.starts_with("x-"));
     }
 
-    /// A list of texts, or one text alone, each of which `check` finds nothing wrong with.
-    pub fn texts(
-        &mut self,
-        key: &'static str,
-        check: fn(&str) -> Result<(), &'static str>,
-        into: &mut Vec<String>,
-        faults: &mut Vec<Fault>,
-    ) {
-        let Some(node) = self.take(key) else {
-            return;
-        };
-        let path = self.at(key);
-        *into = several(node).into_iter().filter_map(|item| checked(&path, item, check, faults)).collect();
-    }
-
-    /// Ends the reading: what has not been read is not known.
+    /// Ends the reading: a member that has not been read is unknown or given twice.
     pub fn finish(self, faults: &mut Vec<Fault>) {
         for (name, _) in &self.members {
             let known = self.known.join(", ");
@@ -398,40 +342,40 @@ impl Section {
 }
 
 /// The items of a list; of anything else, itself alone.
-fn several(node: Spanned<Node>) -> Vec<Spanned<Node>> {
-    let (referenced, defined) = (node.referenced, node.defined);
-    match node.value {
-        Node::List(items) => items,
-        one
-        @ (Node::Null | Node::Bool(_) | Node::Whole(_) | Node::Real(_) | Node::Text(_) | Node::Map(_)) => {
-            vec![Spanned::new(one, referenced, defined)]
+pub fn several(node: Node, place: Place) -> Vec<(Node, Place)> {
+    match node {
+        Node::List(items) => {
+            let placed = |item: Spanned<Node>| {
+                let place = Place::of(&item);
+                (item.value, place)
+            };
+            items.into_iter().map(placed).collect()
+        }
+        one @ (Node::Null | Node::Bool(..) | Node::Number(_) | Node::Text(_) | Node::Map(_)) => {
+            vec![(one, place)]
         }
     }
 }
 
-fn checked(
-    path: &str,
-    node: Spanned<Node>,
-    check: fn(&str) -> Result<(), &'static str>,
-    faults: &mut Vec<Fault>,
-) -> Option<String> {
-    let place = Place::of(&node);
-    match node.value {
-        Node::Text(text) => match check(&text) {
-            Ok(()) => Some(text),
-            Err(wrong) => {
-                faults.push(place.fault(path, wrong));
-                None
-            }
-        },
-        node @ (Node::Null
-        | Node::Bool(_)
-        | Node::Whole(_)
-        | Node::Real(_)
-        | Node::List(_)
-        | Node::Map(_)) => {
-            faults.push(place.fault(path, &format!("is {}, not a text", node.what())));
-            None
-        }
+/// The spelling of a single value where a text is wanted.
+pub fn spelt(path: &str, node: &Node, place: Place, faults: &mut Vec<Fault>) -> Option<String> {
+    let text = node.text();
+    if text.is_none() {
+        faults.push(place.fault(path, &format!("is {}, not a text", node.kind())));
     }
+    text.map(str::to_owned)
+}
+
+/// What to look for where a document could not be parsed, in the words of those who write it.
+fn yaml_remedy(error: &Error) -> &'static str {
+    if matches!(error, Error::UnknownAnchor { .. }) {
+        return "an alias such as *name must come after its anchor &name";
+    }
+    if matches!(error, Error::MultipleDocuments { .. }) {
+        return "the file must hold one document: remove the line --- and what follows it";
+    }
+    if matches!(error, Error::MergeValueNotMapOrSeqOfMaps { .. }) {
+        return "<< must refer to a section, such as <<: *name";
+    }
+    "check quotes, brackets and indentation near here; indent with spaces, and quote a text that holds special characters"
 }

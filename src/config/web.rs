@@ -1,6 +1,6 @@
 //! The file of `--web.config.file`, in the format of Prometheus' exporter-toolkit.
 //!
-//! What it can ask for and we cannot do is refused with a sentence: nobody is to believe in a lock that is not there.
+//! An unsupported option is an error, never silently ignored.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,7 +21,7 @@ const HEADERS: [(&str, &[&str]); 5] = [
     ("Strict-Transport-Security", &[]),
 ];
 
-/// Reads the file, and those that it names. All of them are told of, so that one that is put right is noticed.
+/// Reads the file, and those that it names. The result lists all of them, so that a later correction is noticed.
 pub fn load(path: &Path) -> (Files, Result<Setup, Vec<String>>) {
     let mut reading = Reading {
         folder: path.parent().unwrap_or(Path::new("")),

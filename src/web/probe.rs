@@ -1,19 +1,19 @@
-//! Asking an exporter on this machine how it is, over TLS whatever its certificate says: its name there is seldom that
-//! of its own address, and whoever can put another program in its place needs no certificate.
+//! TLS to an exporter on this machine, whatever its certificate: it is seldom issued for the loopback address, and
+//! whoever can replace the program needs no certificate.
 
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::io;
 use std::sync::Arc;
 
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned,
-};
+use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
-/// A connection on which a request can be sent and its answer read.
-pub fn over_tls(stream: TcpStream) -> io::Result<impl Read + Write> {
+/// Starts TLS on a connection.
+pub async fn over_tls(stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
     let provider = Arc::new(ring::default_provider());
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -22,8 +22,7 @@ pub fn over_tls(stream: TcpStream) -> io::Result<impl Read + Write> {
         .with_custom_certificate_verifier(Arc::new(AcceptAnyCert(provider)))
         .with_no_client_auth();
     let name = ServerName::IpAddress(stream.peer_addr()?.ip().into());
-    let client = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
-    Ok(StreamOwned::new(client, stream))
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
 /// Trusts any certificate, but only with its key.

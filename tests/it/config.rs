@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use ems_exporter::config::{Config, Origin, Overrides};
+use ems_exporter::config::{Config, Origin, Override, Overrides};
 use ems_tail::{Format, Start};
 
 pub fn load(text: &str) -> Result<Config, String> {
@@ -12,6 +12,16 @@ pub fn load(text: &str) -> Result<Config, String> {
     let name = file.path().display().to_string();
     Config::load(Some(file.path()), &Overrides::default())
         .map_err(|faults| faults.to_string().replace(&name, "ems.yml"))
+}
+
+/// What flags set, each to one text.
+pub fn flags(set: &[(&'static str, &str)]) -> Overrides {
+    let one = |(flag, text): &(&'static str, &str)| Override {
+        flag,
+        is_variable: false,
+        texts: vec![(*text).to_owned()],
+    };
+    Overrides(set.iter().map(one).collect())
 }
 
 #[test]
@@ -82,8 +92,8 @@ fn faults_of_the_runtime_api_come_at_once() {
     .unwrap_err();
     for expected in [
         "2:26: servers[].api.url is not an address such as http://127.0.0.1:7777 or http://HOST:8888/apiproxy",
-        "3:20: servers[].api needs both username and password_file, or neither",
-        "3:20: servers[].api.url is missing, such as http://127.0.0.1:7777",
+        "3:31: servers[].api needs both username and password_file, or neither",
+        "3:20: servers[].api.url is missing: set it to an address such as http://127.0.0.1:7777",
         "4:26: servers[].api.url must not hold a password: it goes into username and password_file",
         "servers[].api.password_file /does/not/exist cannot be read: No such file",
         "reconcile.interval is less than 1s",
@@ -112,22 +122,22 @@ fn all_faults_come_at_once_with_their_places() {
     let faults = load(
         "web:\n  listen_address: 10777\n  telemetry_path: metrics\n  port: 1\n\
          stall: {factor: 0.5, minimum: 10}\nlimits: 7\nserver: x\n\
-         servers:\n  - expect: [1]\n  - name: a b\n  - name: c\n  - name: c\n",
+         servers:\n  - expect: [{a: 1}]\n  - name: a b\n  - name: c\n  - name: c\n",
     )
     .unwrap_err();
     let expected = [
         "the configuration has 11 faults:",
-        "ems.yml:2:19: web.listen_address is a number, not a text",
+        "ems.yml:2:19: web.listen_address is not HOST:PORT, such as 127.0.0.1:10777 or [::]:10777",
         "ems.yml:3:19: web.telemetry_path is not a path of plain characters that starts with /, such as /metrics",
         "ems.yml:4:3: web.port is not a known key: known here are listen_address, telemetry_path, protect_health",
         "ems.yml:5:17: stall.factor is not a number from 1 to 1000",
         "ems.yml:5:31: stall.minimum is not a duration such as 10s or 1h 30m",
         "ems.yml:6:9: limits is a number, not a section with keys",
-        "ems.yml:9:14: servers[].expect is a number, not a text",
+        "ems.yml:7:1: server is not a known key: known here are web, ingest, series, stall, limits, reconcile, events, storage, actions, servers, rules",
         "ems.yml:9:5: servers[].name is missing: every server needs a name",
+        "ems.yml:9:14: servers[].expect is a section, not a text",
         "ems.yml:10:11: servers[].name is not 1 to 64 letters, digits, dots, dashes and underscores",
         "ems.yml:12:5: servers[].name is used twice: names must differ",
-        "ems.yml:7:1: server is not a known key: known here are web, ingest, series, stall, limits, servers, reconcile, events, storage, actions, rules",
     ];
     let lines: Vec<&str> = faults.lines().map(str::trim).collect();
     assert_eq!(lines, expected);
@@ -137,27 +147,23 @@ fn all_faults_come_at_once_with_their_places() {
 fn a_document_that_is_no_yaml_is_one_fault() {
     let faults = load("web: [\n").unwrap_err();
     assert!(faults.starts_with("the configuration has 1 fault:\n  ems.yml:"), "{faults}");
-    assert!(faults.contains("this is no YAML: "), "{faults}");
+    assert!(faults.contains("ems.yml:1:6: not valid YAML: check quotes"), "{faults}");
 }
 
 #[test]
 fn flags_override_the_file_and_are_checked_with_it() {
-    let overrides = Overrides {
-        listen: vec!["nowhere".to_owned()],
-        telemetry_path: Some("/events".to_owned()),
-        ..Overrides::default()
-    };
+    let overrides = flags(&[("web.listen-address", "nowhere"), ("web.telemetry-path", "/events")]);
     let missing = std::path::Path::new("/does/not/exist.yml");
     let faults = Config::load(Some(missing), &overrides).unwrap_err().to_string();
     assert!(faults.starts_with("the configuration has 3 faults:"), "{faults}");
     assert!(faults.contains("/does/not/exist.yml: cannot be read: No such file"), "{faults}");
     assert!(faults.contains("--web.listen-address nowhere: is not HOST:PORT"), "{faults}");
-    assert!(faults.contains("--web.telemetry-path /events: is a path that is taken"), "{faults}");
+    assert!(faults.contains("--web.telemetry-path /events: is already used by the exporter"), "{faults}");
     for path in ["/", "/-/ready", "/api/v1/streams"] {
-        let overrides = Overrides { telemetry_path: Some(path.to_owned()), ..Overrides::default() };
+        let overrides = flags(&[("web.telemetry-path", path)]);
         let faults = Config::load(None, &overrides).unwrap_err().to_string();
         assert!(
-            faults.contains(&format!("--web.telemetry-path {path}: is a path that is taken")),
+            faults.contains(&format!("--web.telemetry-path {path}: is already used by the exporter")),
             "{faults}"
         );
     }

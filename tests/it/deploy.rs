@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 use ems_exporter::cli::Cli;
-use ems_exporter::config::{Config, Overrides, SECRET_VARIABLE};
+use ems_exporter::config::keys::KEYS;
+use ems_exporter::config::{Config, Overrides};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -32,12 +33,9 @@ fn sidecar() -> Vec<Value> {
     text("deploy/kubernetes/sidecar.yaml").split("\n---\n").map(yaml).collect()
 }
 
-/// The variables that flags of `serve` may come from.
+/// All environment variables.
 fn variables() -> BTreeSet<String> {
-    let cli = Cli::command();
-    let serve = cli.find_subcommand("serve").unwrap();
-    let flags = serve.get_arguments().filter_map(|flag| Some(flag.get_env()?.to_str().unwrap().to_owned()));
-    flags.chain([SECRET_VARIABLE.to_owned()]).collect()
+    KEYS.iter().map(|key| key.variable.to_owned()).filter(|variable| !variable.is_empty()).collect()
 }
 
 /// The files of a folder and of those in it, by their path from it.
@@ -88,7 +86,7 @@ fn everything_deployed_names_flags_that_there_are() {
 }
 
 /// The configuration of the package, with its examples as they are, or taken for real.
-fn default_configuration(with_examples: bool) -> String {
+pub fn default_configuration(with_examples: bool) -> String {
     let is_example = |line: &str| {
         let rest = line.strip_prefix('#').unwrap_or_default();
         !rest.is_empty() && (!rest.starts_with(' ') || rest.starts_with("  "))

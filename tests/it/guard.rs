@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Output};
 
 use ems_exporter::auth::{Guard, Secret, network};
-use ems_exporter::config::{Config, Pipeline};
+use ems_exporter::config::{Config, Ingest};
 use ems_protocol::sink_config::sink_config;
 
 use crate::config::load;
@@ -13,7 +13,7 @@ use crate::http::{Exporter, TIMER};
 const SECRET: &str = "3f9a0c1d2e4b5a69";
 
 fn with(guard: Guard) -> Config {
-    Config { ingest: Pipeline { guard, ..Pipeline::default() }, ..Config::default() }
+    Config { ingest: Ingest { guard, ..Ingest::default() }, ..Config::default() }
 }
 
 fn secret() -> Guard {
@@ -84,7 +84,7 @@ async fn events_come_from_allowed_addresses_only() {
 
 #[tokio::test]
 async fn events_may_have_an_address_of_their_own() {
-    let ingest = Pipeline { listen: vec!["127.0.0.1:0".to_owned()], guard: Guard::default() };
+    let ingest = Ingest { listen: vec!["127.0.0.1:0".to_owned()], guard: Guard::default() };
     let exporter = Exporter::with(&Config { ingest, ..Config::default() }).await;
     let length = TIMER.len();
     let post = format!("POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{TIMER}");
@@ -125,7 +125,7 @@ fn the_guard_is_configured_with_all_its_faults_at_once() {
     for expected in [
         "the configuration has 4 faults:",
         "1:26: ingest.listen_address is not HOST:PORT",
-        "what it holds is no secret of 16 to 256 letters",
+        "the secret must be 16 to 256 letters",
         "ingest.allow is not an address or network such as 10.0.0.0/8",
         "ingest.secret is not a known key: known here are listen_address, secret_file, allow",
     ] {
@@ -150,18 +150,14 @@ fn strangers_are_let_in_only_by_one_who_says_so() {
     assert!(
         said(&refused).contains("anybody who reaches 0.0.0.0:10777 can post events: set ingest.secret_file")
     );
-    assert!(said(&refused).contains("--web.insecure starts all the same"));
+    assert!(said(&refused).contains("or allow it with --web.insecure"));
     assert!(check_config(&[&everywhere[..], &["--web.insecure"]].concat(), None).status.success());
     assert!(check_config(&everywhere, Some(SECRET)).status.success());
     assert!(check_config(&["--web.listen-address", "[::1]:10777,localhost:1"], None).status.success());
     let lifecycle = check_config(&[&everywhere[..], &["--web.enable-lifecycle"]].concat(), Some(SECRET));
     assert!(said(&lifecycle).contains("anybody who reaches 0.0.0.0:10777 can reload the configuration"));
     let wrong = check_config(&[], Some("short-s3cret"));
-    assert!(
-        said(&wrong).contains("EMS_EXPORTER_INGEST_SECRET: what it holds is no secret of 16"),
-        "{}",
-        said(&wrong)
-    );
+    assert!(said(&wrong).contains("EMS_EXPORTER_INGEST_SECRET: the secret must be 16"), "{}", said(&wrong));
     assert!(!said(&wrong).contains("s3cret"));
 }
 

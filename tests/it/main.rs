@@ -8,6 +8,7 @@ mod api;
 mod architecture;
 mod compose;
 mod config;
+mod configuration;
 mod dashboards;
 mod deploy;
 mod derived_events;

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::PathBuf;
 
-use ems_exporter::config::{Config, Overrides};
+use ems_exporter::config::Config;
 use tempfile::TempDir;
 
+use crate::config::flags;
 use crate::http::{Exporter, TIMER};
 
 struct File {
@@ -27,7 +28,7 @@ impl File {
     }
 
     async fn exporter(&self) -> Exporter {
-        let overrides = Overrides { lifecycle: true, ..Overrides::default() };
+        let overrides = flags(&[("web.enable-lifecycle", "true")]);
         Exporter::with(&Config::load(Some(&self.path), &overrides).unwrap()).await
     }
 }
@@ -44,7 +45,7 @@ async fn what_can_change_changes_and_the_rest_is_named() {
     file.write("stall: {factor: 4}\nseries: {retention: 1h}\ningest: {allow: 10.0.0.1}\n");
     let answer = exporter.post("/-/reload", "").await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    let sentence = "but these keys take effect after a restart only: series, stall\n";
+    let sentence = "but these keys take effect after a restart only: series.retention, stall.factor\n";
     assert!(answer.contains(sentence), "{answer}");
     assert!(exporter.post("/events", TIMER).await.starts_with("HTTP/1.1 403"));
     // They still do: nothing has restarted.
@@ -102,7 +103,7 @@ async fn no_reload_lets_strangers_in() {
     let web = file.path.with_file_name("web.yml");
     let users = format!("basic_auth_users: {{me: {}}}\n", bcrypt::hash("pass", 4).unwrap());
     fs::write(&web, &users).unwrap();
-    let overrides = Overrides { lifecycle: true, web_file: Some(web.clone()), ..Overrides::default() };
+    let overrides = flags(&[("web.enable-lifecycle", "true"), ("web.config.file", web.to_str().unwrap())]);
     let exporter = Exporter::with(&Config::load(Some(&file.path), &overrides).unwrap()).await;
     file.write(open);
     let wrong = exporter.app.reloader.reload().await.unwrap_err();

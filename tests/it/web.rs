@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ems_exporter::auth::Guard;
-use ems_exporter::config::{Config, Faults, Pipeline, web};
+use ems_exporter::config::{Config, Faults, Ingest, web};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -189,7 +189,7 @@ async fn pages_are_for_users_and_events_and_health_for_all() {
         assert!(exporter.get(path).await.starts_with("HTTP/1.1 200"), "{path}");
     }
     let closed = Exporter::with(&Config {
-        ingest: Pipeline { guard: Guard { protect_health: true, ..Guard::default() }, ..Pipeline::default() },
+        ingest: Ingest { guard: Guard { protect_health: true, ..Guard::default() }, ..Ingest::default() },
         ..with_file(file)
     })
     .await;

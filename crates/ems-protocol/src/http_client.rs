@@ -7,25 +7,23 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::nul_filter::NulFilter;
 
 /// Why there is no answer.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Broken {
     /// Nothing listens.
+    #[error("cannot connect: {0}")]
     Connect(io::Error),
-    /// The connection broke, or what came was no HTTP.
-    Http(hyper::Error),
+    /// The connection broke, or the answer is not HTTP.
+    #[error("the connection broke or the answer is not HTTP: {0}")]
+    Http(#[from] hyper::Error),
     /// The answer is larger than the limit.
+    #[error("the answer is larger than the limit")]
     Large,
-}
-
-impl From<hyper::Error> for Broken {
-    fn from(error: hyper::Error) -> Self {
-        Self::Http(error)
-    }
 }
 
 /// Sends a request to `HOST:PORT` and reads the whole answer, if its body is no larger than `largest` bytes.
@@ -36,6 +34,15 @@ pub async fn exchange(
     largest: usize,
 ) -> Result<(StatusCode, Bytes), Broken> {
     let stream = TcpStream::connect(authority).await.map_err(Broken::Connect)?;
+    exchange_on(stream, request, largest).await
+}
+
+/// The same on a connection that is already open.
+pub async fn exchange_on<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    request: Request<Full<Bytes>>,
+    largest: usize,
+) -> Result<(StatusCode, Bytes), Broken> {
     // A stock RMS may put a NUL byte into the headers of its answers as into those of its events.
     let (mut sender, connection) = http1::handshake(TokioIo::new(NulFilter::new(stream))).await?;
     let answered = async {
