@@ -62,7 +62,7 @@ impl Guard {
         self.secret.is_none() && self.allow.is_empty()
     }
 
-    /// Lets an event in, and returns the path to which it was posted without the secret.
+    /// Checks who posts an event, and returns the path without the secret.
     pub fn admit<'p>(
         &self,
         from: Option<IpAddr>,

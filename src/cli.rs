@@ -40,6 +40,7 @@ pub enum Command {
     /// Receive events and expose metrics (the default)
     Serve(Serve),
     /// Serve, with a simulated media server that posts to it
+    #[cfg(feature = "demo")]
     Demo {
         /// Flags of the exporter.
         #[command(flatten)]
@@ -52,6 +53,7 @@ pub enum Command {
         speed: f64,
     },
     /// Simulate a media server that posts its events over HTTP
+    #[cfg(feature = "demo")]
     Simulate(Box<ems_simulator::Options>),
     /// Check flags and configuration file, report every fault, and exit with 0 if there is none
     CheckConfig(Serve),
@@ -117,9 +119,10 @@ impl FromArgMatches for Serve {
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         for key in KEYS.iter().filter(|key| !key.flag.is_empty()) {
-            let texts: Vec<String> = match &key.value {
-                Value::Bool(_) => matches.get_flag(key.flag).then(|| true.to_string()).into_iter().collect(),
-                _ => matches.get_many(key.flag).unwrap_or_default().cloned().collect(),
+            let texts: Vec<String> = if matches!(key.value, Value::Bool(_)) {
+                matches.get_flag(key.flag).then(|| true.to_string()).into_iter().collect()
+            } else {
+                matches.get_many(key.flag).unwrap_or_default().cloned().collect()
             };
             if key.flag == CONFIG_FILE {
                 self.config_file = texts.first().map(PathBuf::from);
@@ -144,15 +147,15 @@ fn argument(key: &Key<Config>) -> Arg {
     let help = format!("{}{repeated}{default}", key.help);
     let arg = Arg::new(key.flag).long(key.flag).env(key.variable).help(help.clone());
     let arg = if key.details.is_empty() { arg } else { arg.long_help(format!("{help}\n\n{}", key.details)) };
-    match &key.value {
-        Value::Bool(_) => arg.action(ArgAction::SetTrue).value_parser(BoolishValueParser::new()),
-        Value::Choice(names, ..) => {
-            let values = names.iter().map(|(name, meaning)| PossibleValue::new(name).help(meaning));
-            arg.value_name(key.value_name).value_parser(PossibleValuesParser::new(values))
-        }
-        _ if key.is_list() => arg.value_name(key.value_name).action(ArgAction::Append).value_delimiter(','),
-        _ => arg.value_name(key.value_name),
+    if matches!(key.value, Value::Bool(_)) {
+        return arg.action(ArgAction::SetTrue).value_parser(BoolishValueParser::new());
     }
+    let arg = arg.value_name(key.value_name);
+    if let Value::Choice(names, ..) = &key.value {
+        let values = names.iter().map(|(name, meaning)| PossibleValue::new(name).help(meaning));
+        return arg.value_parser(PossibleValuesParser::new(values));
+    }
+    if key.is_list() { arg.action(ArgAction::Append).value_delimiter(',') } else { arg }
 }
 
 fn format_of(name: &str) -> Result<Format, &'static str> {

@@ -1,11 +1,13 @@
 //! The subcommands, a file for each, and what they share: configuration, logging, signals, output.
 
 pub mod check_config;
+#[cfg(feature = "demo")]
 pub mod demo;
 pub mod healthcheck;
 pub mod replay;
 pub mod rules_test;
 pub mod serve;
+#[cfg(feature = "demo")]
 pub mod simulate;
 pub mod sink_config;
 
@@ -62,7 +64,7 @@ fn app_of(config: &Config) -> anyhow::Result<Arc<App>> {
     }
     if setup.tls.is_some() && config.ingest.listen.is_empty() {
         tracing::warn!(
-            "media servers cannot post events over TLS: ingest.listen_address gives them plain HTTP"
+            "media servers cannot post events over TLS: set ingest.listen_address, which accepts plain HTTP"
         );
     }
     drop(setup);

@@ -10,7 +10,9 @@ fn main() -> ExitCode {
     let done = match cli.command {
         None => commands::serve::run(&cli.serve),
         Some(Command::Serve(flags)) => commands::serve::run(&flags),
+        #[cfg(feature = "demo")]
         Some(Command::Demo { serve, streams, speed }) => commands::demo::run(&serve, streams, speed),
+        #[cfg(feature = "demo")]
         Some(Command::Simulate(options)) => commands::simulate::run(*options),
         Some(Command::CheckConfig(flags)) => commands::check_config::run(&flags),
         Some(Command::Healthcheck(flags)) => commands::healthcheck::run(&flags),

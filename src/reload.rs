@@ -1,4 +1,4 @@
-//! Reading configuration files again while the exporter runs. A file with faults leaves in force what was.
+//! Reloads configuration files while the exporter runs. A file with faults changes nothing.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::rules::Rules;
 use crate::web::{Files, Setup};
 use ems_protocol::Timestamp;
 
-/// From one look at the files of the web configuration to the next.
+/// From one check of the files of the web configuration to the next.
 const POLL: Duration = Duration::from_secs(5);
 
 /// SIGHUP from now on, which no longer ends the process.
@@ -25,7 +25,7 @@ pub fn hangups() -> Option<Signal> {
     hangups.inspect_err(|error| tracing::warn!("cannot listen for SIGHUP: {error}")).ok()
 }
 
-/// What can be read again, and where it is put.
+/// The values that a reload replaces, and what they were read from.
 #[derive(Debug)]
 pub struct Reloader {
     own: Arc<ExporterMetrics>,
@@ -33,9 +33,9 @@ pub struct Reloader {
     actions: Option<Arc<Actions>>,
     guard: Arc<ArcSwap<Guard>>,
     web: Arc<ArcSwap<Setup>>,
-    /// What is in force.
+    /// The configuration in force.
     config: Mutex<Config>,
-    /// What the files of the web configuration looked like when they were last read.
+    /// The files of the web configuration as they were when last read.
     seen: Mutex<Files>,
 }
 
@@ -72,14 +72,14 @@ impl Reloader {
         Arc::clone(&self.guard)
     }
 
-    /// Reads everything again; says what came of it, or what is wrong.
+    /// Reads everything again; returns a sentence on each file, or what is wrong.
     pub async fn reload(self: &Arc<Self>) -> Result<String, String> {
         let all = Arc::clone(self);
         let done = tokio::task::spawn_blocking(move || (all.read_config(), all.read_web()));
         match done.await {
             Ok((Ok(config), Ok(web))) => Ok(format!("{config}\n{web}")),
             Ok((Ok(one) | Err(one), Ok(other) | Err(other))) => Err(format!("{one}\n{other}")),
-            Err(_) => Err("the files could not be read: the reading failed".to_owned()),
+            Err(_) => Err("cannot read the configuration files: the task failed".to_owned()),
         }
     }
 
@@ -97,7 +97,7 @@ impl Reloader {
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = hangup => {
-                    // What came of it has been logged.
+                    // The result has been logged.
                     self.reload().await.ok();
                 }
                 _ = polls.tick(), if has_web_file => {
@@ -115,7 +115,7 @@ impl Reloader {
     fn read_changed_web(&self) {
         let seen = self.seen().clone();
         if seen.look_again() != seen {
-            // What came of it has been logged.
+            // The result has been logged.
             self.read_web().ok();
         }
     }
@@ -132,7 +132,7 @@ impl Reloader {
         let mut frozen = config.frozen_changes(&new);
         if new.ingest.guard != config.ingest.guard {
             let before = std::mem::replace(&mut config.ingest.guard, new.ingest.guard);
-            if let Some(sentence) = lets_strangers_in(&config, &self.web.load()) {
+            if let Some(sentence) = exposure(&config, &self.web.load()) {
                 config.ingest.guard = before;
                 return Err(self.keep_config(&sentence));
             }
@@ -162,7 +162,7 @@ impl Reloader {
         Ok(done)
     }
 
-    /// Says everywhere why the configuration in force stays.
+    /// Reports why the configuration in force stays.
     fn keep_config(&self, why: &dyn std::fmt::Display) -> String {
         let sentence = format!("the configuration stays as it was: {why}");
         self.own.config_loaded(false, Timestamp::now());
@@ -179,7 +179,7 @@ impl Reloader {
         let mut seen = self.seen();
         let (files, setup) = config::web::load(path);
         *seen = files;
-        let setup = setup.and_then(|setup| match lets_strangers_in(&config, &setup) {
+        let setup = setup.and_then(|setup| match exposure(&config, &setup) {
             Some(sentence) => Err(vec![sentence]),
             None => Ok(setup),
         });
@@ -200,8 +200,8 @@ impl Reloader {
     }
 }
 
-/// What strangers could do, unless they may: what is refused at the start must not come about later.
-fn lets_strangers_in(config: &Config, setup: &Setup) -> Option<String> {
+/// What unauthenticated clients could do, unless that is allowed: a reload must not permit what the start refuses.
+fn exposure(config: &Config, setup: &Setup) -> Option<String> {
     let exposed = config.exposed(setup);
     (!config.insecure && !exposed.is_empty()).then(|| exposed.join("; "))
 }

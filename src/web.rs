@@ -1,5 +1,5 @@
-//! How our own pages are served: TLS, users with passwords, and headers, as a file in the format of Prometheus'
-//! exporter-toolkit asks for.
+//! How the exporter's pages are served: TLS, users with passwords, and headers, configured by a file in the format of
+//! Prometheus' exporter-toolkit.
 
 pub mod probe;
 pub mod tls;
@@ -14,39 +14,39 @@ use tokio_rustls::rustls::ServerConfig;
 
 use users::Users;
 
-/// What is in force. With no file nothing is asked for.
+/// The web configuration in force. Without a file, pages are open to everyone over plain HTTP.
 #[derive(Debug, Default)]
 pub struct Setup {
-    /// How TLS is spoken; none for plain HTTP.
+    /// The configuration of TLS; none for plain HTTP.
     pub tls: Option<Arc<ServerConfig>>,
-    /// Whether nobody gets a connection without a certificate that was verified.
+    /// Whether each connection needs a verified client certificate.
     pub knows_clients: bool,
-    /// Who may look; none for everybody.
+    /// The users who may see pages; none for everyone.
     pub users: Option<Arc<Users>>,
-    /// What each answer carries as well.
+    /// Headers that each answer carries.
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Setup {
-    /// Whether strangers are kept from our pages.
-    pub const fn keeps_strangers_out(&self) -> bool {
+    /// Whether pages require a user or a client certificate.
+    pub const fn requires_authentication(&self) -> bool {
         self.users.is_some() || self.knows_clients
     }
 }
 
-/// The files that a setup was read from, and what they looked like.
+/// The files that a setup was read from, with their times and sizes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Files(Vec<(PathBuf, Option<(SystemTime, u64)>)>);
 
 impl Files {
-    /// Looks at one more file. It must not have been read yet: a change after the look is noticed, one before is read.
+    /// Notes the state of one more file. It must not have been read yet, so that a later change is noticed.
     pub fn look(&mut self, path: PathBuf) {
         let metadata = std::fs::metadata(&path).ok();
         let look = metadata.and_then(|metadata| Some((metadata.modified().ok()?, metadata.len())));
         self.0.push((path, look));
     }
 
-    /// The same files as they are by now.
+    /// The current state of the same files.
     pub fn look_again(&self) -> Self {
         let mut now = Self::default();
         for (path, _) in &self.0 {

@@ -17,7 +17,7 @@ pub fn run(flags: &Serve, streams: usize, speed: f64) -> anyhow::Result<()> {
     let config = config_of(flags)?;
     if config.ingest.guard.secret.is_some() || !config.ingest.listen.is_empty() {
         bail!(
-            "the demo posts its events as they come: leave out ingest.secret_file and ingest.listen_address"
+            "the demo sends no secret to the address of its pages: remove ingest.secret_file and ingest.listen_address"
         );
     }
     start_logging(config.log_level, config.log_json);

@@ -169,7 +169,7 @@ impl Config {
             ));
         }
         let address = self.listen.iter().find(|address| is_reachable(address));
-        if let (true, false, Some(address)) = (self.lifecycle, setup.keeps_strangers_out(), address) {
+        if let (true, false, Some(address)) = (self.lifecycle, setup.requires_authentication(), address) {
             sentences.push(format!(
                 "anybody who reaches {address} can reload the configuration: set basic_auth_users in --web.config.file, or leave out --web.enable-lifecycle"
             ));

@@ -58,7 +58,7 @@ impl Reading<'_> {
             self.tls(tls, &mut setup);
         }
         if let Some(mut http) = root.section("http_server_config", &mut self.faults) {
-            // Only HTTP/1.1 is spoken; clients negotiate and do not mind.
+            // Clients negotiate HTTP/1.1 whatever it says.
             http.truth("http2", &mut false, &mut self.faults);
             if let Some(headers) = http.section("headers", &mut self.faults) {
                 self.headers(headers, &mut setup);
@@ -100,12 +100,12 @@ impl Reading<'_> {
         section.truth("prefer_server_cipher_suites", &mut own_order, &mut self.faults);
         wanted.clients_order = !own_order;
         if let Some((_, place)) = section.words("client_allowed_sans", &mut self.faults).first() {
-            let wrong = "is not supported: name a client CA that signs only those who may come";
+            let wrong = "is not supported: use a client CA that signs only allowed clients";
             self.faults.push(place.fault("tls_server_config.client_allowed_sans", wrong));
         }
         section.finish(&mut self.faults);
         if certificate.is_none() && key.is_none() && authority.is_none() && clients.is_none() {
-            // As with the toolkit, nothing of this asks for TLS.
+            // As with the toolkit, none of these turns on TLS.
             return;
         }
         for (given, name) in [(&certificate, "cert_file"), (&key, "key_file")] {
@@ -119,7 +119,7 @@ impl Reading<'_> {
             self.faults.push(place.fault("tls_server_config.client_ca_file", wrong));
         }
         if wanted.clients != Clients::Anonymous && authority.is_none() {
-            let wrong = "is missing: certificates of clients are verified by it";
+            let wrong = "is missing: it verifies certificates of clients";
             self.faults.push(place.fault("tls_server_config.client_ca_file", wrong));
         }
         if self.faults.len() > before {
@@ -142,7 +142,7 @@ impl Reading<'_> {
         setup.knows_clients = wanted.clients == Clients::Verified;
     }
 
-    /// Reads what is given in place or in a file, and says where, if it is.
+    /// Reads a value that is given in place or in a file, and returns its place.
     fn pem(
         &mut self,
         section: &mut Section,
@@ -152,8 +152,12 @@ impl Reading<'_> {
         let given = section.word(text, &mut self.faults).filter(|(text, _)| !text.is_empty());
         let named = section.word(file, &mut self.faults).filter(|(name, _)| !name.is_empty());
         if let (Some(_), Some((_, place))) = (&given, &named) {
-            self.faults
-                .push(place.fault(&format!("tls_server_config.{file}"), &format!("stands beside {text}")));
+            self.faults.push(
+                place.fault(
+                    &format!("tls_server_config.{file}"),
+                    &format!("excludes {text}: give one of them"),
+                ),
+            );
         }
         if let Some((name, place)) = named {
             let path = self.folder.join(name);
@@ -180,9 +184,7 @@ impl Reading<'_> {
             let wrong = match name.as_str() {
                 "TLS12" => return 12,
                 "TLS13" => return 13,
-                "TLS10" | "TLS11" => {
-                    "is a version that nobody should speak any more: TLS12 and TLS13 are supported"
-                }
+                "TLS10" | "TLS11" => "is obsolete: use TLS12 or TLS13",
                 _ => "is not TLS12 or TLS13",
             };
             self.faults.push(place.fault(&format!("tls_server_config.{key}"), wrong));
@@ -222,7 +224,7 @@ impl Reading<'_> {
             match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
                 (Ok(name), Ok(value)) => setup.headers.push((name, value)),
                 (Ok(_) | Err(_), Ok(_) | Err(_)) => {
-                    self.faults.push(place.fault(&path, "holds what no header may hold"));
+                    self.faults.push(place.fault(&path, "holds characters that a header must not hold"));
                 }
             }
         }
@@ -251,7 +253,7 @@ impl Reading<'_> {
     }
 }
 
-/// Whether nothing was said of clients, or that they need nothing: what was refused has its own fault.
+/// Whether `client_auth_type` is missing or valid: an invalid one has its own fault.
 fn clients_are_known(clients: &Option<(String, Place)>) -> bool {
     clients.as_ref().is_none_or(|(name, _)| clients_of(name).is_ok())
 }
@@ -261,10 +263,10 @@ fn clients_of(name: &str) -> Result<Clients, &'static str> {
         "" | "NoClientCert" => Ok(Clients::Anonymous),
         "VerifyClientCertIfGiven" => Ok(Clients::VerifiedIfGiven),
         "RequireAndVerifyClientCert" => Ok(Clients::Verified),
-        "RequestClientCert" | "RequireAnyClientCert" | "RequireClientCert" => Err(
-            "is not supported: it takes certificates that nobody has verified; VerifyClientCertIfGiven and \
-             RequireAndVerifyClientCert verify them",
-        ),
+        "RequestClientCert" | "RequireAnyClientCert" | "RequireClientCert" => {
+            Err("is not supported: it accepts unverified certificates; use VerifyClientCertIfGiven or \
+             RequireAndVerifyClientCert")
+        }
         _ => Err("is not NoClientCert, VerifyClientCertIfGiven or RequireAndVerifyClientCert"),
     }
 }

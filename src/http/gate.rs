@@ -107,7 +107,7 @@ impl Gate {
         let app = &*self.app;
         let users = app.web.load().users.clone();
         let result = match users {
-            Some(users) => users.judge(request.headers().get(header::AUTHORIZATION)).await,
+            Some(users) => users.authenticate(request.headers().get(header::AUTHORIZATION)).await,
             None => AuthResult::Allowed,
         };
         match result {

@@ -1,4 +1,4 @@
-//! TLS as the file asks for it, done by rustls.
+//! TLS by rustls, as the web configuration file describes it.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{Error, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
-/// What clients must show. The toolkit knows two more, which take any certificate unverified.
+/// Certificates of clients. The toolkit has two more modes, which accept any certificate unverified.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Clients {
     /// Nothing.
@@ -21,20 +21,20 @@ pub enum Clients {
     Verified,
 }
 
-/// What the file asks for.
+/// The TLS section of the file.
 #[derive(Debug, Default)]
 pub struct Wanted {
-    /// Our certificate and those between it and its root, as PEM.
+    /// The server's certificate and the intermediate ones, as PEM.
     pub certificate: Vec<u8>,
     /// Its key, as PEM.
     pub key: Vec<u8>,
-    /// What clients must show.
+    /// Whether clients need certificates.
     pub clients: Clients,
-    /// Who signs their certificates, as PEM.
+    /// The CA that signs their certificates, as PEM.
     pub client_authority: Vec<u8>,
-    /// Whether TLS 1.2 is spoken.
+    /// Whether TLS 1.2 is offered.
     pub tls12: bool,
-    /// Whether TLS 1.3 is spoken.
+    /// Whether TLS 1.3 is offered.
     pub tls13: bool,
     /// The cipher suites for TLS 1.2, by name; all when empty.
     pub suites: Vec<String>,
@@ -44,28 +44,28 @@ pub struct Wanted {
     pub clients_order: bool,
 }
 
-/// Which of its members a sentence is about.
+/// The part of [`Wanted`] that an error is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Member {
     /// The certificate, or it together with the key.
     Certificate,
     /// The key.
     Key,
-    /// Who signs the certificates of clients.
+    /// The CA that signs the certificates of clients.
     ClientAuthority,
 }
 
-/// The names of the cipher suites for TLS 1.2 that there are.
+/// The names of all cipher suites for TLS 1.2.
 pub fn suites() -> Vec<&'static str> {
     let all = ring::default_provider().cipher_suites;
     all.iter().filter(|suite| suite.tls13().is_none()).filter_map(|suite| suite.suite().as_str()).collect()
 }
 
-/// The toolkit's names of the curves that there are, and ours.
+/// The toolkit's names of all curves, and those of rustls.
 pub const CURVES: [(&str, &str); 3] =
     [("X25519", "X25519"), ("CurveP256", "secp256r1"), ("CurveP384", "secp384r1")];
 
-/// Makes of it what a listener needs, or says which member is wrong.
+/// Builds the configuration of a listener, or says which member is wrong.
 pub fn configure(wanted: &Wanted) -> Result<Arc<ServerConfig>, (Member, String)> {
     let mut provider = ring::default_provider();
     if !wanted.suites.is_empty() {
@@ -102,7 +102,7 @@ pub fn configure(wanted: &Wanted) -> Result<Arc<ServerConfig>, (Member, String)>
     };
     let chain = certificates(&wanted.certificate).map_err(|wrong| (Member::Certificate, wrong))?;
     let key = PrivateKeyDer::from_pem_slice(&wanted.key)
-        .map_err(|_| (Member::Key, "holds no private key in PEM".to_owned()))?;
+        .map_err(|_| (Member::Key, "no private key in PEM found".to_owned()))?;
     let mut config = builder.with_single_cert(chain, key).map_err(of_certificate)?;
     config.ignore_client_order = !wanted.clients_order;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -123,6 +123,6 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match found {
         Ok(found) if !found.is_empty() => Ok(found),
-        Ok(_) | Err(_) => Err("holds no certificate in PEM".to_owned()),
+        Ok(_) | Err(_) => Err("no certificate in PEM found".to_owned()),
     }
 }

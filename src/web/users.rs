@@ -23,17 +23,17 @@ const AT_ONCE: usize = 2;
 const WAIT: Duration = Duration::from_secs(5);
 /// The highest cost of a hash: one comparison takes some 20 seconds.
 const MOST_COST: u32 = 18;
-/// Nobody's hash, of the usual cost: a stranger must wait as long as a user whose password is wrong.
+/// The hash for unknown users, of the usual cost: it takes as long as a wrong password of a known user.
 const NOBODY: &str = "$2b$10$7UuTt0uVwQxYzAbCdEfGhOGGGQxdjXGDq5SJuDEmR5NfZN2ddddCO";
 
-/// What becomes of a request.
+/// The result of authentication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthResult {
-    /// It comes from a user.
+    /// The request comes from a user.
     Allowed,
-    /// It does not.
+    /// It does not come from a user.
     Unauthorized,
-    /// Too many others wait to be compared.
+    /// Too many requests wait for a comparison.
     Overloaded,
 }
 
@@ -57,8 +57,8 @@ impl Users {
         Self { hashes, remembered: Mutex::default(), turns: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
-    /// Judges a request by its Authorization header.
-    pub async fn judge(&self, authorization: Option<&HeaderValue>) -> AuthResult {
+    /// Authenticates a request by its Authorization header.
+    pub async fn authenticate(&self, authorization: Option<&HeaderValue>) -> AuthResult {
         let Some((user, password)) = authorization.and_then(credentials) else {
             return AuthResult::Unauthorized;
         };
@@ -103,7 +103,7 @@ fn credentials(authorization: &HeaderValue) -> Option<(String, String)> {
     Some((user.to_owned(), password.to_owned()))
 }
 
-/// What is wrong with a hash, if anything is.
+/// Checks a hash; the error completes the sentence about it.
 pub fn check(hash: &str) -> Result<(), &'static str> {
     match HashParts::from_str(hash) {
         Ok(parts) if parts.get_cost() > MOST_COST => {
@@ -132,16 +132,19 @@ mod tests {
     async fn only_the_right_password_of_a_user_is_welcome_and_it_is_remembered() {
         let users = users();
         for wrong in ["me:word", "me:", "me", "you:pass:word", ":pass:word"] {
-            assert_eq!(users.judge(Some(&header(wrong))).await, AuthResult::Unauthorized, "{wrong}");
+            assert_eq!(users.authenticate(Some(&header(wrong))).await, AuthResult::Unauthorized, "{wrong}");
         }
-        assert_eq!(users.judge(None).await, AuthResult::Unauthorized);
-        assert_eq!(users.judge(Some(&HeaderValue::from_static("Bearer x"))).await, AuthResult::Unauthorized);
+        assert_eq!(users.authenticate(None).await, AuthResult::Unauthorized);
+        assert_eq!(
+            users.authenticate(Some(&HeaderValue::from_static("Bearer x"))).await,
+            AuthResult::Unauthorized
+        );
         assert!(users.remembered.lock().unwrap().is_empty());
-        assert_eq!(users.judge(Some(&header("me:pass:word"))).await, AuthResult::Allowed);
+        assert_eq!(users.authenticate(Some(&header("me:pass:word"))).await, AuthResult::Allowed);
         // Without any turn left, only what is remembered can be judged.
         users.turns.close();
-        assert_eq!(users.judge(Some(&header("me:pass:word"))).await, AuthResult::Allowed);
-        assert_eq!(users.judge(Some(&header("me:other"))).await, AuthResult::Overloaded);
+        assert_eq!(users.authenticate(Some(&header("me:pass:word"))).await, AuthResult::Allowed);
+        assert_eq!(users.authenticate(Some(&header("me:other"))).await, AuthResult::Overloaded);
     }
 
     #[test]

@@ -97,7 +97,7 @@ async fn rules_change_while_there_are_any() {
 }
 
 #[tokio::test]
-async fn no_reload_lets_strangers_in() {
+async fn no_reload_exposure() {
     let open = "web: {listen_address: '0.0.0.0:1'}\n";
     let file = File::new(&format!("{open}ingest: {{allow: 127.0.0.1}}\n"));
     let web = file.path.with_file_name("web.yml");
@@ -113,7 +113,7 @@ async fn no_reload_lets_strangers_in() {
     fs::write(&web, "").unwrap();
     let wrong = exporter.app.reloader.reload().await.unwrap_err();
     assert!(wrong.contains("anybody who reaches 0.0.0.0:1 can reload the configuration"), "{wrong}");
-    assert!(exporter.app.web.load().keeps_strangers_out());
+    assert!(exporter.app.web.load().requires_authentication());
     fs::write(&web, &users).unwrap();
     exporter.app.reloader.reload().await.unwrap();
 }

@@ -147,7 +147,7 @@ async fn certificates_of_clients_are_verified() {
     let certificates = Certificates::new();
     let required = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.crt\n";
     let exporter = Exporter::with(&with_file(certificates.file(required, ""))).await;
-    assert!(exporter.app.web.load().keeps_strangers_out());
+    assert!(exporter.app.web.load().requires_authentication());
     let request = get("/-/healthy", "");
     let answer = ask(&exporter, &certificates.client(true), &request).await.unwrap();
     assert!(answer.ends_with("ok\n"), "{answer}");
@@ -253,7 +253,7 @@ fn an_empty_file_asks_for_nothing() {
     for text in ["", "tls_server_config: {}\nbasic_auth_users: {}\n", "http_server_config: {http2: true}\n"] {
         fs::write(&path, text).unwrap();
         let setup = web::load(&path).1.unwrap();
-        assert!(setup.tls.is_none() && !setup.keeps_strangers_out() && setup.headers.is_empty());
+        assert!(setup.tls.is_none() && !setup.requires_authentication() && setup.headers.is_empty());
     }
 }
 
@@ -270,11 +270,11 @@ fn all_faults_come_at_once_and_no_secret_is_among_them() {
         "the configuration has 15 faults:",
         "/web.yml:2:14: tls_server_config.cert_file /no.crt cannot be read: No such file or directory (os error 2)",
         "/web.yml:4:19: tls_server_config.client_ca_file /ca.crt cannot be read: No such file or directory (os error 2)",
-        "/web.yml:3:21: tls_server_config.client_auth_type is not supported: it takes certificates that nobody has verified; VerifyClientCertIfGiven and RequireAndVerifyClientCert verify them",
-        "/web.yml:5:16: tls_server_config.min_version is a version that nobody should speak any more: TLS12 and TLS13 are supported",
+        "/web.yml:3:21: tls_server_config.client_auth_type is not supported: it accepts unverified certificates; use VerifyClientCertIfGiven or RequireAndVerifyClientCert",
+        "/web.yml:5:16: tls_server_config.min_version is obsolete: use TLS12 or TLS13",
         "/web.yml:6:19: tls_server_config.cipher_suites is not one of TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
         "/web.yml:7:23: tls_server_config.curve_preferences is not one of X25519, CurveP256, CurveP384",
-        "/web.yml:8:25: tls_server_config.client_allowed_sans is not supported: name a client CA that signs only those who may come",
+        "/web.yml:8:25: tls_server_config.client_allowed_sans is not supported: use a client CA that signs only allowed clients",
     ];
     let lines: Vec<&str> = told.lines().map(str::trim).collect();
     assert_eq!(lines[..expected.len()], expected);
