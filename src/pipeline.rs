@@ -334,10 +334,9 @@ impl Pipeline {
             Trigger::found(&server.name, &listed.item.message().ok()?, &listed.stream, now)
         });
         let origin = state.server.process();
-        let gone = done
-            .gone
-            .iter()
-            .filter_map(|gone| Trigger::gone(&server.name, gone.key, gone.known(), origin, now));
+        let gone = done.removed.iter().filter_map(|removed| {
+            Trigger::gone(&server.name, removed.key, removed.properties(), origin, now)
+        });
         for trigger in gone.chain(appeared) {
             reactions.run(&trigger, state);
         }
@@ -384,7 +383,7 @@ impl Pipeline {
         if applied.restarted {
             inner.window.restart(message);
         }
-        if applied.look {
+        if applied.poll {
             server.poll_soon.notify_one();
         }
         if let Some(reactions) = reactions {
@@ -414,7 +413,7 @@ fn log(server: &str, derived: &DerivedEvent) {
     };
     let (format, track) = (stall.format.label(), stall.track.label());
     let (group, stream) = (&*stall.group, &*stall.stream);
-    match stall.turn {
+    match stall.transition {
         StallTransition::Stalled => {
             tracing::warn!(server, format, group, stream, track, "output stalled")
         }

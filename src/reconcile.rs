@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
+use strum::{EnumCount, VariantArray};
 use tokio_util::sync::CancellationToken;
 
 use crate::exposition::{Kind, Metric};
@@ -47,7 +48,7 @@ pub struct Status {
     failing: u32,
     last_success: Option<Timestamp>,
     duration: Option<Duration>,
-    corrections: [Corrections; Subject::ALL.len()],
+    corrections: [Corrections; Subject::COUNT],
 }
 
 /// The API representation of the results.
@@ -142,7 +143,7 @@ impl Reconciler {
         match reconciled {
             Ok(reconciled) => {
                 self.succeed(&reconciled, asked, now);
-                reconciled.doubts
+                reconciled.unconfirmed
             }
             Err(error) => {
                 self.fail(&error);
@@ -174,7 +175,7 @@ impl Reconciler {
         for (sum, more) in status.corrections.iter_mut().zip(&reconciled.corrections) {
             *sum += *more;
         }
-        for (subject, corrections) in Subject::ALL.iter().zip(&reconciled.corrections) {
+        for (subject, corrections) in Subject::VARIANTS.iter().zip(&reconciled.corrections) {
             if *corrections != Corrections::default() {
                 let Corrections { opened, closed, changed } = corrections;
                 let (server, kind) = (&self.server.name, subject.label());
@@ -304,7 +305,7 @@ pub const METRICS: &[Metric<Status>] = &[
         labels: &["kind", "direction"],
         query: "sum by (server, kind, direction) (increase(ems_exporter_reconcile_corrections_total[1h])) > 0",
         samples: |status, samples| {
-            for (subject, corrections) in Subject::ALL.iter().zip(&status.corrections) {
+            for (subject, corrections) in Subject::VARIANTS.iter().zip(&status.corrections) {
                 let Corrections { opened, closed, changed } = *corrections;
                 for (direction, count) in [("opened", opened), ("closed", closed), ("changed", changed)] {
                     samples.add(&[("kind", subject.label()), ("direction", direction)], count);

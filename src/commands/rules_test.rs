@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
+use strum::VariantArray;
 
 use crate::config::Config;
 use crate::model::event;
@@ -216,7 +217,7 @@ fn derived(message: &Message<'_>, state: &State) -> Result<DerivedEvent, Rejecti
     let payload = message.payload();
     let text = |name| Ok(payload.text(name)?.unwrap_or_default());
     let stream = payload.text("stream")?.ok_or(Rejection::MissingField("stream"))?;
-    let turn = match &*message.name {
+    let transition = match &*message.name {
         "chunkStalled" => StallTransition::Stalled,
         "outputNeverStarted" => StallTransition::NeverStarted,
         "chunkRecovered" => StallTransition::Recovered,
@@ -224,13 +225,13 @@ fn derived(message: &Message<'_>, state: &State) -> Result<DerivedEvent, Rejecti
     };
     let (format, track): (_, std::borrow::Cow<'_, str>) = (text("format")?, text("track")?);
     let wanted = "hls, hds, dash, mss or record";
-    let format = Format::ALL.into_iter().find(|known| known.label() == format);
+    let format = Format::VARIANTS.iter().copied().find(|known| known.label() == format);
     let format = format.ok_or(Rejection::BadField { field: "format", wanted })?;
-    let track = [Track::Whole, Track::Audio, Track::Video].into_iter().find(|known| known.label() == track);
+    let track = Track::VARIANTS.iter().copied().find(|known| known.label() == track);
     let track = track.ok_or(Rejection::BadField { field: "track", wanted: "audio, video or empty" })?;
     let (group, writer) = (text("group")?, state.outputs.writer(format, &text("group")?, &stream));
     Ok(DerivedEvent::Output(Stall {
-        turn,
+        transition,
         format,
         group: group.as_ref().into(),
         stream: stream.as_ref().into(),

@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use glob::Pattern;
+use strum::VariantArray;
 
 use super::document::{Fault, Place, Plain};
 use super::key::Placed;
 use super::values::Remote;
 use crate::model::event::Kind;
 use crate::model::output::Format;
+use crate::model::state::DerivedEvent;
 use crate::model::stream::{Purpose, TYPES};
 use crate::model::{api_call, connection};
 use crate::pipeline::ConfiguredServer;
-use crate::model::state::DerivedEvent;
 use crate::rules::{Act, Condition, Match, ParameterTemplate, Rule, Template};
-use strum::VariantArray;
 use ems_protocol::runtime_api::Address;
 use ems_protocol::runtime_api::command::{COMMANDS, Command};
 
@@ -97,13 +97,13 @@ fn check_rule(
         purposes: choices(
             "purpose",
             draft.purposes,
-            &Purpose::ALL.map(|purpose| (purpose.label(), purpose)),
+            &Purpose::VARIANTS.iter().map(|purpose| (purpose.label(), *purpose)).collect::<Vec<_>>(),
             faults,
         ),
         formats: choices(
             "format",
             draft.formats,
-            &Format::ALL.map(|format| (format.label(), format)),
+            &Format::VARIANTS.iter().map(|format| (format.label(), *format)).collect::<Vec<_>>(),
             faults,
         ),
     };
@@ -161,12 +161,12 @@ pub(super) fn types() -> Vec<&'static str> {
 
 /// All purposes of streams.
 pub(super) fn purposes() -> Vec<&'static str> {
-    Purpose::ALL.map(Purpose::label).to_vec()
+    Purpose::VARIANTS.iter().map(|purpose| purpose.label()).collect()
 }
 
 /// All formats of outputs.
 pub(super) fn formats() -> Vec<&'static str> {
-    Format::ALL.map(Format::label).to_vec()
+    Format::VARIANTS.iter().map(|format| format.label()).collect()
 }
 
 fn check_on(on: &str, place: Place, faults: &mut Vec<Fault>) -> Option<&'static str> {
@@ -214,7 +214,8 @@ fn choices<T: Copy>(
 }
 
 fn check_when((text, place): Placed, on: Option<&str>, faults: &mut Vec<Fault>) -> Option<Condition> {
-    let Some(condition) = Condition::VARIANTS.iter().copied().find(|condition| condition.name() == text) else {
+    let Some(condition) = Condition::VARIANTS.iter().copied().find(|condition| condition.name() == text)
+    else {
         let names = conditions().join(", ");
         faults.push(place.fault("rules[].when", &format!("is an unknown condition; known are {names}")));
         return None;

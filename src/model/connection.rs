@@ -1,10 +1,6 @@
 //! Connections to the server: protocols registered to its application, carriers, and WebRTC.
 
-use std::collections::BTreeMap;
-
-use hashbrown::HashMap;
-
-use super::lifecycle::Closed;
+use super::lifecycle::Lifecycle;
 use super::{Change, Key};
 use crate::exposition::{Kind, Metric};
 use ems_protocol::message::{Message, Rejection};
@@ -159,97 +155,44 @@ pub fn interpret(name: Name, message: &Message<'_>) -> Result<Event, Rejection> 
     })
 }
 
-#[derive(Debug, Default, Clone, Copy)]
-struct Count {
-    open: usize,
-    opened: u64,
-    closed: u64,
-}
+/// The connections of one server, counted by protocol. They have no stamp.
+#[derive(Debug)]
+pub struct Table(Lifecycle<(Layer, Key), &'static str, ()>);
 
-/// The connections of one server.
-#[derive(Debug, Default)]
-pub struct Table {
-    rows: HashMap<(Layer, Key), &'static str>,
-    closed: [Closed; 2],
-    /// Every protocol that was seen, so that a gauge falls to 0 and does not vanish.
-    counts: BTreeMap<&'static str, Count>,
-    folded: u64,
+impl Default for Table {
+    fn default() -> Self {
+        Self(Lifecycle::new(LIMIT))
+    }
 }
 
 impl Table {
     /// How many connections are open.
-    pub fn len(&self) -> usize {
-        self.rows.len()
+    pub fn open(&self) -> usize {
+        self.0.len()
     }
 
-    /// Whether no connection is open.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
-    /// How many connections were only counted.
-    pub const fn folded(&self) -> u64 {
-        self.folded
+    /// How many connections came beyond the limit.
+    pub const fn overflows(&self) -> u64 {
+        self.0.overflows()
     }
 
     /// Applies an event.
     pub fn apply(&mut self, event: &Event) -> Change {
         match event {
-            Event::Opened(layer, key, protocol) => self.open(*layer, *key, protocol),
-            Event::Closed(layer, key, protocol) => self.close(*layer, *key, protocol),
+            Event::Opened(layer, key, protocol) => self.0.open(((*layer, *key), 0), *protocol, true, || ()).0,
+            Event::Closed(layer, key, protocol) => self.0.close(((*layer, *key), 0), *protocol).0,
             Event::Counted => Change::Counted,
         }
     }
 
-    fn open(&mut self, layer: Layer, key: Key, protocol: &'static str) -> Change {
-        if self.closed[layer as usize].holds(key, 0) {
-            return Change::CreatedLate;
-        }
-        if self.rows.contains_key(&(layer, key)) {
-            return Change::Repeated;
-        }
-        let count = self.counts.entry(protocol).or_default();
-        count.opened += 1;
-        if self.rows.len() >= LIMIT {
-            self.folded += 1;
-            return Change::Counted;
-        }
-        count.open += 1;
-        self.rows.insert((layer, key), protocol);
-        Change::Opened
-    }
-
-    fn close(&mut self, layer: Layer, key: Key, protocol: &'static str) -> Change {
-        if self.closed[layer as usize].holds(key, 0) {
-            return Change::Repeated;
-        }
-        self.closed[layer as usize].remember(key, 0);
-        let Some(protocol) = self.rows.remove(&(layer, key)) else {
-            let count = self.counts.entry(protocol).or_default();
-            count.opened += 1;
-            count.closed += 1;
-            return Change::ClosedUnseen;
-        };
-        let count = self.counts.entry(protocol).or_default();
-        count.open -= 1;
-        count.closed += 1;
-        Change::Closed
-    }
-
     /// Closes everything: connections do not outlive the server process.
     pub fn empty(&mut self) {
-        for ((layer, key), _) in self.rows.drain() {
-            self.closed[layer as usize].remember(key, 0);
-        }
-        for count in self.counts.values_mut() {
-            count.closed += count.open as u64;
-            count.open = 0;
-        }
+        self.0.end_all();
     }
 
     /// A new server process counts its connections anew.
     pub fn begin(&mut self) {
-        self.closed = Default::default();
+        self.0.begin();
     }
 }
 
@@ -262,7 +205,7 @@ pub const METRICS: &[Metric<Table>] = &[
         labels: &["protocol"],
         query: "sum by (server, protocol) (ems_connections) > 0",
         samples: |table, samples| {
-            for (protocol, count) in &table.counts {
+            for (protocol, count) in table.0.counts() {
                 samples.add(&[("protocol", protocol)], count.open);
             }
         },
@@ -274,7 +217,7 @@ pub const METRICS: &[Metric<Table>] = &[
         labels: &["protocol"],
         query: "sum by (server, protocol) (rate(ems_connections_opened_total[5m]))",
         samples: |table, samples| {
-            for (protocol, count) in &table.counts {
+            for (protocol, count) in table.0.counts() {
                 samples.add(&[("protocol", protocol)], count.opened);
             }
         },
@@ -286,7 +229,7 @@ pub const METRICS: &[Metric<Table>] = &[
         labels: &["protocol"],
         query: "sum by (server, protocol) (rate(ems_connections_closed_total[5m]))",
         samples: |table, samples| {
-            for (protocol, count) in &table.counts {
+            for (protocol, count) in table.0.counts() {
                 samples.add(&[("protocol", protocol)], count.closed);
             }
         },

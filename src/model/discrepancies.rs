@@ -1,5 +1,5 @@
-//! What events and the server's own lists tell differently. An event on its way may still explain
-//! it, so it counts only once two lists have said the same, some time apart.
+//! Discrepancies between the tables and the server's own lists. An event on its way may still explain
+//! one, so it is confirmed only once two polls, some time apart, have shown it.
 
 use std::hash::Hash;
 use std::time::Duration;
@@ -9,15 +9,16 @@ use hashbrown::{HashMap, HashSet};
 use super::Key;
 use ems_protocol::Timestamp;
 
-/// How far two lists must be apart to say the same. The slowest event seen in the field came 0.3 s
+/// How far apart two polls must be to confirm a discrepancy. The slowest event seen in the field came 0.3 s
 /// after it had happened.
 pub const SETTLE: Duration = Duration::from_secs(2);
 
-/// All that the last look at the server's lists left in doubt.
+/// The discrepancies that the last poll left unconfirmed.
 #[derive(Debug)]
 pub struct Discrepancies<T> {
-    /// What was in doubt at the look before, and when the answer came that first put it in doubt.
+    /// Those of the poll before, with the moment of the answer that first showed them.
     before: HashMap<T, Timestamp>,
+    /// Those of the present poll.
     now: HashMap<T, Timestamp>,
 }
 
@@ -28,51 +29,50 @@ impl<T> Default for Discrepancies<T> {
 }
 
 impl<T: Eq + Hash> Discrepancies<T> {
-    /// Notes what a list that was asked for at `asked` and came at `now` tells differently. Says
-    /// whether the list is to be believed: all that had happened when the same was first in doubt
-    /// has been told by now.
-    pub fn lasts(&mut self, doubt: T, asked: Timestamp, now: Timestamp) -> bool {
-        let first = self.before.get(&doubt).copied().unwrap_or(now);
-        let lasts = asked.since(first) >= SETTLE;
-        if !lasts {
-            self.now.insert(doubt, first);
+    /// A poll that was requested at `asked` and answered at `now` shows a discrepancy. Returns whether
+    /// it is confirmed: every event that had happened when it first showed has arrived by now.
+    pub fn is_confirmed(&mut self, discrepancy: T, asked: Timestamp, now: Timestamp) -> bool {
+        let first = self.before.get(&discrepancy).copied().unwrap_or(now);
+        let confirmed = asked.since(first) >= SETTLE;
+        if !confirmed {
+            self.now.insert(discrepancy, first);
         }
-        lasts
+        confirmed
     }
 
-    /// Ends a look: what it did not doubt again is not in doubt any more. Says whether anything is.
+    /// Ends a poll: discrepancies that it did not show again are dropped. Returns whether any is left.
     pub fn end_poll(&mut self) -> bool {
         self.before = std::mem::take(&mut self.now);
         !self.before.is_empty()
     }
 }
 
-/// The doubts about things that a list tells by an id alone, without their process.
+/// Discrepancies of things that a list shows by their id alone, without their process.
 #[derive(Debug, Default)]
-pub struct ById(Discrepancies<IdDoubt>);
+pub struct ById(Discrepancies<IdDiscrepancy>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum IdDoubt {
+enum IdDiscrepancy {
     /// The list has something with this id, the table does not.
     Listed(u64),
     /// The table has it, the list does not.
     Unlisted(Key),
 }
 
-/// What a list and a table tell differently, where the list is to be believed.
+/// The confirmed differences between a list and a table.
 #[derive(Debug)]
 pub struct Difference {
     /// Where in the list those are that the table does not have.
     pub appeared: Vec<usize>,
     /// What the list does not have.
     pub gone: Vec<Key>,
-    /// Whether more is in doubt.
-    pub doubts: bool,
+    /// Whether unconfirmed ones are left.
+    pub unconfirmed: bool,
 }
 
 impl ById {
     /// Compares the `rows` of a table, each with the moment of its last event, with the ids in a list
-    /// that was asked for at `asked`, each with whether no event on its way can explain it.
+    /// that was requested at `asked`, each with whether no event on its way can explain it.
     pub fn compare(
         &mut self,
         rows: impl Iterator<Item = (Key, Timestamp)> + Clone,
@@ -83,14 +83,17 @@ impl ById {
         let mut unlisted: HashSet<u64> = rows.clone().map(|(key, _)| key.id).collect();
         let mut appeared = Vec::new();
         for (place, (id, settled)) in listed.enumerate() {
-            if !unlisted.remove(&id) && (settled || self.0.lasts(IdDoubt::Listed(id), asked, now)) {
+            if !unlisted.remove(&id)
+                && (settled || self.0.is_confirmed(IdDiscrepancy::Listed(id), asked, now))
+            {
                 appeared.push(place);
             }
         }
         let missing = rows.filter(|(key, heard)| *heard < asked && unlisted.contains(&key.id));
         let gone = missing.map(|(key, _)| key);
-        let gone = gone.filter(|key| self.0.lasts(IdDoubt::Unlisted(*key), asked, now)).collect();
-        Difference { appeared, gone, doubts: self.0.end_poll() }
+        let gone =
+            gone.filter(|key| self.0.is_confirmed(IdDiscrepancy::Unlisted(*key), asked, now)).collect();
+        Difference { appeared, gone, unconfirmed: self.0.end_poll() }
     }
 }
 
@@ -99,17 +102,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_doubt_must_last_over_two_looks_without_a_break() {
-        let (mut doubts, at) = (Discrepancies::default(), Timestamp::from_seconds);
-        assert!(!doubts.lasts("gone", at(9), at(10)));
-        assert!(doubts.end_poll());
-        assert!(!doubts.lasts("gone", at(11), at(13)), "too soon after the first answer");
-        assert!(doubts.end_poll());
-        assert!(doubts.lasts("gone", at(12), at(13)), "two seconds after the first answer");
-        assert!(!doubts.end_poll());
-        assert!(!doubts.lasts("gone", at(20), at(20)), "a doubt of its own");
-        assert!(doubts.end_poll());
-        assert!(!doubts.end_poll(), "a look that does not doubt it ends it");
-        assert!(!doubts.lasts("gone", at(40), at(40)));
+    fn a_discrepancy_must_show_in_two_polls_without_a_break() {
+        let (mut discrepancies, at) = (Discrepancies::default(), Timestamp::from_seconds);
+        assert!(!discrepancies.is_confirmed("gone", at(9), at(10)));
+        assert!(discrepancies.end_poll());
+        assert!(!discrepancies.is_confirmed("gone", at(11), at(13)), "too soon after the first answer");
+        assert!(discrepancies.end_poll());
+        assert!(discrepancies.is_confirmed("gone", at(12), at(13)), "two seconds after the first answer");
+        assert!(!discrepancies.end_poll());
+        assert!(!discrepancies.is_confirmed("gone", at(20), at(20)), "a new discrepancy");
+        assert!(discrepancies.end_poll());
+        assert!(!discrepancies.end_poll(), "a poll that does not show it ends it");
+        assert!(!discrepancies.is_confirmed("gone", at(40), at(40)));
     }
 }

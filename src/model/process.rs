@@ -1,5 +1,6 @@
 //! Programs that the server launched.
 
+use super::lifecycle::Lifecycle;
 use super::{Change, Key};
 use crate::exposition::{Kind, Metric};
 use ems_protocol::message::{Message, Rejection};
@@ -39,47 +40,35 @@ pub fn interpret(name: Name, message: &Message<'_>) -> Result<Event, Rejection> 
     Ok(Event { name, key: Key::of(message, "configId")? })
 }
 
-/// The programs of one server. One configuration runs one program at a time, again and again if
-/// it is kept alive, so a stop is not remembered: it may be followed by a new start at once.
-#[derive(Debug, Default)]
-pub struct Table {
-    rows: hashbrown::HashSet<Key>,
-    folded: u64,
+/// The programs of one server. A configuration runs one program at a time, again and again if it is
+/// kept alive, so a stop is not remembered: a new start may follow at once.
+#[derive(Debug)]
+pub struct Table(Lifecycle<Key, (), ()>);
+
+impl Default for Table {
+    fn default() -> Self {
+        Self(Lifecycle::new(LIMIT))
+    }
 }
 
 impl Table {
-    /// How many programs run.
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// Whether no program runs.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
-    /// How many programs were not tracked.
-    pub const fn folded(&self) -> u64 {
-        self.folded
+    /// How many programs came beyond the limit.
+    pub const fn overflows(&self) -> u64 {
+        self.0.overflows()
     }
 
     /// Applies an event.
     pub fn apply(&mut self, event: &Event) -> Change {
+        self.0.forget_close(event.key, 0);
         match event.name {
-            Name::Started if self.rows.len() >= LIMIT => {
-                self.folded += 1;
-                Change::Counted
-            }
-            Name::Started if self.rows.insert(event.key) => Change::Opened,
-            Name::Started => Change::Repeated,
-            Name::Stopped if self.rows.remove(&event.key) => Change::Closed,
-            Name::Stopped => Change::ClosedUnseen,
+            Name::Started => self.0.open((event.key, 0), (), true, || ()).0,
+            Name::Stopped => self.0.close((event.key, 0), ()).0,
         }
     }
 
-    /// Forgets everything: the server process that launched it is gone.
+    /// Closes everything: programs do not outlive the server process that launched them.
     pub fn empty(&mut self) {
-        self.rows.clear();
+        self.0.end_all();
     }
 }
 
@@ -90,5 +79,5 @@ pub const METRICS: &[Metric<Table>] = &[Metric {
     help: "Programs that the server launched and that run now, from processStarted and processStopped.",
     labels: &[],
     query: "sum by (server) (ems_processes)",
-    samples: |table, samples| samples.add(&[], table.rows.len()),
+    samples: |table, samples| samples.add(&[], table.0.len()),
 }];

@@ -138,7 +138,7 @@ pub struct Table {
     stopping: Option<Timestamp>,
     /// What the last try to ask its runtime API told; none where that is not configured.
     asked: Option<Asked>,
-    doubts: Discrepancies<Option<u64>>,
+    discrepancies: Discrepancies<Option<u64>>,
     heard: Option<Timestamp>,
     start: Option<Timestamp>,
     restarts: u64,
@@ -186,12 +186,12 @@ impl Table {
             Origin::Past
         } else if !other && !back && !self.stopping() {
             Origin::Current
-        } else if (other || back) && self.doubts.lasts(process, asked, now) {
+        } else if (other || back) && self.discrepancies.is_confirmed(process, asked, now) {
             Origin::New
         } else {
             Origin::Past
         };
-        self.doubts.end_poll();
+        self.discrepancies.end_poll();
         origin
     }
 

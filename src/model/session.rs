@@ -4,10 +4,8 @@ mod view;
 
 use std::time::Duration;
 
-use hashbrown::HashMap;
-
 use super::discrepancies::{ById, SETTLE};
-use super::lifecycle::Closed;
+use super::lifecycle::Lifecycle;
 use super::{Change, Corrections, Key};
 use crate::exposition::{Histogram, Kind, Metric};
 use ems_protocol::Timestamp;
@@ -109,23 +107,14 @@ pub fn listed(message: &Message<'_>) -> Result<Listed, Rejection> {
     Ok(Listed { id, started, age: age.unwrap_or_default() })
 }
 
-/// An open session.
-#[derive(Debug, Clone, Copy)]
-struct Row {
-    /// See [`Session::started`].
-    started: u64,
-    heard: Timestamp,
-}
-
-/// The sessions of one server.
+/// The sessions of one server. Each row is the moment when the session was first seen; the stamp is
+/// [`Session::started`].
 #[derive(Debug)]
 pub struct Table {
-    rows: HashMap<Key, Row>,
-    closed: Closed,
-    doubts: ById,
-    started: u64,
-    ended: u64,
-    folded: u64,
+    sessions: Lifecycle<Key, (), Timestamp>,
+    discrepancies: ById,
+    /// Starts and ends of sessions without an id.
+    unidentified: [u64; 2],
     downloads: u64,
     durations: Histogram,
 }
@@ -133,12 +122,9 @@ pub struct Table {
 impl Default for Table {
     fn default() -> Self {
         Self {
-            rows: HashMap::new(),
-            closed: Closed::default(),
-            doubts: ById::default(),
-            started: 0,
-            ended: 0,
-            folded: 0,
+            sessions: Lifecycle::new(LIMIT),
+            discrepancies: ById::default(),
+            unidentified: [0; 2],
             downloads: 0,
             durations: Histogram::new(DURATIONS),
         }
@@ -147,18 +133,23 @@ impl Default for Table {
 
 impl Table {
     /// How many sessions are open.
-    pub fn len(&self) -> usize {
-        self.rows.len()
+    pub fn open(&self) -> usize {
+        self.sessions.len()
     }
 
-    /// Whether no session is open.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+    /// How many sessions came beyond the limit.
+    pub const fn overflows(&self) -> u64 {
+        self.sessions.overflows()
     }
 
-    /// How many sessions were only counted.
-    pub const fn folded(&self) -> u64 {
-        self.folded
+    /// Sessions ever started.
+    fn started(&self) -> u64 {
+        self.sessions.count(()).opened + self.unidentified[0]
+    }
+
+    /// Sessions ever ended.
+    fn ended(&self) -> u64 {
+        self.sessions.count(()).closed + self.unidentified[1]
     }
 
     /// Applies an event.
@@ -175,44 +166,29 @@ impl Table {
 
     fn start(&mut self, session: &Session, now: Timestamp) -> Change {
         let Some(key) = session.key else {
-            self.started += 1;
+            self.unidentified[0] += 1;
             return Change::Counted;
         };
-        if self.closed.holds(key, session.started) {
-            return Change::CreatedLate;
+        self.sessions.assign_process(key);
+        self.sessions.open((key, session.started), (), true, || now).0
+    }
+
+    fn end(&mut self, session: &Session) -> Change {
+        let change = if let Some(key) = session.key {
+            self.sessions.assign_process(key);
+            self.sessions.close((key, session.started), ()).0
+        } else {
+            self.unidentified[1] += 1;
+            Change::Counted
+        };
+        if let Some(duration) = session.duration.filter(|_| change != Change::Repeated) {
+            self.durations.observe(duration.as_secs_f64());
         }
-        self.know(key);
-        let mut change = Change::Opened;
-        match self.rows.get(&key) {
-            Some(row) if row.started == session.started => return Change::Repeated,
-            Some(_) => {
-                self.ended += 1;
-                change = Change::Replaced;
-            }
-            None if self.rows.len() >= LIMIT => {
-                self.started += 1;
-                self.folded += 1;
-                return Change::Counted;
-            }
-            None => {}
-        }
-        self.started += 1;
-        self.rows.insert(key, Row { started: session.started, heard: now });
         change
     }
 
-    /// A session that only a list has told of gets its process once an event tells it.
-    fn know(&mut self, key: Key) {
-        let unknown = Key { pid: 0, ..key };
-        if key != unknown
-            && let Some(row) = self.rows.remove(&unknown)
-        {
-            self.rows.insert(key, row);
-        }
-    }
-
-    /// Takes the server's own list, which was asked for at `asked`; `process` is the server's, or 0
-    /// while that is unknown. Says whether anything is in doubt.
+    /// Corrects the table by the server's own list, which was requested at `asked`; `process` is the
+    /// server's, or 0 while that is unknown. Returns whether discrepancies are left.
     pub fn reconcile(
         &mut self,
         listed: &[Listed],
@@ -221,52 +197,29 @@ impl Table {
         now: Timestamp,
     ) -> (Corrections, bool) {
         let ids = listed.iter().map(|session| (session.id, session.age >= SETTLE));
-        let rows = self.rows.iter().map(|(key, row)| (*key, row.heard));
-        let difference = self.doubts.compare(rows, ids, asked, now);
+        let known = self.sessions.iter().map(|(key, session)| (*key, session.row));
+        let difference = self.discrepancies.compare(known, ids, asked, now);
         let mut corrections = Corrections::default();
         for session in difference.appeared.into_iter().filter_map(|place| listed.get(place)) {
-            // One that has ended meanwhile is not opened again.
-            let key = Some(Key { pid: process, id: session.id });
-            let session = Session { key, started: session.started, duration: None };
-            corrections.opened += u64::from(self.start(&session, now) == Change::Opened);
+            // A session that has ended meanwhile is not opened again.
+            let key = Key { pid: process, id: session.id };
+            let (change, _) = self.sessions.open((key, session.started), (), false, || now);
+            corrections.opened += u64::from(change == Change::Adopted);
         }
         for key in difference.gone {
-            if let Some(row) = self.rows.remove(&key) {
-                self.closed.remember(key, row.started);
-                self.ended += 1;
-                corrections.closed += 1;
-            }
+            corrections.closed += u64::from(self.sessions.end(key).is_some());
         }
-        (corrections, difference.doubts)
-    }
-
-    fn end(&mut self, session: &Session) -> Change {
-        if session.key.is_some_and(|key| self.closed.holds(key, session.started)) {
-            return Change::Repeated;
-        }
-        self.ended += 1;
-        if let Some(duration) = session.duration {
-            self.durations.observe(duration.as_secs_f64());
-        }
-        let Some(key) = session.key else {
-            return Change::Counted;
-        };
-        self.know(key);
-        self.closed.remember(key, session.started);
-        if self.rows.get(&key).is_some_and(|row| row.started == session.started) {
-            self.rows.remove(&key);
-            return Change::Closed;
-        }
-        self.started += 1;
-        Change::ClosedUnseen
+        (corrections, difference.unconfirmed)
     }
 
     /// Closes everything: sessions do not outlive the server process.
     pub fn empty(&mut self) {
-        self.ended += self.rows.len() as u64;
-        for (key, row) in self.rows.drain() {
-            self.closed.remember(key, row.started);
-        }
+        self.sessions.end_all();
+    }
+
+    /// A new server process counts its sessions anew.
+    pub fn begin(&mut self) {
+        self.sessions.begin();
     }
 }
 
@@ -278,7 +231,7 @@ pub const METRICS: &[Metric<Table>] = &[
         help: "Viewers over HTTP now, from streamingSessionStarted and streamingSessionEnded; only those of the server's own web server.",
         labels: &[],
         query: "sum by (server) (ems_sessions)",
-        samples: |table, samples| samples.add(&[], table.rows.len()),
+        samples: |table, samples| samples.add(&[], table.sessions.len()),
     },
     Metric {
         name: "ems_sessions_started_total",
@@ -286,7 +239,7 @@ pub const METRICS: &[Metric<Table>] = &[
         help: "HTTP streaming sessions started, from streamingSessionStarted.",
         labels: &[],
         query: "rate(ems_sessions_started_total[5m])",
-        samples: |table, samples| samples.add(&[], table.started),
+        samples: |table, samples| samples.add(&[], table.started()),
     },
     Metric {
         name: "ems_sessions_ended_total",
@@ -294,7 +247,7 @@ pub const METRICS: &[Metric<Table>] = &[
         help: "HTTP streaming sessions ended, from streamingSessionEnded, or with the server process.",
         labels: &[],
         query: "rate(ems_sessions_ended_total[5m])",
-        samples: |table, samples| samples.add(&[], table.ended),
+        samples: |table, samples| samples.add(&[], table.ended()),
     },
     Metric {
         name: "ems_session_duration_seconds",

@@ -1,11 +1,13 @@
-//! The tables of one server, and the one rule that crosses families: a new server process empties
-//! every table.
+//! The tables of one server, and the one rule that concerns all families: a new server process
+//! empties every table.
 
+mod derived;
 pub mod listing;
 pub mod recent;
 
 use std::fmt;
-use std::sync::Arc;
+
+use strum::{EnumCount, VariantArray};
 
 use crate::exposition::{self, Metric};
 use crate::model::event::{Event, Facts, Kind};
@@ -15,8 +17,10 @@ use ems_protocol::Timestamp;
 
 use recent::{EventRecord, Recent};
 
-/// What is true of one server. [`State::apply`] never refuses: events come late, twice, out of
-/// order or never, and each has an answer.
+pub use derived::DerivedEvent;
+
+/// The state of one server. [`State::apply`] never fails: events come late, twice, out of order or
+/// never, and each has an answer.
 pub struct State {
     /// Streams.
     pub streams: stream::Table,
@@ -37,7 +41,8 @@ pub struct State {
     /// The last events and derived events.
     pub recent: Recent,
     events: Vec<u64>,
-    corrections: [u64; Change::CORRECTIONS.len()],
+    /// By [`Change`].
+    changes: [u64; Change::COUNT],
     limit: usize,
 }
 
@@ -48,45 +53,8 @@ pub struct Applied {
     pub change: Change,
     /// Whether it is the first of a new server process, and every table was emptied before it.
     pub restarted: bool,
-    /// Whether more may have happened than events tell: the server's own lists should be looked at.
-    pub look: bool,
-}
-
-/// What only the passing of time tells: the server sends no event for it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum DerivedEvent {
-    /// An output began or ceased to stall.
-    Output(output::Stall),
-    /// A stream that is expected has been missed for a while.
-    StreamMissing(Arc<str>),
-}
-
-impl DerivedEvent {
-    /// The names of all derived events.
-    pub const NAMES: [&str; 4] = ["chunkStalled", "outputNeverStarted", "chunkRecovered", "streamMissing"];
-
-    /// Its name, which no event of the server has.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Output(stall) => match stall.turn {
-                output::StallTransition::Stalled => "chunkStalled",
-                output::StallTransition::NeverStarted => "outputNeverStarted",
-                output::StallTransition::Recovered => "chunkRecovered",
-            },
-            Self::StreamMissing(_) => "streamMissing",
-        }
-    }
-
-    /// The name of the more general derived that it is as well, if there is one: an output that
-    /// has never written stalls.
-    pub const fn kind_of(&self) -> Option<&'static str> {
-        match self {
-            Self::Output(output::Stall { turn: output::StallTransition::NeverStarted, .. }) => {
-                Some("chunkStalled")
-            }
-            Self::Output(_) | Self::StreamMissing(_) => None,
-        }
-    }
+    /// Whether events may have been lost: the server's own lists should be polled.
+    pub poll: bool,
 }
 
 impl fmt::Debug for State {
@@ -112,7 +80,7 @@ impl State {
             server: server::Table::default(),
             recent: Recent::default(),
             events: vec![0; Kind::all().count()],
-            corrections: [0; Change::CORRECTIONS.len()],
+            changes: [0; Change::COUNT],
             limit: settings.streams,
         }
     }
@@ -120,15 +88,15 @@ impl State {
     /// Applies an event that happened at `now`, and counts it.
     pub fn apply(&mut self, event: &Event<'_>, now: Timestamp) -> Applied {
         self.events[event.kind.place()] += 1;
-        // What the server's lists touched meanwhile was no event.
-        self.streams.take_touched();
-        self.outputs.take_touched();
+        // A poll in between was no event.
+        self.streams.take_last_name();
+        self.outputs.take_last_output();
         let applied = self.follow(event, now);
         if applied.restarted {
             self.record(Change::Restarted);
         }
         self.record(applied.change);
-        let (stream, output) = (self.streams.take_touched(), self.outputs.take_touched());
+        let (stream, output) = (self.streams.take_last_name(), self.outputs.take_last_output());
         self.recent.record(event, applied.change, stream, output, now);
         applied
     }
@@ -143,17 +111,15 @@ impl State {
         self.recent.last(&self.outputs)
     }
 
-    fn record(&mut self, change: Change) {
-        if let Some(place) = Change::CORRECTIONS.iter().position(|correction| *correction == change) {
-            self.corrections[place] += 1;
-        }
+    const fn record(&mut self, change: Change) {
+        self.changes[change as usize] += 1;
     }
 
-    /// Tells which server process an event comes from, and applies it if that one is followed.
+    /// Finds which server process an event comes from, and applies it if that one is followed.
     fn follow(&mut self, event: &Event<'_>, now: Timestamp) -> Applied {
-        let apart = |change| Applied { change, restarted: false, look: false };
+        let apart = |change| Applied { change, restarted: false, poll: false };
         let server_event = match &event.facts {
-            // Other programs post to the same address; they tell nothing of the server's process.
+            // Other programs may post to the same address: this says nothing of the server's process.
             Facts::Other => return apart(Change::Counted),
             Facts::Server(event) => Some(event),
             Facts::Stream(..)
@@ -173,11 +139,11 @@ impl State {
             Origin::Current => false,
         };
         let started = matches!(server_event, Some(server::Event::Started(_)));
-        let look = restarted || started || self.server.silent(now);
+        let poll = restarted || started || self.server.silent(now);
         self.server.hear(event.sender, now);
         let late = self.server.stopping() && event.facts.opens();
         let change = if late { Change::Stale } else { self.change(event, now) };
-        Applied { change, restarted, look }
+        Applied { change, restarted, poll }
     }
 
     /// Applies an event to the tables of its family.
@@ -209,7 +175,10 @@ impl State {
     /// The server goes on as the process of `sender`.
     fn restart(&mut self, sender: Sender, now: Timestamp) {
         self.empty(now);
+        self.streams.begin();
+        self.outputs.begin();
         self.timers.begin();
+        self.sessions.begin();
         self.connections.begin();
         self.server.begin(sender, now);
     }
@@ -223,13 +192,13 @@ impl State {
         self.processes.empty();
     }
 
-    /// Does what the passing of time asks for, and tells what happens by it.
+    /// Updates what depends on the passing of time. Returns the derived events.
     pub fn tick(&mut self, now: Timestamp) -> Vec<DerivedEvent> {
         let missing = self.streams.tick(now).into_iter().map(DerivedEvent::StreamMissing);
         let derived_events: Vec<_> =
             self.outputs.tick(now).into_iter().map(DerivedEvent::Output).chain(missing).collect();
         for derived in &derived_events {
-            self.recent.happen(derived, now);
+            self.recent.record_derived(derived, now);
         }
         derived_events
     }
@@ -239,17 +208,17 @@ impl State {
         self.limit
     }
 
-    fn folded(&self) -> u64 {
-        self.streams.folded()
-            + self.outputs.folded()
-            + self.timers.folded()
-            + self.sessions.folded()
-            + self.connections.folded()
-            + self.processes.folded()
+    fn overflows(&self) -> u64 {
+        self.streams.overflows()
+            + self.outputs.overflows()
+            + self.timers.overflows()
+            + self.sessions.overflows()
+            + self.connections.overflows()
+            + self.processes.overflows()
     }
 }
 
-/// What is shown of a server beside its families.
+/// The metrics of a server beside those of its families.
 pub const METRICS: &[Metric<State>] = &[
     Metric {
         name: "ems_events_total",
@@ -270,8 +239,8 @@ pub const METRICS: &[Metric<State>] = &[
         labels: &["kind"],
         query: "sum by (server, kind) (increase(ems_exporter_corrections_total[1h])) > 0",
         samples: |state, samples| {
-            for (change, count) in Change::CORRECTIONS.iter().zip(&state.corrections) {
-                samples.add(&[("kind", change.label())], *count);
+            for change in Change::VARIANTS.iter().filter(|change| change.corrects()) {
+                samples.add(&[("kind", change.label())], state.changes[*change as usize]);
             }
         },
     },
@@ -297,6 +266,6 @@ pub const METRICS: &[Metric<State>] = &[
         help: "Things that came beyond a limit and share the series of stream=\"__overflow__\", or have none of their own.",
         labels: &[],
         query: "increase(ems_exporter_series_folded_total[1h]) > 0",
-        samples: |state, samples| samples.add(&[], state.folded()),
+        samples: |state, samples| samples.add(&[], state.overflows()),
     },
 ];

@@ -3,8 +3,8 @@
 mod view;
 
 use super::discrepancies::ById;
-use super::lifecycle::Closed;
-use super::{Change, Corrections, Key, Table as Rows};
+use super::lifecycle::Lifecycle;
+use super::{Change, Corrections, Key};
 use crate::exposition::{Kind, Metric};
 use ems_protocol::Timestamp;
 use ems_protocol::message::{Message, Rejection};
@@ -61,108 +61,75 @@ pub fn listed(message: &Message<'_>) -> Result<Event, Rejection> {
     interpret(Name::Triggered, message)
 }
 
+/// A timer that is set.
 #[derive(Debug)]
 struct Row {
     period: Option<u64>,
     due: Option<Timestamp>,
     /// When it last expired; for a periodic one that has not yet, when it was created.
     last: Option<Timestamp>,
-    created_seen: bool,
+    /// When its last event came.
     heard: Timestamp,
 }
 
-/// The timers of one server.
-#[derive(Debug, Default)]
+/// The timers of one server. They have no stamp.
+#[derive(Debug)]
 pub struct Table {
-    rows: Rows<Key, Row>,
-    closed_lately: Closed,
-    doubts: ById,
-    created: u64,
+    timers: Lifecycle<Key, (), Row>,
+    discrepancies: ById,
     triggered: u64,
-    closed: u64,
-    folded: u64,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self { timers: Lifecycle::new(LIMIT), discrepancies: ById::default(), triggered: 0 }
+    }
 }
 
 impl Table {
     /// How many timers are set.
-    pub fn len(&self) -> usize {
-        self.rows.len()
+    pub fn open(&self) -> usize {
+        self.timers.len()
     }
 
-    /// Whether no timer is set.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
-    /// How many timers were only counted.
-    pub const fn folded(&self) -> u64 {
-        self.folded
+    /// How many timers came beyond the limit.
+    pub const fn overflows(&self) -> u64 {
+        self.timers.overflows()
     }
 
     /// Applies an event.
     pub fn apply(&mut self, event: &Event, now: Timestamp) -> Change {
         match event.name {
-            Name::Created => self.open(event, now, true),
+            Name::Created => self.show(event, now, true),
             Name::Triggered => {
                 self.triggered += 1;
-                let change = self.open(event, now, false);
-                if let Some(row) = self.rows.get_mut(&event.key) {
-                    row.last = row.last.max(Some(now));
+                let change = self.show(event, now, false);
+                if let Some(timer) = self.timers.get_mut(&event.key) {
+                    timer.row.last = timer.row.last.max(Some(now));
                 }
-                change
+                // The last expiry of a timer may be overtaken by its close.
+                if change == Change::CreatedLate { Change::Counted } else { change }
             }
-            Name::Closed => self.close(event.key),
+            Name::Closed => {
+                self.timers.assign_process(event.key);
+                self.timers.close((event.key, 0), ()).0
+            }
         }
     }
 
-    fn open(&mut self, event: &Event, now: Timestamp, creation: bool) -> Change {
-        if self.closed_lately.holds(event.key, 0) {
-            return if creation { Change::CreatedLate } else { Change::Counted };
-        }
-        self.know(event.key);
-        if let Some(row) = self.rows.get_mut(&event.key) {
-            let repeated = creation && row.created_seen;
-            row.created_seen |= creation;
-            row.heard = now;
-            return if repeated { Change::Repeated } else { Change::Updated };
-        }
-        self.created += 1;
-        if self.rows.len() >= LIMIT {
-            self.folded += 1;
-            return Change::Counted;
-        }
+    fn show(&mut self, event: &Event, now: Timestamp, creation: bool) -> Change {
+        self.timers.assign_process(event.key);
         let last = event.period.is_some().then_some(now);
-        let row = Row { period: event.period, due: event.due, last, created_seen: creation, heard: now };
-        self.rows.insert(event.key, row);
-        if creation { Change::Opened } else { Change::Adopted }
+        let row = || Row { period: event.period, due: event.due, last, heard: now };
+        let (change, _) = self.timers.open((event.key, 0), (), creation, row);
+        if let Some(timer) = self.timers.get_mut(&event.key) {
+            timer.row.heard = now;
+        }
+        change
     }
 
-    fn close(&mut self, key: Key) -> Change {
-        if self.closed_lately.holds(key, 0) {
-            return Change::Repeated;
-        }
-        self.know(key);
-        self.closed_lately.remember(key, 0);
-        self.closed += 1;
-        if self.rows.shift_remove(&key).is_some() {
-            return Change::Closed;
-        }
-        self.created += 1;
-        Change::ClosedUnseen
-    }
-
-    /// A timer that only a list has told of gets its process once an event tells it.
-    fn know(&mut self, key: Key) {
-        let unknown = Key { pid: 0, ..key };
-        if key != unknown
-            && let Some(row) = self.rows.shift_remove(&unknown)
-        {
-            self.rows.insert(key, row);
-        }
-    }
-
-    /// Takes the server's own list, which was asked for at `asked`; `process` is the server's, or 0
-    /// while that is unknown. Says whether anything is in doubt.
+    /// Corrects the table by the server's own list, which was requested at `asked`; `process` is the
+    /// server's, or 0 while that is unknown. Returns whether discrepancies are left.
     pub fn reconcile(
         &mut self,
         listed: &[Event],
@@ -170,37 +137,41 @@ impl Table {
         asked: Timestamp,
         now: Timestamp,
     ) -> (Corrections, bool) {
-        // The list tells no age, and the event of one that was just set may be on its way.
+        // The list has no ages, and the event of a timer that was just set may be on its way.
         let ids = listed.iter().map(|timer| (timer.key.id, false));
-        let rows = self.rows.iter().map(|(key, row)| (*key, row.heard));
-        let difference = self.doubts.compare(rows, ids, asked, now);
+        let known = self.timers.iter().map(|(key, timer)| (*key, timer.row.heard));
+        let difference = self.discrepancies.compare(known, ids, asked, now);
         let mut corrections = Corrections::default();
         for timer in difference.appeared.into_iter().filter_map(|place| listed.get(place)) {
             let key = Key { pid: process, ..timer.key };
-            let change = self.open(&Event { key, ..*timer }, now, false);
+            let change = self.show(&Event { key, ..*timer }, now, false);
             corrections.opened += u64::from(change == Change::Adopted);
         }
         for key in difference.gone {
-            corrections.closed += u64::from(self.close(key) == Change::Closed);
+            corrections.closed += u64::from(self.timers.end(key).is_some());
         }
-        (corrections, difference.doubts)
+        (corrections, difference.unconfirmed)
     }
 
     /// Closes everything: timers do not outlive the server process.
     pub fn empty(&mut self) {
-        self.closed += self.rows.len() as u64;
-        for (key, _) in self.rows.drain(..) {
-            self.closed_lately.remember(key, 0);
-        }
+        self.timers.end_all();
     }
 
     /// A new server process counts its timers anew.
     pub fn begin(&mut self) {
-        self.closed_lately = Closed::default();
+        self.timers.begin();
+    }
+
+    /// The timers that are set, the oldest first.
+    fn sorted(&self) -> Vec<(&Key, &Row)> {
+        let mut timers: Vec<_> = self.timers.iter().map(|(key, timer)| (key, &timer.row)).collect();
+        timers.sort_unstable_by_key(|(key, _)| (key.id, key.pid));
+        timers
     }
 }
 
-/// What is shown of timers. The label `timer` is the server's `timerId`.
+/// The metrics of timers. The label `timer` is the server's `timerId`.
 pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_timers",
@@ -208,7 +179,7 @@ pub const METRICS: &[Metric<Table>] = &[
         help: "Timers that are set, from timerCreated and timerClosed.",
         labels: &[],
         query: "sum by (server) (ems_timers)",
-        samples: |table, samples| samples.add(&[], table.rows.len()),
+        samples: |table, samples| samples.add(&[], table.timers.len()),
     },
     Metric {
         name: "ems_timers_created_total",
@@ -216,7 +187,7 @@ pub const METRICS: &[Metric<Table>] = &[
         help: "Timers set, from timerCreated; each counts once, by whichever of its events came first.",
         labels: &[],
         query: "increase(ems_timers_created_total[1h])",
-        samples: |table, samples| samples.add(&[], table.created),
+        samples: |table, samples| samples.add(&[], table.timers.count(()).opened),
     },
     Metric {
         name: "ems_timers_triggered_total",
@@ -232,7 +203,7 @@ pub const METRICS: &[Metric<Table>] = &[
         help: "Timers removed or expired for good, from timerClosed, or ended with the server process.",
         labels: &[],
         query: "increase(ems_timers_closed_total[1h])",
-        samples: |table, samples| samples.add(&[], table.closed),
+        samples: |table, samples| samples.add(&[], table.timers.count(()).closed),
     },
     Metric {
         name: "ems_timer_period_seconds",
@@ -241,7 +212,7 @@ pub const METRICS: &[Metric<Table>] = &[
         labels: &["timer"],
         query: "time() - ems_timer_last_triggered_timestamp_seconds > 2 * ems_timer_period_seconds",
         samples: |table, samples| {
-            for (key, row) in &table.rows {
+            for (key, row) in table.sorted() {
                 if let Some(period) = row.period {
                     samples.add(&[("timer", itoa::Buffer::new().format(key.id))], period);
                 }
@@ -255,7 +226,7 @@ pub const METRICS: &[Metric<Table>] = &[
         labels: &["timer"],
         query: "time() - ems_timer_last_triggered_timestamp_seconds",
         samples: |table, samples| {
-            for (key, row) in &table.rows {
+            for (key, row) in table.sorted() {
                 if let Some(last) = row.last {
                     samples.add(&[("timer", itoa::Buffer::new().format(key.id))], last);
                 }

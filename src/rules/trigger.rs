@@ -8,7 +8,7 @@ use super::target::Target;
 use crate::model::event::{Event, Facts};
 use crate::model::output::{self, Format, Stall, Track};
 use crate::model::state::{DerivedEvent, State};
-use crate::model::stream::{self, Direction, Known, Purpose, Stream};
+use crate::model::stream::{self, Direction, Properties, Purpose, Stream};
 use crate::model::{Change, Key, is_ours};
 use ems_protocol::Timestamp;
 use ems_protocol::message::Message;
@@ -99,7 +99,7 @@ impl Trigger {
     /// close may not name it.
     pub fn input(event: &Event<'_>, state: &State) -> Option<Key> {
         match &event.facts {
-            Facts::Stream(stream::Event::Closed(stream), _) => state.streams.known(stream.key)?.input,
+            Facts::Stream(stream::Event::Closed(stream), _) => state.streams.properties(stream.key)?.input,
             Facts::Stream(..)
             | Facts::Output(_)
             | Facts::Timer(_)
@@ -153,7 +153,7 @@ impl Trigger {
     pub fn gone(
         server: &str,
         key: Key,
-        known: Known<'_>,
+        known: Properties<'_>,
         origin: Option<u64>,
         at: Timestamp,
     ) -> Option<Self> {
@@ -195,8 +195,8 @@ impl Trigger {
         self.key = Some(key);
         self.edge = state.server.process().is_some_and(|origin| origin != key.pid);
         self.config = writer.config;
-        self.input = state.streams.known(key).and_then(|known| known.input);
-        let input = self.input.and_then(|input| state.streams.known(input));
+        self.input = state.streams.properties(key).and_then(|known| known.input);
+        let input = self.input.and_then(|input| state.streams.properties(input));
         (self.kind, self.purpose) = (input.map(|input| input.kind), input.map(|input| input.purpose));
     }
 
@@ -258,7 +258,7 @@ impl Trigger {
             | stream::Event::Closed(stream) => self.take_stream(stream),
             stream::Event::FeedStopped { key, name, .. } => {
                 (self.key, self.stream) = (*key, Some(name.as_ref().to_owned()));
-                let known = key.and_then(|key| state.streams.known(key));
+                let known = key.and_then(|key| state.streams.properties(key));
                 if let Some(known) = known {
                     (self.direction, self.kind) = (Some(known.direction), Some(known.kind));
                     self.purpose = Some(known.purpose);

@@ -42,7 +42,7 @@ fn a_stall_is_told_once_and_so_is_its_end() {
     assert_eq!(tick(&mut state, 9.0), [""; 0]);
     let told = state.tick(at(11.0));
     let [DerivedEvent::Output(stall)] = told.as_slice() else { panic!("{told:?}") };
-    assert_eq!(stall.turn, StallTransition::NeverStarted);
+    assert_eq!(stall.transition, StallTransition::NeverStarted);
     let (key, writer) = stall.writer.unwrap();
     assert_eq!((key, writer.config, writer.ours), (Key { pid: 100, id: 7 }, Some(77), true));
     assert!(state.outputs.stalls(Format::Hls, "g", "cam", Track::Whole));
@@ -94,7 +94,7 @@ fn the_outputs_of_an_input_are_counted_by_purpose_although_a_close_forgets_their
     }
     assert_eq!(state.streams.fed(input, Purpose::Push), 2);
     assert_eq!(state.streams.fed(input, Purpose::Play), 0);
-    let known = state.streams.known(Key { pid: 100, id: 2 }).unwrap();
+    let known = state.streams.properties(Key { pid: 100, id: 2 }).unwrap();
     assert_eq!((known.name, known.purpose, known.input), (Some("cam"), Purpose::Push, Some(input)));
     assert_eq!((state.streams.inbound("cam"), state.streams.is_open(input)), (1, true));
     for id in [2, 3] {
@@ -104,5 +104,5 @@ fn the_outputs_of_an_input_are_counted_by_purpose_although_a_close_forgets_their
     }
     apply(&mut state, "inStreamClosed", 3.0, stream(1, "INR", "cam"));
     assert_eq!((state.streams.inbound("cam"), state.streams.is_open(input)), (0, false));
-    assert_eq!(state.streams.known(input), None);
+    assert_eq!(state.streams.properties(input), None);
 }

@@ -336,6 +336,6 @@ async fn an_open_request_is_answered_after_the_stop() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    let state = exporter.app.pipeline.server(None).unwrap().read(|state| state.timers.len());
+    let state = exporter.app.pipeline.server(None).unwrap().read(|state| state.timers.open());
     assert_eq!(state, 1);
 }

@@ -82,7 +82,7 @@ fn events(road: &mut Road, lives: &[Life]) -> Vec<(usize, &'static str, Vec<u8>)
 fn open(road: &Road) -> [usize; 5] {
     road.server.read(|state| {
         let (streams, outputs) = (state.streams.len(), state.outputs.len());
-        [streams, outputs, state.timers.len(), state.sessions.len(), state.connections.len()]
+        [streams, outputs, state.timers.open(), state.sessions.open(), state.connections.open()]
     })
 }
 

@@ -5,6 +5,7 @@ use ems_exporter::model::{Corrections, output, session, stream, timer};
 use ems_protocol::message::json::Part;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use strum::EnumCount;
 
 use crate::support::{Road, START, at, output as output_payload, stream as stream_payload, with};
 
@@ -119,13 +120,13 @@ fn a_ghost_goes_once_two_lists_do_not_have_it() {
     road.tell("timerCreated", 0.0, json!({"timerId": 33, "triggerCount": 0, "value": 10}));
     let empty = Lists { timers: Some(Vec::new()), ..Lists::default() };
     let first = empty.give(&road, 30.0, 30.1);
-    assert!(first.doubts, "their closes may be on their way");
+    assert!(first.unconfirmed, "their closes may be on their way");
     assert_eq!(road.read(30.2).sum("ems_streams"), 2.0);
     let second = empty.give(&road, 32.1, 32.2);
     assert_eq!(corrected(&second, Subject::Stream).closed, 2);
     assert_eq!(corrected(&second, Subject::Output).closed, 1);
     assert_eq!(corrected(&second, Subject::Timer).closed, 1);
-    assert_eq!(second.gone.len(), 2);
+    assert_eq!(second.removed.len(), 2);
     let page = road.read(33.0);
     for gauge in ["ems_streams", "ems_outputs", "ems_timers", "ems_stream_up"] {
         assert_eq!(page.sum(gauge), 0.0, "{gauge}");
@@ -151,7 +152,7 @@ fn what_events_told_after_the_list_was_asked_for_stands() {
     // The next look agrees with the events: nothing to correct, and no doubt left.
     let after = Lists::of(&[listed(stream_payload(2, "INR", "new"), 2.5)]);
     let reconciled = after.give(&road, 12.2, 12.3);
-    assert_eq!((corrected(&reconciled, Subject::Stream), reconciled.doubts), (NONE, false));
+    assert_eq!((corrected(&reconciled, Subject::Stream), reconciled.unconfirmed), (NONE, false));
 }
 
 #[test]
@@ -159,10 +160,10 @@ fn a_stream_that_has_just_opened_is_left_to_its_event() {
     let mut road = Road::new();
     let young = Lists::of(&[listed(stream_payload(1, "INR", "cam1"), 0.1)]);
     let first = young.give(&road, 10.0, 10.1);
-    assert!(first.doubts && first.appeared.is_empty());
+    assert!(first.unconfirmed && first.appeared.is_empty());
     road.tell("inStreamCreated", 10.2, stream_payload(1, "INR", "cam1"));
     let second = young.give(&road, 12.1, 12.2);
-    assert_eq!((corrected(&second, Subject::Stream), second.doubts), (NONE, false));
+    assert_eq!((corrected(&second, Subject::Stream), second.unconfirmed), (NONE, false));
     // Where the event was lost, the second look brings it.
     let road = Road::new();
     assert_eq!(corrected(&young.give_twice(&road, 20.0), Subject::Stream).opened, 1);
@@ -172,12 +173,12 @@ fn a_stream_that_has_just_opened_is_left_to_its_event() {
 fn an_old_doubt_is_not_held_against_a_later_close() {
     let mut road = Road::new();
     let list = |up| Lists::of(&[listed(stream_payload(1, "INR", "cam1"), up)]);
-    assert!(list(0.0).give(&road, 8.0, 8.1).doubts, "it has just opened");
+    assert!(list(0.0).give(&road, 8.0, 8.1).unconfirmed, "it has just opened");
     road.tell("inStreamCreated", 9.0, stream_payload(1, "INR", "cam1"));
     road.tell("inStreamClosed", 47.3, stream_payload(1, "INR", "cam1"));
     // Made before it closed, and slow to arrive.
     let reconciled = list(38.0).give(&road, 46.9, 47.4);
-    assert_eq!((corrected(&reconciled, Subject::Stream), reconciled.doubts), (NONE, true));
+    assert_eq!((corrected(&reconciled, Subject::Stream), reconciled.unconfirmed), (NONE, true));
 }
 
 #[test]
@@ -208,7 +209,7 @@ fn ids_of_edges_are_those_of_events() {
     let members = json!({"uniqueId": shifted, "edgePid": 11_192, "processId": 11_192, "processType": "edge"});
     let on_edge = with(listed(stream_payload(1, "INR", "cam1"), 60.0), members);
     let reconciled = Lists::of(&[on_edge]).give(&road, 30.0, 30.1);
-    assert_eq!((corrected(&reconciled, Subject::Stream), reconciled.doubts), (NONE, false));
+    assert_eq!((corrected(&reconciled, Subject::Stream), reconciled.unconfirmed), (NONE, false));
 }
 
 #[test]
@@ -301,7 +302,7 @@ fn a_new_process_that_no_event_told_of_is_found() {
     road.tell("inStreamCreated", 0.0, stream_payload(1, "INR", "cam1"));
     let other = with(listed(stream_payload(1, "INR", "cam2"), 60.0), json!({"processId": 200}));
     let lists = Lists::of(&[other]);
-    assert!(lists.give(&road, 30.0, 30.1).doubts);
+    assert!(lists.give(&road, 30.0, 30.1).unconfirmed);
     assert_eq!(road.read(30.0).get(r#"ems_stream_up{stream="cam1"}"#), Some(1.0));
     let reconciled = lists.give(&road, 32.1, 32.2);
     assert_eq!(corrected(&reconciled, Subject::Server).changed, 1);
@@ -324,7 +325,7 @@ fn a_list_of_a_process_that_has_ended_meanwhile_is_not_used() {
     road.tell("serverStarted", 30.05, json!({"releaseNumber": "1.7.1", "buildNumber": "0"}));
     let old = Lists::of(&[listed(stream_payload(1, "INR", "cam1"), 60.0)]);
     let reconciled = old.give(&road, 30.0, 30.1);
-    assert_eq!((corrected(&reconciled, Subject::Stream), reconciled.doubts), (NONE, true));
+    assert_eq!((corrected(&reconciled, Subject::Stream), reconciled.unconfirmed), (NONE, true));
     assert_eq!(road.read(31.0).sum("ems_streams"), 0.0);
 }
 
@@ -430,7 +431,7 @@ proptest! {
                 Arrival::Event(body) => prop_assert_eq!(road.send(&body, at(seconds)).first, None),
                 Arrival::Answer { asked, lists } => {
                     let reconciled = lists.give(&road, asked as f64 / 1000.0, seconds);
-                    prop_assert_eq!(reconciled.corrections, [NONE; Subject::ALL.len()]);
+                    prop_assert_eq!(reconciled.corrections, [NONE; Subject::COUNT]);
                 }
             }
         }

@@ -1,32 +1,35 @@
-//! What is shown of the outputs of one server.
+//! The metrics of outputs.
 
-use super::row::{Part, Row, Updates};
-use super::{Format, Playlist, Table};
+use strum::{EnumCount, VariantArray};
+
+use super::format::{Format, Playlist};
+use super::row::{Row, TrackState, Updates};
+use super::table::Table;
 use crate::exposition::{Kind, Labels, Metric, Samples};
 
-const PART_LABELS: &[&str] = &["format", "group", "stream", "track"];
+const TRACK_LABELS: &[&str] = &["format", "group", "stream", "track"];
 const PLAYLIST_LABELS: &[&str] = &["format", "kind", "group", "stream"];
 
 /// Every track of every output, shown until its retention is over.
-fn each_part(table: &Table, mut each: impl FnMut(&Row, &Part, Labels<'_>)) {
-    for (_, row) in &table.rows {
-        for part in row.parts() {
+fn each_track(table: &Table, mut each: impl FnMut(&Row, &TrackState, Labels<'_>)) {
+    for (_, row) in table.rows.iter() {
+        for track in row.tracks() {
             let labels = [
                 ("format", row.identity.format.label()),
                 ("group", &*row.identity.group),
                 ("stream", &*row.identity.stream),
-                ("track", part.track.label()),
+                ("track", track.track.label()),
             ];
-            each(row, part, &labels);
+            each(row, track, &labels);
         }
     }
 }
 
 /// Every track that is being written now and can be judged one by one.
-fn each_live(table: &Table, mut each: impl FnMut(&Row, &Part, Labels<'_>)) {
-    each_part(table, |row, part, labels| {
-        if row.open() && part.live && !row.folded() {
-            each(row, part, labels);
+fn each_live(table: &Table, mut each: impl FnMut(&Row, &TrackState, Labels<'_>)) {
+    each_track(table, |row, track, labels| {
+        if row.open() && track.live && !row.is_overflow() {
+            each(row, track, labels);
         }
     });
 }
@@ -38,7 +41,7 @@ fn each_playlist(table: &Table, mut each: impl FnMut(&Updates, bool, Labels<'_>)
         let labels = [("format", format.label()), ("kind", kind), ("group", &**group), ("stream", "")];
         each(updates, true, &labels);
     }
-    for (_, row) in &table.rows {
+    for (_, row) in table.rows.iter() {
         let format = row.identity.format;
         let kind = if matches!(format, Format::Hls | Format::Hds) {
             Playlist::Child
@@ -58,12 +61,12 @@ fn each_playlist(table: &Table, mut each: impl FnMut(&Updates, bool, Labels<'_>)
 }
 
 fn by_format(samples: &mut Samples<'_>, value: impl Fn(usize) -> u64) {
-    for format in Format::ALL {
-        samples.add(&[("format", format.label())], value(format as usize));
+    for format in Format::VARIANTS {
+        samples.add(&[("format", format.label())], value(*format as usize));
     }
 }
 
-/// What is shown of outputs.
+/// The metrics of outputs.
 pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_outputs",
@@ -72,8 +75,8 @@ pub const METRICS: &[Metric<Table>] = &[
         labels: &["format"],
         query: "sum by (server, format) (ems_outputs)",
         samples: |table, samples| {
-            let mut open = [0; Format::ALL.len()];
-            for (_, row) in &table.rows {
+            let mut open = [0; Format::COUNT];
+            for (_, row) in table.rows.iter() {
                 open[row.identity.format as usize] += row.writers.max(usize::from(row.adopted));
             }
             by_format(samples, |format| open[format] as u64);
@@ -83,17 +86,17 @@ pub const METRICS: &[Metric<Table>] = &[
         name: "ems_chunks_opened_total",
         kind: Kind::Counter,
         help: "Chunks opened, from hlsChunkCreated, hdsChunkCreated, dashChunkCreated, mssChunkCreated and recordChunkCreated.",
-        labels: PART_LABELS,
+        labels: TRACK_LABELS,
         query: "ems_chunks_opened_total - ems_chunks_closed_total > 1",
-        samples: |table, samples| each_part(table, |_, part, labels| samples.add(labels, part.opened)),
+        samples: |table, samples| each_track(table, |_, track, labels| samples.add(labels, track.opened)),
     },
     Metric {
         name: "ems_chunks_closed_total",
         kind: Kind::Counter,
         help: "Chunks complete on disk, from hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed and recordChunkClosed.",
-        labels: PART_LABELS,
+        labels: TRACK_LABELS,
         query: "sum by (server, format) (rate(ems_chunks_closed_total[5m]))",
-        samples: |table, samples| each_part(table, |_, part, labels| samples.add(labels, part.closed)),
+        samples: |table, samples| each_track(table, |_, track, labels| samples.add(labels, track.closed)),
     },
     Metric {
         name: "ems_chunk_errors_total",
@@ -115,19 +118,19 @@ pub const METRICS: &[Metric<Table>] = &[
         name: "ems_chunk_last_closed_timestamp_seconds",
         kind: Kind::Gauge,
         help: "When the last chunk of an open output was complete, from hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed and recordChunkClosed, or, where that got lost, from the creation of the next one; before the first one, when the output was opened, from outStreamCreated.",
-        labels: PART_LABELS,
+        labels: TRACK_LABELS,
         query: "time() - ems_chunk_last_closed_timestamp_seconds > ems_chunk_stall_threshold_seconds",
-        samples: |table, samples| each_live(table, |_, part, labels| samples.add(labels, part.last)),
+        samples: |table, samples| each_live(table, |_, track, labels| samples.add(labels, track.last)),
     },
     Metric {
         name: "ems_chunk_target_seconds",
         kind: Kind::Gauge,
         help: "How long chunks should be: chunkLength of the output's settings in outStreamCreated, else the usual interval seen.",
-        labels: PART_LABELS,
+        labels: TRACK_LABELS,
         query: "(time() - ems_chunk_last_closed_timestamp_seconds) / ems_chunk_target_seconds",
         samples: |table, samples| {
-            each_live(table, |row, part, labels| {
-                if let Some(seconds) = part.target(row.chunk_length) {
+            each_live(table, |row, track, labels| {
+                if let Some(seconds) = track.target(row.chunk_length) {
                     samples.add(labels, seconds);
                 }
             });
@@ -137,11 +140,11 @@ pub const METRICS: &[Metric<Table>] = &[
         name: "ems_chunk_stall_threshold_seconds",
         kind: Kind::Gauge,
         help: "The output stalls when its last chunk is older than this: stall.factor times the larger of target and usual interval, at least stall.minimum; from chunkLength in outStreamCreated and the chunks seen.",
-        labels: PART_LABELS,
+        labels: TRACK_LABELS,
         query: "ems_chunk_stall_threshold_seconds - (time() - ems_chunk_last_closed_timestamp_seconds)",
         samples: |table, samples| {
-            each_live(table, |row, part, labels| {
-                if let Some(seconds) = part.threshold(row.chunk_length, table.patience) {
+            each_live(table, |row, track, labels| {
+                if let Some(seconds) = track.threshold(row.chunk_length, table.policy) {
                     samples.add(labels, seconds);
                 }
             });
@@ -151,12 +154,12 @@ pub const METRICS: &[Metric<Table>] = &[
         name: "ems_chunk_stalls_total",
         kind: Kind::Counter,
         help: "Times that the last chunk of an open output grew older than its stall threshold: no hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed or recordChunkClosed in time, and no creation of a chunk after that of another.",
-        labels: PART_LABELS,
+        labels: TRACK_LABELS,
         query: "topk(10, increase(ems_chunk_stalls_total[1d]) > 0)",
         samples: |table, samples| {
-            each_part(table, |row, part, labels| {
-                if !row.folded() {
-                    samples.add(labels, part.stalls);
+            each_track(table, |row, track, labels| {
+                if !row.is_overflow() {
+                    samples.add(labels, track.stalls);
                 }
             });
         },
@@ -168,7 +171,7 @@ pub const METRICS: &[Metric<Table>] = &[
         labels: &["format"],
         query: "histogram_quantile(0.95, sum by (server, format, le) (rate(ems_chunk_duration_seconds_bucket[5m])))",
         samples: |table, samples| {
-            for (format, histogram) in Format::ALL.iter().zip(&table.durations) {
+            for (format, histogram) in Format::VARIANTS.iter().zip(&table.durations) {
                 samples.histogram(&[("format", format.label())], histogram);
             }
         },
@@ -180,7 +183,7 @@ pub const METRICS: &[Metric<Table>] = &[
         labels: &["format"],
         query: "histogram_quantile(0.95, sum by (server, format, le) (rate(ems_chunk_interval_seconds_bucket[5m])))",
         samples: |table, samples| {
-            for (format, histogram) in Format::ALL.iter().zip(&table.intervals) {
+            for (format, histogram) in Format::VARIANTS.iter().zip(&table.intervals) {
                 samples.histogram(&[("format", format.label())], histogram);
             }
         },

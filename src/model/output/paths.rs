@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{Format, Track};
+use super::format::{Format, Track};
 
 /// `path` with `/` for every separator, none doubled and none at the end.
 pub fn normalise(path: &str) -> Cow<'_, str> {

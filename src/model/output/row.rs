@@ -4,7 +4,10 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Format, Step, Track};
+use strum::EnumCount;
+
+use super::event::Step;
+use super::format::{Format, Track};
 use crate::model::OVERFLOW;
 use ems_protocol::Timestamp;
 
@@ -63,7 +66,7 @@ pub(super) struct Row {
     ended: Option<Timestamp>,
     /// One for each track that was ever written or expected, by its number: in the row itself,
     /// since each chunk looks it up.
-    parts: [Option<Part>; 3],
+    tracks: [Option<TrackState>; Track::COUNT],
     pub(super) playlist: Updates,
 }
 
@@ -78,7 +81,7 @@ impl Row {
             chunk_length: None,
             since: now,
             ended: None,
-            parts: [const { None }; 3],
+            tracks: [const { None }; Track::COUNT],
             playlist: Updates { count: 0, last: None },
         }
     }
@@ -88,23 +91,23 @@ impl Row {
     }
 
     /// Whether it stands for all outputs beyond a limit, and so cannot be judged.
-    pub(super) fn folded(&self) -> bool {
+    pub(super) fn is_overflow(&self) -> bool {
         &*self.identity.stream == OVERFLOW
     }
 
     /// When something was last true of it, once it is not open.
-    pub(super) fn left(&self) -> Timestamp {
+    pub(super) fn idle_since(&self) -> Timestamp {
         self.ended.max(self.playlist.last).unwrap_or(self.since)
     }
 
     /// When it last wrote a chunk, or was opened.
-    pub(super) fn heard(&self) -> Timestamp {
-        self.parts().map(|part| part.last).max().unwrap_or(self.since).max(self.since)
+    pub(super) fn last_written(&self) -> Timestamp {
+        self.tracks().map(|track| track.last).max().unwrap_or(self.since).max(self.since)
     }
 
     /// Its tracks, live or not.
-    pub(super) fn parts(&self) -> impl Iterator<Item = &Part> {
-        self.parts.iter().flatten()
+    pub(super) fn tracks(&self) -> impl Iterator<Item = &TrackState> {
+        self.tracks.iter().flatten()
     }
 
     /// A writer opens it. Returns the moment from which its silence counts.
@@ -112,11 +115,11 @@ impl Row {
         if !self.open() {
             self.chunk_length = None;
             let remade = self.ended.is_some_and(|ended| now.since(ended) <= REMADE);
-            let known = self.parts().next().is_some();
-            let silent = known && !self.parts().any(|part| part.wrote);
+            let known = self.tracks().next().is_some();
+            let silent = known && !self.tracks().any(|track| track.wrote);
             if remade && silent {
                 // The same silence goes on, and with it its stall.
-                self.parts.iter_mut().flatten().for_each(|part| part.writing = false);
+                self.tracks.iter_mut().flatten().for_each(|track| track.writing = false);
             } else {
                 self.run_from(now);
             }
@@ -130,7 +133,7 @@ impl Row {
     /// A chunk shows that it is written although no writer is known. Returns whether it is open by
     /// that; a chunk that may only be late does not open it.
     pub(super) fn adopt(&mut self, now: Timestamp, settled: bool) -> bool {
-        if self.open() || self.folded() {
+        if self.open() || self.is_overflow() {
             return false;
         }
         let late = self.ended.is_some_and(|ended| now.since(ended) <= GRACE);
@@ -147,8 +150,8 @@ impl Row {
         self.since = since;
         // The playlist of the run before says nothing of this one.
         self.playlist.last = self.playlist.last.filter(|last| since.since(*last) <= GRACE);
-        for part in self.parts.iter_mut().flatten() {
-            part.rest();
+        for track in self.tracks.iter_mut().flatten() {
+            track.reset();
         }
     }
 
@@ -161,27 +164,27 @@ impl Row {
 
     /// Makes the tracks that are known live, or a whole one as long as none is known.
     pub(super) fn expect(&mut self, tracks: &[Track], start: Timestamp) {
-        let none_known = tracks.is_empty() && !self.parts().any(|part| part.live);
+        let none_known = tracks.is_empty() && !self.tracks().any(|track| track.live);
         for track in if none_known { &[Track::Whole] } else { tracks } {
-            self.part(*track, start);
+            self.track(*track, start);
         }
     }
 
-    /// The part for a track, made live if it is not: then its age counts from `start`, or from
-    /// where that of the part began which stood for unknown tracks and now goes.
-    pub(super) fn part(&mut self, track: Track, start: Timestamp) -> &mut Part {
+    /// The track for a track, made live if it is not: then its age counts from `start`, or from
+    /// where that of the track began which stood for unknown tracks and now goes.
+    pub(super) fn track(&mut self, track: Track, start: Timestamp) -> &mut TrackState {
         let mut start = start;
         if track != Track::Whole
-            && let Some(unknown) = self.parts[Track::Whole as usize].take_if(|part| part.closed == 0)
+            && let Some(unknown) = self.tracks[Track::Whole as usize].take_if(|track| track.closed == 0)
             && unknown.live
         {
             start = unknown.last;
         }
-        let part = self.parts[track as usize].get_or_insert_with(|| Part::new(track));
-        if !part.live {
-            (part.live, part.last) = (true, start);
+        let track = self.tracks[track as usize].get_or_insert_with(|| TrackState::new(track));
+        if !track.live {
+            (track.live, track.last) = (true, start);
         }
-        part
+        track
     }
 
     /// A chunk of a track was opened or closed. Returns the time since the one before was closed.
@@ -189,27 +192,27 @@ impl Row {
         &mut self,
         track: Track,
         step: Step,
-        patience: StallPolicy,
+        policy: StallPolicy,
         now: Timestamp,
     ) -> Option<Duration> {
         let chunk_length = self.chunk_length;
-        let part = self.part(track, now);
+        let track = self.track(track, now);
         match step {
             Step::Opened => {
-                part.open(chunk_length, patience, now);
+                track.open(chunk_length, policy, now);
                 None
             }
-            Step::Closed(duration) => part.close(duration, chunk_length, patience, now),
+            Step::Closed(duration) => track.close(duration, chunk_length, policy, now),
         }
     }
 
     /// Takes over what a row has counted that was only a guess at this one.
     pub(super) fn absorb(&mut self, guess: Self) {
-        for part in guess.parts.into_iter().flatten() {
-            let ours = self.part(part.track, part.last);
-            ours.opened += part.opened;
-            ours.closed += part.closed;
-            ours.writing |= part.writing;
+        for track in guess.tracks.into_iter().flatten() {
+            let ours = self.track(track.track, track.last);
+            ours.opened += track.opened;
+            ours.closed += track.closed;
+            ours.writing |= track.writing;
         }
         self.playlist.count += guess.playlist.count;
         self.playlist.last = self.playlist.last.max(guess.playlist.last);
@@ -217,39 +220,39 @@ impl Row {
 
     /// Whether a track stalls.
     pub(super) fn stalls(&self, track: Track) -> bool {
-        self.parts[track as usize].as_ref().is_some_and(|part| part.live && part.stalled)
+        self.tracks[track as usize].as_ref().is_some_and(|track| track.live && track.stalled)
     }
 
     /// The tracks that begin or cease to stall now. One of an output that has closed does neither:
     /// the last chunk that is written at its end recovers nothing.
-    pub(super) fn turn(
+    pub(super) fn transitions(
         &mut self,
-        patience: StallPolicy,
+        policy: StallPolicy,
         now: Timestamp,
     ) -> impl Iterator<Item = (StallTransition, Track)> {
-        let judged = self.open() && !self.folded();
+        let judged = self.open() && !self.is_overflow();
         let chunk_length = self.chunk_length;
-        self.parts.iter_mut().flatten().filter_map(move |part| {
-            let age = now.since(part.last).as_secs_f64();
-            let old = part.threshold(chunk_length, patience).is_some_and(|threshold| age > threshold);
-            let begins = judged && part.live && !part.stalled && old;
-            part.stalled |= begins;
-            part.stalls += u64::from(begins);
-            let recovered = std::mem::take(&mut part.recovered);
-            let turn = match (begins, recovered) {
-                (true, _) if part.wrote => StallTransition::Stalled,
+        self.tracks.iter_mut().flatten().filter_map(move |track| {
+            let age = now.since(track.last).as_secs_f64();
+            let old = track.threshold(chunk_length, policy).is_some_and(|threshold| age > threshold);
+            let begins = judged && track.live && !track.stalled && old;
+            track.stalled |= begins;
+            track.stalls += u64::from(begins);
+            let recovered = std::mem::take(&mut track.recovered);
+            let transition = match (begins, recovered) {
+                (true, _) if track.wrote => StallTransition::Stalled,
                 (true, _) => StallTransition::NeverStarted,
-                (false, true) if judged && part.live => StallTransition::Recovered,
+                (false, true) if judged && track.live => StallTransition::Recovered,
                 (false, _) => return None,
             };
-            Some((turn, part.track))
+            Some((transition, track.track))
         })
     }
 }
 
 /// One track of an output.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct TrackState {
     pub(super) track: Track,
     /// Whether the present run of the output is known to write this track.
     pub(super) live: bool,
@@ -262,7 +265,7 @@ pub(super) struct Part {
     /// Whether the present run of the output has completed a chunk of it.
     pub(super) wrote: bool,
     /// When the present run last told of a closed chunk; the epoch before the first one.
-    told: Timestamp,
+    last_close: Timestamp,
     /// Whether a chunk has been opened and not closed.
     writing: bool,
     stalled: bool,
@@ -272,7 +275,7 @@ pub(super) struct Part {
     learned: u32,
 }
 
-impl Part {
+impl TrackState {
     const fn new(track: Track) -> Self {
         Self {
             track,
@@ -282,7 +285,7 @@ impl Part {
             stalls: 0,
             last: Timestamp::from_millis(0),
             wrote: false,
-            told: Timestamp::from_millis(0),
+            last_close: Timestamp::from_millis(0),
             writing: false,
             stalled: false,
             recovered: false,
@@ -292,18 +295,18 @@ impl Part {
     }
 
     /// Nothing is known of the next run of the output.
-    fn rest(&mut self) {
+    fn reset(&mut self) {
         (self.live, self.wrote, self.writing) = (false, false, false);
-        self.told = Timestamp::default();
+        self.last_close = Timestamp::default();
         (self.stalled, self.recovered) = (false, false);
     }
 
     /// A chunk was opened. If one is open already, that is complete by now, and the event that it
     /// was closed is late or lost.
-    fn open(&mut self, chunk_length: Option<Duration>, patience: StallPolicy, now: Timestamp) {
+    fn open(&mut self, chunk_length: Option<Duration>, policy: StallPolicy, now: Timestamp) {
         self.opened += 1;
         if std::mem::replace(&mut self.writing, true) {
-            self.complete(chunk_length, patience, now);
+            self.complete(chunk_length, policy, now);
         }
     }
 
@@ -312,14 +315,14 @@ impl Part {
         &mut self,
         duration: Option<Duration>,
         chunk_length: Option<Duration>,
-        patience: StallPolicy,
+        policy: StallPolicy,
         now: Timestamp,
     ) -> Option<Duration> {
         self.closed += 1;
         self.writing = false;
-        self.complete(chunk_length, patience, now);
-        let interval = (self.told > Timestamp::default()).then(|| now.since(self.told));
-        self.told = self.told.max(now);
+        self.complete(chunk_length, policy, now);
+        let interval = (self.last_close > Timestamp::default()).then(|| now.since(self.last_close));
+        self.last_close = self.last_close.max(now);
         if let Some(interval) = interval.or(duration.filter(|_| self.learned == 0)) {
             self.learn(interval);
         }
@@ -327,10 +330,10 @@ impl Part {
     }
 
     /// A chunk is complete. A stall that nobody has looked at is counted by its end.
-    fn complete(&mut self, chunk_length: Option<Duration>, patience: StallPolicy, now: Timestamp) {
+    fn complete(&mut self, chunk_length: Option<Duration>, policy: StallPolicy, now: Timestamp) {
         if self.wrote && !self.stalled {
             let silent = now.since(self.last).as_secs_f64();
-            let threshold = self.threshold(chunk_length, patience);
+            let threshold = self.threshold(chunk_length, policy);
             self.stalls += u64::from(threshold.is_some_and(|threshold| silent > threshold));
         }
         self.recovered |= self.stalled;
@@ -358,10 +361,10 @@ impl Part {
 
     /// The age of the last chunk from which it stalls, in seconds. `None` while neither a chunk
     /// length nor an interval is known: an unchunked recording writes one file for hours.
-    pub(super) fn threshold(&self, chunk_length: Option<Duration>, patience: StallPolicy) -> Option<f64> {
+    pub(super) fn threshold(&self, chunk_length: Option<Duration>, policy: StallPolicy) -> Option<f64> {
         let target = self.target(chunk_length)?;
         let usual = self.usual().map_or(target, |usual| usual.max(target));
-        Some((patience.factor * usual).max(patience.minimum.as_secs_f64()))
+        Some((policy.factor * usual).max(policy.minimum.as_secs_f64()))
     }
 }
 

@@ -1,18 +1,18 @@
-//! What is told of one track of an output to those who ask for outputs one by one.
+//! A track of an output in the API, and the health of outputs.
 
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 use serde::Serialize;
 
-use super::Table;
-use super::row::{Part, Row};
+use super::row::{Row, TrackState};
+use super::table::Table;
 use ems_protocol::Timestamp;
 
 /// From which share of its stall threshold on the age of a last chunk is late.
 pub const LATE: f64 = 0.6;
 
-/// How an output fares.
+/// The health of an output, by the worst of its tracks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OutputHealth {
@@ -27,7 +27,7 @@ pub enum OutputHealth {
 }
 
 impl OutputHealth {
-    /// By the numbers that tell stalls everywhere else.
+    /// By the numbers that decide on stalls everywhere else.
     fn of(age: f64, threshold: Option<f64>, started: bool) -> Self {
         let threshold = threshold.unwrap_or(f64::INFINITY);
         if age > threshold {
@@ -41,7 +41,7 @@ impl OutputHealth {
         }
     }
 
-    /// Whether somebody should look at it.
+    /// Whether it needs attention.
     pub const fn troubled(self) -> bool {
         matches!(self, Self::Late | Self::Stalled)
     }
@@ -75,7 +75,7 @@ pub struct View {
     pub stalls_total: u64,
 }
 
-/// An output with what changes by the passing of time.
+/// A track with its age.
 #[derive(Debug, Serialize)]
 pub struct Aged {
     #[serde(flatten)]
@@ -84,7 +84,7 @@ pub struct Aged {
     state: OutputHealth,
 }
 
-/// How many outputs are open, and how they fare by the worst of their tracks.
+/// How many outputs are open, and how many of them are in trouble by the worst of their tracks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// All that are open.
@@ -96,24 +96,24 @@ pub struct Counts {
 }
 
 impl View {
-    fn of(table: &Table, place: usize, row: &Row, part: &Part) -> Self {
+    fn of(table: &Table, place: usize, row: &Row, track: &TrackState) -> Self {
         Self {
             place,
             format: row.identity.format.label(),
             group: Arc::clone(&row.identity.group),
             stream: Arc::clone(&row.identity.stream),
-            track: part.track.label(),
-            last_closed_timestamp_seconds: part.last.seconds(),
-            target_seconds: part.target(row.chunk_length),
-            stall_threshold_seconds: part.threshold(row.chunk_length, table.patience),
-            started: part.wrote,
-            chunks_opened_total: part.opened,
-            chunks_closed_total: part.closed,
-            stalls_total: part.stalls,
+            track: track.track.label(),
+            last_closed_timestamp_seconds: track.last.seconds(),
+            target_seconds: track.target(row.chunk_length),
+            stall_threshold_seconds: track.threshold(row.chunk_length, table.policy),
+            started: track.wrote,
+            chunks_opened_total: track.opened,
+            chunks_closed_total: track.closed,
+            stalls_total: track.stalls,
         }
     }
 
-    /// As it is at `now`.
+    /// The track with its age at `now`.
     pub fn at(self, now: Timestamp) -> Aged {
         let age = (now.seconds() - self.last_closed_timestamp_seconds).max(0.0);
         let state = OutputHealth::of(age, self.stall_threshold_seconds, self.started);
@@ -123,9 +123,11 @@ impl View {
 
 impl Table {
     /// Every track that is being written now and can be judged one by one.
-    fn live(&self) -> impl Iterator<Item = (usize, &Row, &Part)> {
-        let open = self.rows.iter().filter(|(_, row)| row.open() && !row.folded());
-        open.flat_map(|(place, row)| row.parts().filter(|part| part.live).map(move |part| (place, row, part)))
+    fn live(&self) -> impl Iterator<Item = (usize, &Row, &TrackState)> {
+        let open = self.rows.iter().filter(|(_, row)| row.open() && !row.is_overflow());
+        open.flat_map(|(place, row)| {
+            row.tracks().filter(|track| track.live).map(move |track| (place, row, track))
+        })
     }
 
     /// How many tracks there are, of one stream or of all, and `take` of them after the first `skip`.
@@ -133,32 +135,32 @@ impl Table {
         let wanted =
             || self.live().filter(|(_, row, _)| stream.is_none_or(|stream| *row.identity.stream == *stream));
         let views = wanted().skip(skip).take(take);
-        (wanted().count(), views.map(|(place, row, part)| View::of(self, place, row, part)).collect())
+        (wanted().count(), views.map(|(place, row, track)| View::of(self, place, row, track)).collect())
     }
 
     /// All counted, and at most `most` of them, those in trouble before all others.
     pub fn troubled_first(&self, now: Timestamp, most: usize) -> (Counts, Vec<View>) {
         let (mut counts, mut troubled, mut others) = (Counts::default(), Vec::new(), Vec::new());
         let mut worst: HashMap<usize, OutputHealth> = HashMap::new();
-        for (place, row, part) in self.live() {
-            let (age, threshold) = (now.since(part.last), part.threshold(row.chunk_length, self.patience));
-            let fare = OutputHealth::of(age.as_secs_f64(), threshold, part.wrote);
-            let known = worst.entry(place).or_insert(fare);
-            *known = (*known).max(fare);
-            let kept = if fare.troubled() { &mut troubled } else { &mut others };
+        for (place, row, track) in self.live() {
+            let (age, threshold) = (now.since(track.last), track.threshold(row.chunk_length, self.policy));
+            let health = OutputHealth::of(age.as_secs_f64(), threshold, track.wrote);
+            let known = worst.entry(place).or_insert(health);
+            *known = (*known).max(health);
+            let kept = if health.troubled() { &mut troubled } else { &mut others };
             if kept.len() < most {
-                kept.push(View::of(self, place, row, part));
+                kept.push(View::of(self, place, row, track));
             }
         }
         counts.outputs = worst.len();
-        counts.outputs_stalled = worst.values().filter(|fare| **fare == OutputHealth::Stalled).count();
-        counts.outputs_late = worst.values().filter(|fare| **fare == OutputHealth::Late).count();
+        counts.outputs_stalled = worst.values().filter(|health| **health == OutputHealth::Stalled).count();
+        counts.outputs_late = worst.values().filter(|health| **health == OutputHealth::Late).count();
         others.truncate(most - troubled.len());
         troubled.append(&mut others);
         (counts, troubled)
     }
 
-    /// How many tracks there are, and how they fare.
+    /// How many outputs are open and in trouble.
     pub fn counts(&self, now: Timestamp) -> Counts {
         self.troubled_first(now, 0).0
     }

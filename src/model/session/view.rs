@@ -1,4 +1,4 @@
-//! What is told of the viewers over HTTP of one server: how many and for how long, never who.
+//! The viewers over HTTP of one server in the API: how many and for how long, never who.
 
 use serde::Serialize;
 
@@ -8,17 +8,17 @@ use ems_protocol::Timestamp;
 /// The sessions of one server.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct View {
-    /// Open ones.
+    /// Open sessions.
     pub sessions: usize,
     started_total: u64,
     ended_total: u64,
     downloads_total: u64,
-    /// When each of the open ones was first heard of.
+    /// When each open session was first seen.
     #[serde(skip)]
     starts: Vec<Timestamp>,
 }
 
-/// The sessions with what changes by the passing of time.
+/// The sessions with their ages.
 #[derive(Debug, Serialize)]
 pub struct Aged {
     #[serde(flatten)]
@@ -28,7 +28,7 @@ pub struct Aged {
 }
 
 impl View {
-    /// As they are at `now`.
+    /// With the ages at `now`.
     pub fn at(mut self, now: Timestamp) -> Aged {
         self.starts.sort_unstable();
         let age = |start: &Timestamp| now.since(*start).as_secs_f64();
@@ -39,14 +39,14 @@ impl View {
 }
 
 impl Table {
-    /// What is told of all sessions.
+    /// All sessions.
     pub fn view(&self) -> View {
         View {
-            sessions: self.rows.len(),
-            started_total: self.started,
-            ended_total: self.ended,
+            sessions: self.sessions.len(),
+            started_total: self.started(),
+            ended_total: self.ended(),
             downloads_total: self.downloads,
-            starts: self.rows.values().map(|row| row.heard).collect(),
+            starts: self.sessions.iter().map(|(_, session)| session.row).collect(),
         }
     }
 }

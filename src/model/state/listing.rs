@@ -1,10 +1,11 @@
-//! What the server's own lists say, and the correction of the tables by it.
+//! The server's own lists, and the correction of the tables by them.
 
 use hashbrown::HashSet;
+use strum::{EnumCount, IntoStaticStr, VariantArray};
 
 use super::State;
 use crate::model::server::{self, Origin, Sender};
-use crate::model::stream::Verdict;
+use crate::model::stream::ListingResult;
 use crate::model::{Change, Corrections, Key, output, session, stream, timer};
 use ems_protocol::Timestamp;
 use ems_protocol::message::json::Part;
@@ -12,7 +13,7 @@ use ems_protocol::message::json::Part;
 /// A stream in the list of the runtime API.
 #[derive(Debug)]
 pub struct Listed<'a> {
-    /// All that the list says of it.
+    /// Its whole item in the list.
     pub item: Part<'a>,
     /// The stream.
     pub stream: stream::Stream<'a>,
@@ -20,14 +21,14 @@ pub struct Listed<'a> {
     pub output: Option<output::Output<'a>>,
 }
 
-/// Answers of the runtime API to questions that were asked at about the same time.
+/// Answers of the runtime API to calls made at about the same time.
 #[derive(Debug, Default)]
 pub struct Listing<'a> {
-    /// The moment before the first question.
+    /// The moment before the first call.
     pub asked: Timestamp,
-    /// `version`; none where it was not asked for.
+    /// `version`; none where it was not called.
     pub build: Option<server::Build<'a>>,
-    /// The origin process; none where no stream tells it.
+    /// The origin process; none where no stream shows it.
     pub process: Option<u64>,
     /// `listStreams`.
     pub streams: Vec<Listed<'a>>,
@@ -40,7 +41,8 @@ pub struct Listing<'a> {
 }
 
 /// What a correction is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub enum Subject {
     /// The server's process.
     Server,
@@ -55,42 +57,33 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// Every subject, in the order of the metrics.
-    pub const ALL: [Self; 5] = [Self::Server, Self::Stream, Self::Output, Self::Timer, Self::Session];
-
     /// The value of the label `kind`.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Server => "server",
-            Self::Stream => "stream",
-            Self::Output => "output",
-            Self::Timer => "timer",
-            Self::Session => "session",
-        }
+    pub fn label(self) -> &'static str {
+        self.into()
     }
 }
 
-/// What came of a look at the server's lists.
+/// What a poll of the server's lists changed.
 #[derive(Debug, Default)]
 pub struct Reconciled {
-    /// What was corrected, by subject.
-    pub corrections: [Corrections; Subject::ALL.len()],
-    /// Whether a list and the tables tell something differently that events on their way may explain.
-    pub doubts: bool,
-    /// Which of the listed streams had not been known to be open.
+    /// The corrections by [`Subject`].
+    pub corrections: [Corrections; Subject::COUNT],
+    /// Whether discrepancies are left that events on their way may explain.
+    pub unconfirmed: bool,
+    /// The places of the listed streams that the tables did not have.
     pub appeared: Vec<usize>,
-    /// The streams that had been believed to be open.
-    pub gone: Vec<stream::Gone>,
+    /// The streams that the tables had and that are not open.
+    pub removed: Vec<stream::Removed>,
 }
 
 impl State {
-    /// Corrects the tables by what the server says. What events have told since it was asked stands.
+    /// Corrects the tables by the server's lists. What events said since the lists were requested stands.
     pub fn reconcile(&mut self, listing: &Listing<'_>, now: Timestamp) -> Reconciled {
         let mut done = Reconciled::default();
         match self.server.listed(listing.process, listing.asked, now) {
             Origin::Current => {}
             Origin::Past => {
-                done.doubts = true;
+                done.unconfirmed = true;
                 return done;
             }
             Origin::New => {
@@ -103,14 +96,14 @@ impl State {
         self.reconcile_streams(listing, now, &mut done);
         let process = self.server.process().unwrap_or(0);
         if let Some(timers) = &listing.timers {
-            let (corrections, doubts) = self.timers.reconcile(timers, process, listing.asked, now);
+            let (corrections, unconfirmed) = self.timers.reconcile(timers, process, listing.asked, now);
             done.correct(Subject::Timer, corrections);
-            done.doubts |= doubts;
+            done.unconfirmed |= unconfirmed;
         }
         if let Some(sessions) = &listing.sessions {
-            let (corrections, doubts) = self.sessions.reconcile(sessions, process, listing.asked, now);
+            let (corrections, unconfirmed) = self.sessions.reconcile(sessions, process, listing.asked, now);
             done.correct(Subject::Session, corrections);
-            done.doubts |= doubts;
+            done.unconfirmed |= unconfirmed;
         }
         done
     }
@@ -118,37 +111,37 @@ impl State {
     fn reconcile_streams(&mut self, listing: &Listing<'_>, now: Timestamp, done: &mut Reconciled) {
         let asked = listing.asked;
         let (mut streams, mut outputs) = (Corrections::default(), Corrections::default());
-        self.streams.begin_look();
+        self.streams.begin_poll();
         for (place, Listed { stream, output, .. }) in listing.streams.iter().enumerate() {
             match self.streams.listed(stream, asked, now) {
-                Verdict::Known => {}
-                Verdict::Appeared => {
+                ListingResult::Known => {}
+                ListingResult::Opened => {
                     streams.opened += 1;
                     done.appeared.push(place);
                 }
-                Verdict::Doubted => continue,
+                ListingResult::Unconfirmed => continue,
             }
             if let Some(output) = output {
                 outputs.opened += u64::from(self.outputs.listed(output, now));
             }
         }
         let keys: HashSet<Key> = listing.streams.iter().map(|listed| listed.stream.key).collect();
-        let (gone, doubts) = self.streams.end_poll(&keys, asked, now);
-        streams.closed += gone.len() as u64;
-        for stream in &gone {
-            outputs.closed += u64::from(self.outputs.unlisted(stream.key, stream.created(), now));
+        let (removed, unconfirmed) = self.streams.end_poll(&keys, asked, now);
+        streams.closed += removed.len() as u64;
+        for stream in &removed {
+            outputs.closed += u64::from(self.outputs.unlisted(stream.key, now));
         }
         for configured in &listing.configured {
             outputs.changed += u64::from(self.outputs.configured(configured));
         }
-        done.doubts |= doubts;
-        done.gone = gone;
-        // A server that does not tell what its streams write cannot say that nobody writes an output.
-        let tells = |listed: &Listed<'_>| listed.output.is_some() || !listed.stream.writes_files();
-        if listing.streams.iter().all(tells) {
-            let (ended, doubts) = self.outputs.end_poll(asked, now);
+        done.unconfirmed |= unconfirmed;
+        done.removed = removed;
+        // Without the settings of outputs in the list, no output can be known to have no writer.
+        let has_settings = |listed: &Listed<'_>| listed.output.is_some() || !listed.stream.writes_files();
+        if listing.streams.iter().all(has_settings) {
+            let (ended, unconfirmed) = self.outputs.end_poll(asked, now);
             outputs.closed += ended;
-            done.doubts |= doubts;
+            done.unconfirmed |= unconfirmed;
         }
         done.correct(Subject::Stream, streams);
         done.correct(Subject::Output, outputs);

@@ -5,25 +5,25 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::DerivedEvent;
+use super::derived::DerivedEvent;
 use crate::model::Change;
 use crate::model::event::{Event, Facts, Kind};
-use crate::model::output::{self, Touched};
+use crate::model::output::{self, OutputRef};
 use ems_protocol::Timestamp;
 
 /// How many events are kept.
 pub const KEPT: usize = 100;
 
-/// An event that was applied, or what only the passing of time told.
+/// An event that was applied, or a derived event, as the API and the live page show it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventRecord {
-    /// Its place among those that are told together.
+    /// Its place among the records of the same kind.
     pub number: u64,
     /// When it happened.
     pub at: Timestamp,
-    /// The name of the event, or of the derived.
+    /// The name of the event.
     pub name: &'static str,
-    /// What it did: [`Change::label`], or the derived in one word.
+    /// What it did: [`Change::label`], or the derived event in one word.
     pub change: &'static str,
     /// The stream that it is about, where that is known and has a name of its own.
     pub stream: Option<Arc<str>>,
@@ -31,7 +31,7 @@ pub struct EventRecord {
     pub format: Option<&'static str>,
 }
 
-/// What is told of an event.
+/// An event record in the API.
 #[derive(Debug, Serialize)]
 pub struct View<'a> {
     timestamp_seconds: f64,
@@ -43,7 +43,7 @@ pub struct View<'a> {
 }
 
 impl EventRecord {
-    /// As it is told of `server`.
+    /// The record as one of `server`.
     pub fn view<'a>(&self, server: &'a str) -> View<'a> {
         View {
             timestamp_seconds: self.at.seconds(),
@@ -58,48 +58,49 @@ impl EventRecord {
 
 /// An event that was applied, in as few bytes as it takes: one is written for each event.
 #[derive(Debug)]
-struct Noted {
+struct CompactRecord {
     at: Timestamp,
     kind: Kind,
     change: Change,
     format: Option<output::Format>,
     stream: Option<Arc<str>>,
     /// The output whose stream it is about, if that is not looked up yet.
-    output: Option<Touched>,
+    output: Option<OutputRef>,
 }
 
 /// The last of everything, and the last of what is rare enough to be read one by one.
 #[derive(Debug, Default)]
 pub struct Recent {
-    all: VecDeque<Noted>,
+    all: VecDeque<CompactRecord>,
     number: u64,
     notable: VecDeque<EventRecord>,
 }
 
 impl Recent {
-    /// Takes note of an event that was applied.
+    /// Records an event that was applied.
     pub(super) fn record(
         &mut self,
         event: &Event<'_>,
         change: Change,
         stream: Option<Arc<str>>,
-        output: Option<Touched>,
+        output: Option<OutputRef>,
         at: Timestamp,
     ) {
-        let noted = Noted { at, kind: event.kind, change, format: format(&event.facts), stream, output };
+        let record =
+            CompactRecord { at, kind: event.kind, change, format: format(&event.facts), stream, output };
         if !is_routine(&event.facts) {
-            keep(&mut self.notable, noted.told(self.number, None));
+            keep(&mut self.notable, record.expand(self.number, None));
             self.number += 1;
         }
-        keep(&mut self.all, noted);
+        keep(&mut self.all, record);
     }
 
-    /// Takes note of a derived.
-    pub(super) fn happen(&mut self, derived: &DerivedEvent, at: Timestamp) {
+    /// Records a derived event.
+    pub(super) fn record_derived(&mut self, derived: &DerivedEvent, at: Timestamp) {
         let (change, stream, format) = match derived {
             DerivedEvent::StreamMissing(stream) => ("missing", stream, None),
             DerivedEvent::Output(stall) => {
-                let change = match stall.turn {
+                let change = match stall.transition {
                     output::StallTransition::Stalled | output::StallTransition::NeverStarted => "stalled",
                     output::StallTransition::Recovered => "recovered",
                 };
@@ -107,25 +108,25 @@ impl Recent {
             }
         };
         let (number, name) = (self.number, derived.name());
-        let told = EventRecord { number, at, name, change, stream: Some(Arc::clone(stream)), format };
+        let record = EventRecord { number, at, name, change, stream: Some(Arc::clone(stream)), format };
         self.number += 1;
-        keep(&mut self.notable, told);
+        keep(&mut self.notable, record);
     }
 
     /// The last events that were applied, the oldest first.
     pub(super) fn all(&self, outputs: &output::Table) -> Vec<EventRecord> {
-        (0..).zip(&self.all).map(|(number, noted)| noted.told(number, Some(outputs))).collect()
+        (0..).zip(&self.all).map(|(number, record)| record.expand(number, Some(outputs))).collect()
     }
 
     /// The last event that was applied.
     pub(super) fn last(&self, outputs: &output::Table) -> Option<EventRecord> {
-        self.all.back().map(|noted| noted.told(0, Some(outputs)))
+        self.all.back().map(|record| record.expand(0, Some(outputs)))
     }
 
     /// The last derived events and events but chunks, playlists, connections and API calls from this
     /// number on, the oldest first.
     pub fn notable(&self, from: u64) -> impl DoubleEndedIterator<Item = &EventRecord> {
-        self.notable.iter().filter(move |told| told.number >= from)
+        self.notable.iter().filter(move |record| record.number >= from)
     }
 
     /// How many notable ones there have been.
@@ -134,8 +135,8 @@ impl Recent {
     }
 }
 
-impl Noted {
-    fn told(&self, number: u64, outputs: Option<&output::Table>) -> EventRecord {
+impl CompactRecord {
+    fn expand(&self, number: u64, outputs: Option<&output::Table>) -> EventRecord {
         let looked_up = || outputs.zip(self.output).and_then(|(outputs, output)| outputs.stream_of(output));
         EventRecord {
             number,
@@ -148,11 +149,11 @@ impl Noted {
     }
 }
 
-fn keep<T>(kept: &mut VecDeque<T>, told: T) {
+fn keep<T>(kept: &mut VecDeque<T>, record: T) {
     if kept.len() >= KEPT {
         kept.pop_front();
     }
-    kept.push_back(told);
+    kept.push_back(record);
 }
 
 const fn format(facts: &Facts<'_>) -> Option<output::Format> {
@@ -170,7 +171,7 @@ const fn format(facts: &Facts<'_>) -> Option<output::Format> {
     Some(event.format())
 }
 
-/// Whether such events come so often that nobody reads each of them.
+/// Whether such events are too frequent to be read one by one.
 const fn is_routine(facts: &Facts<'_>) -> bool {
     match facts {
         Facts::Output(event) => !event.fails(),

@@ -1,29 +1,50 @@
-//! What is shown of the streams of one server.
+//! The metrics of streams.
 
-use super::table::Named;
-use super::{Direction, Media, Table, Traffic};
+use std::collections::BTreeMap;
+
+use strum::VariantArray;
+
+use super::event::{Direction, Media, Purpose, TYPES, Traffic};
+use super::names::Named;
+use super::table::Table;
 use crate::exposition::{Kind, Metric, Samples};
 use crate::model::OVERFLOW;
+use crate::model::lifecycle::Count;
 
-/// The names that an inbound stream carries now.
-fn ingests(table: &Table) -> impl Iterator<Item = (&str, &Named)> {
-    table.names.iter().filter(|(_, named)| named.ingests > 0).map(|(name, named)| (name.as_ref(), named))
+/// The names that an open inbound stream carries.
+fn inbound(table: &Table) -> impl Iterator<Item = (&str, &Named)> {
+    table.names.iter().filter(|(_, named)| named.inbound > 0).map(|(name, named)| (name.as_ref(), named))
+}
+
+/// A count of streams by direction and type, without internal streams and from 0 for every known type.
+fn by_type(table: &Table, samples: &mut Samples<'_>, read: fn(&Count) -> u64) {
+    let known = TYPES.iter().map(|kind| (Direction::of_type(kind), *kind));
+    let others = Direction::VARIANTS.iter().map(|direction| (*direction, "other"));
+    let mut counts: BTreeMap<_, u64> = known.chain(others).map(|of_type| (of_type, 0)).collect();
+    for (label, count) in
+        table.streams.counts().iter().filter(|(label, _)| label.purpose != Purpose::Internal)
+    {
+        *counts.entry((label.direction, label.kind)).or_default() += read(count);
+    }
+    for ((direction, kind), count) in counts {
+        samples.add(&[("direction", direction.label()), ("type", kind)], count);
+    }
 }
 
 /// Each medium of each name in each direction, with its labels.
 fn each_medium(table: &Table, mut each: impl FnMut(&Named, Direction, Media, &[(&str, &str)])) {
-    for (name, named) in &table.names {
+    for (name, named) in table.names.iter() {
         for direction in [Direction::In, Direction::Out] {
-            for media in Media::ALL {
+            for media in Media::VARIANTS {
                 let labels =
                     [("direction", direction.label()), ("stream", name.as_ref()), ("media", media.label())];
-                each(named, direction, media, &labels);
+                each(named, direction, *media, &labels);
             }
         }
     }
 }
 
-/// What has flowed of each medium of each name in each direction.
+/// The traffic of each medium of each name in each direction.
 fn traffic(table: &Table, samples: &mut Samples<'_>, read: fn(&Traffic) -> u64) {
     each_medium(table, |named, direction, media, labels| {
         if named.shown[direction as usize] {
@@ -32,7 +53,7 @@ fn traffic(table: &Table, samples: &mut Samples<'_>, read: fn(&Traffic) -> u64) 
     });
 }
 
-/// What is shown of streams.
+/// The metrics of streams.
 pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_streams",
@@ -41,10 +62,13 @@ pub const METRICS: &[Metric<Table>] = &[
         labels: &["direction", "type", "purpose"],
         query: r#"sum by (server) (ems_streams{direction="out", purpose="play"})"#,
         samples: |table, samples| {
-            for ((direction, kind, purpose), open) in &table.seen {
-                let labels =
-                    [("direction", direction.label()), ("type", *kind), ("purpose", purpose.label())];
-                samples.add(&labels, *open);
+            for (label, count) in table.streams.counts() {
+                let labels = [
+                    ("direction", label.direction.label()),
+                    ("type", label.kind),
+                    ("purpose", label.purpose.label()),
+                ];
+                samples.add(&labels, count.open);
             }
         },
     },
@@ -54,11 +78,7 @@ pub const METRICS: &[Metric<Table>] = &[
         help: "Streams opened, from inStreamCreated, outStreamCreated and streamCreated; each counts once, by whichever of its events came first. Internal streams are left out.",
         labels: &["direction", "type"],
         query: "sum by (server, direction) (rate(ems_streams_opened_total[5m]))",
-        samples: |table, samples| {
-            for ((direction, kind), count) in &table.opened {
-                samples.add(&[("direction", direction.label()), ("type", kind)], *count);
-            }
-        },
+        samples: |table, samples| by_type(table, samples, |count| count.opened),
     },
     Metric {
         name: "ems_streams_closed_total",
@@ -66,11 +86,7 @@ pub const METRICS: &[Metric<Table>] = &[
         help: "Streams closed, from inStreamClosed, outStreamClosed and streamClosed, or ended with the server process. Internal streams are left out.",
         labels: &["direction", "type"],
         query: "sum by (server, direction) (rate(ems_streams_closed_total[5m]))",
-        samples: |table, samples| {
-            for ((direction, kind), count) in &table.ended {
-                samples.add(&[("direction", direction.label()), ("type", kind)], *count);
-            }
-        },
+        samples: |table, samples| by_type(table, samples, |count| count.closed),
     },
     Metric {
         name: "ems_stream_duration_seconds",
@@ -91,13 +107,11 @@ pub const METRICS: &[Metric<Table>] = &[
         labels: &["stream"],
         query: "ems_stream_up == 0",
         samples: |table, samples| {
-            for (name, _) in ingests(table) {
+            for (name, _) in inbound(table) {
                 samples.add(&[("stream", name)], true);
             }
-            for name in &table.expected {
-                if table.names.get(name).is_none_or(|named| named.ingests == 0) {
-                    samples.add(&[("stream", name)], false);
-                }
+            for name in table.names.missing() {
+                samples.add(&[("stream", name)], false);
             }
         },
     },
@@ -108,7 +122,7 @@ pub const METRICS: &[Metric<Table>] = &[
         labels: &["stream"],
         query: "time() - ems_stream_start_timestamp_seconds",
         samples: |table, samples| {
-            for (name, named) in ingests(table).filter(|(name, _)| *name != OVERFLOW) {
+            for (name, named) in inbound(table).filter(|(name, _)| *name != OVERFLOW) {
                 samples.add(&[("stream", name)], named.since);
             }
         },
@@ -120,7 +134,7 @@ pub const METRICS: &[Metric<Table>] = &[
         labels: &["stream", "type", "video_codec", "audio_codec", "width", "height"],
         query: "count by (server, video_codec, width, height) (ems_stream_info)",
         samples: |table, samples| {
-            for (name, named) in ingests(table).filter(|(name, _)| *name != OVERFLOW) {
+            for (name, named) in inbound(table).filter(|(name, _)| *name != OVERFLOW) {
                 let info = &named.info;
                 let (mut width, mut height) = (itoa::Buffer::new(), itoa::Buffer::new());
                 let labels = [
@@ -185,8 +199,8 @@ pub const METRICS: &[Metric<Table>] = &[
                 .iter()
                 .filter(|(_, named)| named.shown[0] || named.feeds.iter().any(|feed| feed.stops > 0))
             {
-                for media in Media::ALL {
-                    let stops = named.feeds[media as usize].stops;
+                for media in Media::VARIANTS {
+                    let stops = named.feeds[*media as usize].stops;
                     samples.add(&[("stream", name), ("media", media.label())], stops);
                 }
             }
@@ -199,9 +213,9 @@ pub const METRICS: &[Metric<Table>] = &[
         labels: &["stream", "media"],
         query: "time() - ems_stream_feed_last_stopped_timestamp_seconds < 30",
         samples: |table, samples| {
-            for (name, named) in ingests(table) {
-                for media in Media::ALL {
-                    if let Some(last) = named.feeds[media as usize].last {
+            for (name, named) in inbound(table) {
+                for media in Media::VARIANTS {
+                    if let Some(last) = named.feeds[*media as usize].last {
                         samples.add(&[("stream", name), ("media", media.label())], last);
                     }
                 }
@@ -215,7 +229,7 @@ pub const METRICS: &[Metric<Table>] = &[
         labels: &["stream"],
         query: "rate(ems_pull_failures_total[5m]) > 0",
         samples: |table, samples| {
-            for (name, named) in &table.names {
+            for (name, named) in table.names.iter() {
                 if let Some(failures) = named.pull_failures {
                     samples.add(&[("stream", name)], failures);
                 }

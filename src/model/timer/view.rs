@@ -1,4 +1,4 @@
-//! What is told of one timer to those who ask for timers one by one.
+//! A timer in the API.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use ems_protocol::Timestamp;
 /// A timer that is set.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct View {
-    /// The process that owns it; 0 while only a list has told of it.
+    /// The process that owns it; 0 while only a list has shown it.
     pub process_id: u64,
     /// `timerId`.
     pub id: u64,
-    /// Of one that repeats.
+    /// Of a timer that repeats.
     period_seconds: Option<u64>,
-    /// When it last expired; for one that repeats and has not yet, when it was set.
+    /// When it last expired; for a timer that repeats and has not expired yet, when it was set.
     last_triggered_timestamp_seconds: Option<f64>,
     /// When it is expected to expire next.
     next_timestamp_seconds: Option<f64>,
@@ -41,7 +41,8 @@ impl View {
 impl Table {
     /// How many timers are set, and `take` of them after the first `skip`, the oldest first.
     pub fn views(&self, skip: usize, take: usize) -> (usize, Vec<View>) {
-        let views = self.rows.iter().skip(skip).take(take).map(|(key, row)| View::of(*key, row));
-        (self.rows.len(), views.collect())
+        let timers = self.sorted().into_iter();
+        let views = timers.skip(skip).take(take).map(|(key, row)| View::of(*key, row));
+        (self.timers.len(), views.collect())
     }
 }

@@ -1,48 +1,48 @@
-//! What the server's own lists say of outputs.
+//! Correction of the table by the server's own lists of streams and configurations.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::{Identity, Table, Writer};
+use super::Table;
 use crate::exposition::bounded;
-use crate::model::output::{Configured, Output};
-use crate::model::{Change, Key};
+use crate::model::Key;
+use crate::model::output::event::{Configured, Output};
+use crate::model::output::row::Identity;
 use ems_protocol::Timestamp;
 
 impl Table {
-    /// A listed stream that is open writes this output. Says whether that was not known.
+    /// A listed stream that is open writes this output. Returns whether that was not known.
     pub fn listed(&mut self, output: &Output<'_>, now: Timestamp) -> bool {
-        match self.writers.get(&output.key).copied() {
-            Some(Writer { row, created, .. }) if created == output.created || created == 0 => {
-                self.rows[row].expect(&output.tracks, now);
-                return false;
-            }
-            Some(_) => self.drop_writer(output.key, now),
-            None => {}
+        if let Some(writer) = self.writers.get(&output.key)
+            && (writer.stamp == output.created || writer.stamp == 0)
+        {
+            self.rows[writer.row.row].expect(&output.tracks, now);
+            return false;
         }
-        self.begin(output, now, Change::Adopted);
+        self.writers.forget_close(output.key, output.created);
+        self.open(output, false, now);
         true
     }
 
-    /// A stream is gone from the list. Says whether it wrote an output.
-    pub fn unlisted(&mut self, key: Key, created: u64, now: Timestamp) -> bool {
-        let wrote = self.writers.contains_key(&key);
-        if wrote {
-            self.closed.remember(key, created);
-            self.drop_writer(key, now);
+    /// A stream was removed since it is not in the list. Returns whether it wrote an output.
+    pub fn unlisted(&mut self, key: Key, now: Timestamp) -> bool {
+        let writer = self.writers.end(key);
+        if let Some(writer) = &writer {
+            self.rows[writer.row.row].end(now);
         }
-        wrote
+        writer.is_some()
     }
 
-    /// An output is configured this way. Says whether its open row learned something.
+    /// An output is configured this way. Returns whether its open row learned its chunk
+    /// length by that.
     pub fn configured(&mut self, configured: &Configured<'_>) -> bool {
         let Configured { format, group, stream, folder, chunk_length } = configured;
         let text = |text: &Cow<'_, str>| Arc::from(&*bounded(Cow::Borrowed(text)));
         let identity = Identity { format: *format, group: text(group), stream: text(stream) };
-        let Some(index) = self.by_identity.get(&identity).copied() else {
+        let Some(index) = self.rows.by_identity(&identity) else {
             return false;
         };
-        self.settle_folder(index, *format, folder);
+        self.rows.assign_folder(index, *format, folder);
         let row = &mut self.rows[index];
         let learns = row.open() && chunk_length.is_some() && row.chunk_length.is_none();
         if learns {
@@ -51,17 +51,17 @@ impl Table {
         learns
     }
 
-    /// Ends a look at a list that was asked for at `asked`: rows that are open only because chunks
-    /// came, and that no listed stream writes, are closed. Says how many, and whether more are in
-    /// doubt.
+    /// Ends a poll that was requested at `asked`: closes rows that are open only because chunks came, and
+    /// that no listed stream writes. Returns how many, and whether discrepancies are left.
     pub fn end_poll(&mut self, asked: Timestamp, now: Timestamp) -> (u64, bool) {
         let mut ended = 0;
-        for (index, row) in &mut self.rows {
-            if row.adopted && !row.folded() && row.heard() < asked && self.doubts.lasts(index, asked, now) {
+        for (index, row) in self.rows.iter_mut() {
+            let unlisted = row.adopted && !row.is_overflow() && row.last_written() < asked;
+            if unlisted && self.discrepancies.is_confirmed(index, asked, now) {
                 row.end(now);
                 ended += 1;
             }
         }
-        (ended, self.doubts.end_poll())
+        (ended, self.discrepancies.end_poll())
     }
 }

@@ -1,109 +1,105 @@
-//! What the server's own list of streams says against the table.
+//! Correction of the table by the server's own list of streams.
 
 use hashbrown::HashSet;
 
-use super::{Known, Row, Table, Traffic};
+use super::{Discrepancy, Table};
 use crate::model::Key;
 use crate::model::discrepancies::SETTLE;
-use crate::model::stream::{Direction, Stream};
+use crate::model::stream::event::Stream;
+use crate::model::stream::row::{Open, Properties};
 use ems_protocol::Timestamp;
 
-/// Something that the list and the table tell differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Doubt {
-    /// The list has this stream with this stamp, the table has never had it.
-    Unseen(Key, u64),
-    /// The list has it, the table has closed it.
-    Ended(Key, u64),
-    /// The list has it, the table has another with this stamp and the same key.
-    Taken(Key, u64, u64),
-    /// The table has it, the list does not.
-    Unlisted(Key, u64),
-}
-
-/// What the list said of one stream.
+/// What became of one stream of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// The table has it; its counters and codecs were taken over.
+pub enum ListingResult {
+    /// The table had it; its counters and codecs were taken over.
     Known,
-    /// It was not in the table, and is now.
-    Appeared,
-    /// It is not in the table, and an event may still say why.
-    Doubted,
+    /// The table did not have it, and has it now.
+    Opened,
+    /// The table does not have it, and an event may still say why.
+    Unconfirmed,
 }
 
-/// A stream that the list does not have, and the table no longer either.
+/// A stream that the list does not have, and that was removed from the table.
 #[derive(Debug)]
-pub struct Gone {
-    /// What it was known by.
+pub struct Removed {
+    /// Its key.
     pub key: Key,
-    row: Row,
+    open: Open,
 }
 
-impl Gone {
-    /// Its stamp.
-    pub const fn created(&self) -> u64 {
-        self.row.created
-    }
-
-    /// What was known of it.
-    pub fn known(&self) -> Known<'_> {
-        self.row.known()
+impl Removed {
+    /// Its properties.
+    pub fn properties(&self) -> Properties<'_> {
+        Properties::of(&self.open)
     }
 }
 
 impl Table {
-    /// Begins a look at the list.
-    pub fn begin_look(&mut self) {
-        for named in self.names.values_mut() {
-            named.rates = [[None; 2]; 2];
-        }
+    /// Begins a poll of the list.
+    pub fn begin_poll(&mut self) {
+        self.names.clear_rates();
     }
 
-    /// Takes one stream of a list that was asked for at `asked`.
-    pub fn listed(&mut self, stream: &Stream<'_>, asked: Timestamp, now: Timestamp) -> Verdict {
+    /// Takes one stream of a list that was requested at `asked`.
+    pub fn listed(&mut self, stream: &Stream<'_>, asked: Timestamp, now: Timestamp) -> ListingResult {
         let (key, created) = (stream.key, stream.created);
-        let believed = match self.rows.get(&key) {
-            Some(row) if row.is_of(created) => {
+        let confirmed = match self.streams.get(&key) {
+            // Some formats of events do not say when a stream was created.
+            Some(open) if open.stamp == created || open.stamp == 0 => {
                 self.meter(stream);
                 self.update(stream, now);
-                return Verdict::Known;
+                return ListingResult::Known;
             }
-            // A creation with the same id that came after the list was asked for stands.
-            Some(row) if row.heard >= asked => false,
-            Some(row) => self.doubts.lasts(Doubt::Taken(key, created, row.created), asked, now),
-            None if self.closed.holds(key, created) => {
-                self.doubts.lasts(Doubt::Ended(key, created), asked, now)
+            // A creation with the same id that came after the list was requested stands.
+            Some(open) if open.row.heard >= asked => false,
+            Some(open) => {
+                let replaced = Discrepancy::Replaced(key, created, open.stamp);
+                self.discrepancies.is_confirmed(replaced, asked, now)
             }
-            None => stream.up_time >= SETTLE || self.doubts.lasts(Doubt::Unseen(key, created), asked, now),
+            None if self.streams.has_closed(key, created) => {
+                self.discrepancies.is_confirmed(Discrepancy::Closed(key, created), asked, now)
+            }
+            None => {
+                let unseen = Discrepancy::Unseen(key, created);
+                stream.up_time >= SETTLE || self.discrepancies.is_confirmed(unseen, asked, now)
+            }
         };
-        if !believed {
-            return Verdict::Doubted;
+        if !confirmed {
+            return ListingResult::Unconfirmed;
         }
-        self.remove(stream.key, now);
-        self.insert(stream, now, false, stream.tracks.map(|track| track.traffic));
+        self.streams.forget_close(key, created);
+        self.open(stream, false, stream.tracks.map(|track| track.traffic), now);
         self.meter(stream);
-        Verdict::Appeared
+        ListingResult::Opened
     }
 
-    /// Ends the look: streams that are not in the list leave, and are returned with whether
-    /// anything is in doubt.
-    pub fn end_poll(&mut self, listed: &HashSet<Key>, asked: Timestamp, now: Timestamp) -> (Vec<Gone>, bool) {
-        let doubts = &mut self.doubts;
-        let missing = self
-            .rows
-            .iter()
-            .filter(|(key, row)| row.heard < asked && !listed.contains(*key))
-            .filter(|(key, row)| doubts.lasts(Doubt::Unlisted(**key, row.created), asked, now));
-        let missing: Vec<Key> = missing.map(|(key, _)| *key).collect();
-        let gone = missing.into_iter().filter_map(|key| Some(Gone { key, row: self.remove(key, now)? }));
-        let gone = gone.collect();
-        (gone, self.doubts.end_poll())
+    /// Ends the poll: removes and returns the streams that are not in the list. Also returns whether
+    /// discrepancies are left.
+    pub fn end_poll(
+        &mut self,
+        listed: &HashSet<Key>,
+        asked: Timestamp,
+        now: Timestamp,
+    ) -> (Vec<Removed>, bool) {
+        let mut missing = Vec::new();
+        for (key, open) in self.streams.iter() {
+            let unlisted = Discrepancy::Unlisted(*key, open.stamp);
+            if open.row.heard < asked
+                && !listed.contains(key)
+                && self.discrepancies.is_confirmed(unlisted, asked, now)
+            {
+                missing.push(*key);
+            }
+        }
+        let removed = missing.into_iter().filter_map(|key| Some(Removed { key, open: self.end(key, now)? }));
+        let removed = removed.collect();
+        (removed, self.discrepancies.end_poll())
     }
 
-    /// Works out the rates since the look before.
+    /// Works out the rates since the poll before.
     fn meter(&mut self, stream: &Stream<'_>) {
-        let Some(row) = self.rows.get_mut(&stream.key) else {
+        let Some(Open { label, row, .. }) = self.streams.get_mut(&stream.key) else {
             return;
         };
         let bytes = stream.tracks.map(|track| track.traffic.bytes);
@@ -112,41 +108,13 @@ impl Table {
             return;
         };
         let seconds = stream.queried.since(queried).as_secs_f64();
-        if seconds > 0.0 {
-            let grown: u64 =
-                bytes.iter().zip(&earlier).map(|(after, before)| after.saturating_sub(*before)).sum();
-            row.rate = Some(grown as f64 * 8.0 / seconds);
+        if seconds <= 0.0 {
+            return;
         }
-        let Some(name) = row.name.as_ref() else {
-            return;
-        };
-        let Some(named) = self.names.get_mut(name).filter(|_| seconds > 0.0) else {
-            return;
-        };
-        let direction = usize::from(!row.ingest());
-        for (rate, (before, after)) in named.rates[direction].iter_mut().zip(earlier.iter().zip(&bytes)) {
-            let bits = after.saturating_sub(*before) as f64 * 8.0;
-            *rate = Some(rate.unwrap_or(0.0) + bits / seconds);
+        let rates = [0, 1].map(|medium| bytes[medium].saturating_sub(earlier[medium]) as f64 * 8.0 / seconds);
+        row.rate = Some(rates.iter().sum());
+        if let Some(name) = &row.name {
+            self.names.add_rates(*label, name, rates);
         }
     }
 }
-
-impl Row {
-    /// Whether this is the stream that was created at this moment. Some formats of events do not
-    /// tell when that was.
-    const fn is_of(&self, created: u64) -> bool {
-        self.created == created || self.created == 0
-    }
-}
-
-/// The direction of a listed stream, which no event's name tells: the first letter of its type.
-pub(in crate::model::stream) fn direction(kind: &str) -> Direction {
-    match kind.as_bytes().first() {
-        Some(b'I') => Direction::In,
-        Some(b'O') => Direction::Out,
-        Some(_) | None => Direction::Neutral,
-    }
-}
-
-/// Nothing has flowed.
-pub(super) const NOTHING: [Traffic; 2] = [Traffic { bytes: 0, packets: 0, dropped: 0 }; 2];

@@ -1,19 +1,20 @@
-//! What is told of one stream to those who ask for streams one by one.
+//! A stream in the API.
 
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Row, Table};
+use super::Table;
 use crate::model::Key;
-use crate::model::stream::{Codec, Direction, Purpose};
+use crate::model::stream::event::{Codec, Direction, Purpose};
+use crate::model::stream::row::Open;
 use ems_protocol::Timestamp;
 
 /// An open stream, or one that is expected and missing. It holds no address and no setting: those
 /// may hold secrets.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct View {
-    /// `PID`; none while it is missing, as with all that only an open stream has.
+    /// `PID`; as all that only an open stream has, none while it is missing.
     pub process_id: Option<u64>,
     /// `uniqueId`.
     pub id: Option<u64>,
@@ -29,7 +30,7 @@ pub struct View {
     video_codec: Option<Codec>,
     width: Option<u32>,
     height: Option<u32>,
-    /// When it was created by the server's clock, or was first heard of where the server does not say.
+    /// When it was created by the server's clock, or was first seen where the server does not say.
     pub opened_timestamp_seconds: Option<f64>,
     /// Between the last two of the server's own lists; none without a runtime API.
     pub bits_per_second: Option<f64>,
@@ -41,7 +42,7 @@ pub struct View {
     pub missing: bool,
 }
 
-/// A stream with what changes by the passing of time.
+/// A stream with its age.
 #[derive(Debug, Serialize)]
 pub struct Aged {
     #[serde(flatten)]
@@ -50,7 +51,7 @@ pub struct Aged {
 }
 
 impl View {
-    /// As it is at `now`.
+    /// The stream with its age at `now`.
     pub fn at(self, now: Timestamp) -> Aged {
         let age = self.opened_timestamp_seconds.map(|opened| (now.seconds() - opened).max(0.0));
         Aged { view: self, age_seconds: age }
@@ -60,47 +61,49 @@ impl View {
 impl Table {
     /// The open streams that are wanted, by the name under which they are shown, direction and purpose.
     pub fn keys(&self, wanted: impl Fn(Option<&str>, Direction, Purpose) -> bool) -> Vec<Key> {
-        let rows = self.rows.iter();
-        rows.filter(|(_, row)| wanted(row.name.as_deref(), row.direction, row.purpose))
+        let streams = self.streams.iter();
+        streams
+            .filter(|(_, open)| wanted(open.row.name.as_deref(), open.label.direction, open.label.purpose))
             .map(|(key, _)| *key)
             .collect()
     }
 
     /// How many open streams are of a direction and purpose that is wanted.
     pub fn count(&self, wanted: impl Fn(Direction, Purpose) -> bool) -> usize {
-        let kinds = self.seen.iter().filter(|((direction, _, purpose), _)| wanted(*direction, *purpose));
-        kinds.map(|(_, open)| *open).sum()
+        let counts = self.streams.counts().iter();
+        counts.filter(|(label, _)| wanted(label.direction, label.purpose)).map(|(_, count)| count.open).sum()
     }
 
-    /// What is told of an open stream.
+    /// An open stream.
     pub fn view(&self, key: Key) -> Option<View> {
-        let row = self.rows.get(&key)?;
-        let named = row.name.as_ref().filter(|_| row.ingest()).and_then(|name| self.names.get(name));
+        let open = self.streams.get(&key)?;
+        let Open { label, row, .. } = open;
+        let inbound = row.name.as_ref().filter(|_| label.inbound());
+        let named = inbound.and_then(|name| self.names.get(name));
         let (width, height) = named.map_or((0, 0), |named| (named.info.width, named.info.height));
         let [audio, video] = row.codecs;
         Some(View {
             process_id: Some(key.pid),
             id: Some(key.id),
             name: row.name.clone(),
-            direction: row.direction.label(),
-            r#type: Some(row.kind),
-            purpose: Some(row.purpose.label()),
-            audio_codec: audio.told(),
-            video_codec: video.told(),
+            direction: label.direction.label(),
+            r#type: Some(label.kind),
+            purpose: Some(label.purpose.label()),
+            audio_codec: Some(audio).filter(|codec| codec.known()),
+            video_codec: Some(video).filter(|codec| codec.known()),
             width: (width > 0).then_some(width),
             height: (height > 0).then_some(height),
-            opened_timestamp_seconds: Some(opened(row).seconds()),
+            opened_timestamp_seconds: Some(opened(open).seconds()),
             bits_per_second: row.rate,
             viewers: self.fed(key, Purpose::Play),
-            expected: row.ingest() && row.name.as_ref().is_some_and(|name| self.expected.contains(name)),
+            expected: inbound.is_some_and(|name| self.names.expects(name)),
             missing: false,
         })
     }
 
     /// The streams that are expected and missing.
     pub fn missing(&self) -> impl Iterator<Item = View> {
-        let open = |name: &Arc<str>| self.names.get(name).is_some_and(|named| named.ingests > 0);
-        self.expected.iter().filter(move |name| !open(name)).map(|name| View {
+        self.names.missing().map(|name| View {
             process_id: None,
             id: None,
             name: Some(Arc::clone(name)),
@@ -120,6 +123,6 @@ impl Table {
     }
 }
 
-fn opened(row: &Row) -> Timestamp {
-    if row.created > 0 { Timestamp::from_millis(row.created) } else { row.since }
+fn opened(open: &Open) -> Timestamp {
+    if open.stamp > 0 { Timestamp::from_millis(open.stamp) } else { open.row.since }
 }

@@ -1,0 +1,98 @@
+//! One open stream.
+
+use std::sync::Arc;
+
+use super::event::{Codec, Direction, Purpose, Stream, Traffic};
+use crate::exposition::LABEL_BYTES;
+use crate::model::lifecycle::Entry;
+use crate::model::{Key, OVERFLOW};
+use ems_protocol::Timestamp;
+
+/// What streams are counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Label {
+    pub(super) direction: Direction,
+    pub(super) kind: &'static str,
+    pub(super) purpose: Purpose,
+}
+
+impl Label {
+    pub(super) const fn of(stream: &Stream<'_>) -> Self {
+        Self { direction: stream.direction, kind: stream.kind, purpose: stream.purpose }
+    }
+
+    pub(super) const fn inbound(self) -> bool {
+        matches!(self.direction, Direction::In)
+    }
+
+    /// The place of its direction in arrays that have one for inbound and one for the others.
+    pub(super) const fn side(self) -> usize {
+        !self.inbound() as usize
+    }
+}
+
+/// An open stream. Its stamp is [`Stream::created`].
+pub(super) type Open = Entry<Label, Row>;
+
+/// What is known of an open stream beside what it counts under.
+#[derive(Debug)]
+pub(super) struct Row {
+    /// The name under which it is shown, if it has series of its own.
+    pub(super) name: Option<Arc<str>>,
+    /// The stream that feeds it; its close may not say so any more.
+    pub(super) input: Option<Key>,
+    pub(super) ours: bool,
+    /// When its first event came.
+    pub(super) since: Timestamp,
+    /// When its last event came.
+    pub(super) heard: Timestamp,
+    pub(super) codecs: [Codec; 2],
+    pub(super) traffic: [Traffic; 2],
+    /// When the server last listed it, by the server's clock, and the bytes of each medium by then.
+    pub(super) metered: Option<(Timestamp, [u64; 2])>,
+    /// Bits per second between the last two lists of the server.
+    pub(super) rate: Option<f64>,
+}
+
+impl Row {
+    /// A stream whose traffic up to `uncounted` flowed before it was first seen.
+    pub(super) fn new(stream: &Stream<'_>, uncounted: [Traffic; 2], now: Timestamp) -> Self {
+        Self {
+            name: None,
+            input: None,
+            ours: stream.ours,
+            since: now,
+            heard: now,
+            codecs: [Codec::default(); 2],
+            traffic: uncounted,
+            metered: None,
+            rate: None,
+        }
+    }
+}
+
+/// The properties of an open stream beside its traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Properties<'t> {
+    /// Its name, where the whole of it was kept.
+    pub name: Option<&'t str>,
+    /// See [`Stream::direction`].
+    pub direction: Direction,
+    /// See [`Stream::kind`].
+    pub kind: &'static str,
+    /// See [`Stream::purpose`].
+    pub purpose: Purpose,
+    /// See [`Stream::input`].
+    pub input: Option<Key>,
+    /// See [`Stream::ours`].
+    pub ours: bool,
+}
+
+impl<'t> Properties<'t> {
+    pub(super) fn of(stream: &'t Open) -> Self {
+        let Open { label: Label { direction, kind, purpose }, row, .. } = stream;
+        // A long name may have been shortened, and many names share that of the overflow.
+        let name = row.name.as_deref().filter(|name| name.len() < LABEL_BYTES - 3 && *name != OVERFLOW);
+        Self { name, direction: *direction, kind, purpose: *purpose, input: row.input, ours: row.ours }
+    }
+}
