@@ -16,7 +16,7 @@ use ems_exporter::model::state::State;
 use ems_exporter::pipeline::Pipeline;
 use ems_exporter::pipeline::tally::Transport;
 use ems_protocol::Timestamp;
-use ems_protocol::message::{self, Format};
+use ems_protocol::{Format, decode};
 
 use common::{Recorded, median, print_table};
 
@@ -251,11 +251,11 @@ impl Recordings {
         // In turn, so that other load on the machine affects all alike.
         for _ in 0..ROUNDS {
             self.time(size, decode, |_, body, _| {
-                message::decode(body, Format::of(body), |message| drop(black_box(message)));
+                decode::decode(body, Format::of(body), |message| drop(black_box(message)));
             });
             let mut state = State::new(&Settings::default());
             self.time(size, road, |_, body, now| {
-                message::decode(body, Format::of(body), |message| {
+                decode::decode(body, Format::of(body), |message| {
                     let message = message.unwrap();
                     let event = event::interpret(&message).unwrap();
                     black_box(state.apply(&event, now));

@@ -1,18 +1,18 @@
-//! What the targets share: a look at everything that a decoded message can be asked for.
+//! Code shared by the targets: reads everything that a decoded message can be asked for.
 
 use ems_exporter::model::event;
-use ems_protocol::message::{self, Format, Message, Rejection};
+use ems_protocol::{decode, Format, Message, Rejection};
 
-/// Decodes `bytes` and asks each event in it for all that it holds.
+/// Decodes `bytes` and reads all of each event.
 pub fn decode(bytes: &[u8], format: Format) {
-    message::decode(bytes, format, look);
+    decode::decode(bytes, format, look);
 }
 
-/// Asks a message for all that it holds: its fields are read only then.
+/// Reads all of a message: its fields are decoded only then.
 pub fn look(message: Result<Message<'_>, Rejection>) {
     match message {
         Ok(message) => {
-            // Rejections are answers; only a panic or a hang is none.
+            // A rejection is a valid result; only a panic or a hang is a failure.
             message.pid().ok();
             event::interpret(&message).ok();
         }

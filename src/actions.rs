@@ -250,7 +250,7 @@ async fn permit(permits: &Semaphore, deadline: Instant) -> Option<tokio::sync::S
 /// Whether a retry may succeed, and does no harm if the call was carried out.
 fn is_transient(action: &Action, error: &Error) -> bool {
     match (action, error) {
-        (Action::Post(..), Error::Status(status)) => status.is_server_error() || status.as_u16() == 429,
+        (Action::Post(..), Error::Status(status)) => matches!(status, 429 | 500..600),
         (Action::Command(command, parameters), _) if error.may_be_done() => {
             error.passes() && attempt::is_repeatable(command, parameters)
         }

@@ -8,8 +8,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use ems_protocol::Rejection;
 use ems_protocol::Timestamp;
-use ems_protocol::message::Rejection;
 use ems_protocol::runtime_api::Api;
 use ems_tail::Storage;
 

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use subtle::ConstantTimeEq;
 
-use ems_protocol::message::Rejection;
+use ems_protocol::Rejection;
 
 /// The shortest secret, in bytes: it must not be guessed.
 const SHORTEST: usize = 16;

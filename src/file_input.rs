@@ -1,4 +1,4 @@
-//! The log transport: follows the event files of one server and sends their entries down the road.
+//! The file transport: follows the event files of one server and passes their entries to the pipeline.
 
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,27 +11,27 @@ use crate::exposition::{Kind, Metric};
 use crate::pipeline::tally::Transport;
 use crate::pipeline::{Pipeline, Server};
 use ems_protocol::Timestamp;
-use ems_protocol::message::{self, Format, Message, Rejection};
+use ems_protocol::{Format, Message, Rejection, decode};
 use ems_tail::{self, Entry, Follower, Frame, Options, Reason, Rotation, Status, Wake, Watch};
 
 /// The event files of one server, and how far they have been read.
 #[derive(Debug)]
 pub struct FileInput {
-    /// Whose files they are.
+    /// The server that writes the files.
     pub server: Arc<Server>,
-    /// What the follower last told.
+    /// The last report of the follower.
     status: Mutex<Reading>,
 }
 
-/// How far a follower is.
+/// The position of a follower.
 #[derive(Debug, Clone, Default)]
 pub struct Reading {
     status: Status,
-    /// Whether all that was there at the start has been read.
+    /// Whether everything that existed at the start has been read.
     caught_up: bool,
 }
 
-/// What is told of the event files of one server.
+/// The API representation of the event files of one server.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct View {
     files: u64,
@@ -41,7 +41,7 @@ pub struct View {
 }
 
 impl Reading {
-    /// As it is told.
+    /// The API representation.
     pub fn view(&self) -> View {
         View {
             files: self.status.files,
@@ -62,20 +62,20 @@ pub struct Following {
 impl Following {
     /// Stops the follower; its checkpoint is written when this returns.
     pub fn stop(self) {
-        // A thread that is gone has nothing to be told.
+        // A thread that has ended needs no message.
         if self.wakes.send(Wake::Stop).is_ok() && self.thread.join().is_err() {
-            tracing::error!("the follower of event files has failed");
+            tracing::error!("the thread that follows event files panicked");
         }
     }
 }
 
 impl FileInput {
-    /// Files of which nothing has been read.
+    /// Files that are not read yet.
     pub fn new(server: Arc<Server>) -> Arc<Self> {
         Arc::new(Self { server, status: Mutex::default() })
     }
 
-    /// How far the files have been read.
+    /// How far the files are read.
     pub fn reading(&self) -> Reading {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -85,7 +85,10 @@ impl FileInput {
         let reading = self.reading();
         (!reading.caught_up).then(|| {
             let behind = reading.status.bytes_behind;
-            format!("the event files of {} are being caught up with: {behind} bytes to go", self.server.name)
+            format!(
+                "the event files of {} are not read to the end yet: {behind} bytes left",
+                self.server.name
+            )
         })
     }
 
@@ -98,14 +101,14 @@ impl FileInput {
         let mut follower = Follower::new(options)?;
         let (wakes, woken) = channel();
         let watch = Watch::new(wakes.clone())
-            .inspect_err(|error| tracing::warn!("directories cannot be watched, so they are polled: {error}"))
+            .inspect_err(|error| tracing::warn!("cannot watch directories, polling them instead: {error}"))
             .ok();
         let zone = TimeZone::system();
         let thread = std::thread::spawn(move || {
             let mut sink = |frame: Frame<'_>| match frame {
                 Frame::Entry(entry) => accept(&ingest, &self.server, &entry, &zone, Timestamp::now()),
-                Frame::Refused(refused) => {
-                    let rejection = Rejection::Size(refused.limit);
+                Frame::Oversized(oversized) => {
+                    let rejection = Rejection::Size(oversized.limit);
                     ingest.reject(Transport::File, Some(&self.server.name), &rejection, Timestamp::now());
                 }
             };
@@ -120,8 +123,8 @@ impl FileInput {
     }
 }
 
-/// Sends one entry down the road. `otherwise` is when it happened if it does not say.
-pub fn accept(ingest: &Pipeline, server: &Server, entry: &Entry<'_>, zone: &TimeZone, otherwise: Timestamp) {
+/// Passes one entry to the pipeline. `fallback` is its time if it has none.
+pub fn accept(ingest: &Pipeline, server: &Server, entry: &Entry<'_>, zone: &TimeZone, fallback: Timestamp) {
     let format = format_of(entry.format);
     if !format.is_numbered() {
         server.accept_files_only();
@@ -130,37 +133,37 @@ pub fn accept(ingest: &Pipeline, server: &Server, entry: &Entry<'_>, zone: &Time
         let happened = |message: &Message<'_>| match message.at {
             Some(at) if message.local => in_zone(at, zone),
             Some(at) => at,
-            None => otherwise,
+            None => fallback,
         };
-        let at = message.as_ref().map_or(otherwise, happened);
+        let at = message.as_ref().map_or(fallback, happened);
         ingest.accept_message(Transport::File, server, format, message, at)
     };
     match entry.header {
         Some(header) => {
-            each(message::decode_row(header, entry.bytes));
+            each(decode::decode_row(header, entry.bytes));
         }
         None if format == Format::W3c => {
-            each(Err(Rejection::NotAnEvent("a row has no #Fields line before it")));
+            each(Err(Rejection::NotAnEvent("there is no #Fields line before this row")));
         }
-        None => message::decode(entry.bytes, format, |message| {
+        None => decode::decode(entry.bytes, format, |message| {
             each(message);
         }),
     }
 }
 
-/// What a local time that was taken as UTC is in `zone`: the server writes no zone.
-fn in_zone(taken: Timestamp, zone: &TimeZone) -> Timestamp {
-    let civil = i64::try_from(taken.millis())
+/// Reads a local time that was parsed as UTC in `zone`: the server writes no zone.
+fn in_zone(parsed: Timestamp, zone: &TimeZone) -> Timestamp {
+    let civil = i64::try_from(parsed.millis())
         .ok()
         .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
         .map(|timestamp| TimeZone::UTC.to_datetime(timestamp));
     let zoned = civil.and_then(|civil| zone.to_ambiguous_zoned(civil).compatible().ok());
-    zoned.map_or(taken, |zoned| {
+    zoned.map_or(parsed, |zoned| {
         Timestamp::from_millis(u64::try_from(zoned.timestamp().as_millisecond()).unwrap_or_default())
     })
 }
 
-/// The format of an entry as the decoders know it.
+/// The decoders' format for a file format.
 pub const fn format_of(format: ems_tail::Format) -> Format {
     match format {
         ems_tail::Format::Json => Format::Json,
@@ -170,12 +173,12 @@ pub const fn format_of(format: ems_tail::Format) -> Format {
     }
 }
 
-/// What is shown of event files.
+/// The metrics of event files.
 pub const METRICS: &[Metric<Reading>] = &[
     Metric {
         name: "ems_exporter_tail_files",
         kind: Kind::Gauge,
-        help: "Event files that are followed.",
+        help: "Event files being followed.",
         labels: &[],
         query: "ems_exporter_tail_files",
         samples: |reading, samples| samples.add(&[], reading.status.files),
@@ -183,7 +186,7 @@ pub const METRICS: &[Metric<Reading>] = &[
     Metric {
         name: "ems_exporter_tail_bytes_behind",
         kind: Kind::Gauge,
-        help: "Bytes of event files that are written and not read yet, as of the last look.",
+        help: "Bytes of event files that are not read yet, as of the last poll.",
         labels: &[],
         query: "max by (server) (ems_exporter_tail_bytes_behind)",
         samples: |reading, samples| samples.add(&[], reading.status.bytes_behind),
@@ -207,7 +210,7 @@ pub const METRICS: &[Metric<Reading>] = &[
     Metric {
         name: "ems_exporter_tail_last_read_timestamp_seconds",
         kind: Kind::Gauge,
-        help: "When something was last read from an event file; absent before the first time.",
+        help: "Unix time of the last read from an event file; absent before the first read.",
         labels: &[],
         query: "time() - ems_exporter_tail_last_read_timestamp_seconds",
         samples: |reading, samples| {
@@ -219,7 +222,7 @@ pub const METRICS: &[Metric<Reading>] = &[
     Metric {
         name: "ems_exporter_tail_rotations_total",
         kind: Kind::Counter,
-        help: "Times that one event file took the place of another, by how.",
+        help: "Rotations of event files, by kind.",
         labels: &["kind"],
         query: "increase(ems_exporter_tail_rotations_total[1d])",
         samples: |reading, samples| {
@@ -231,7 +234,7 @@ pub const METRICS: &[Metric<Reading>] = &[
     Metric {
         name: "ems_exporter_tail_errors_total",
         kind: Kind::Counter,
-        help: "Troubles with event files, each counted when it began, by reason.",
+        help: "Errors with event files, each counted when it begins, by reason.",
         labels: &["reason"],
         query: "increase(ems_exporter_tail_errors_total[1h]) > 0",
         samples: |reading, samples| {
@@ -249,9 +252,9 @@ mod tests {
     #[test]
     fn local_time_is_read_in_the_zone_of_this_host() {
         let zone = TimeZone::get("America/New_York");
-        let taken = Timestamp::parse("2026-11-22T11:14:56").unwrap_or_default();
+        let parsed = Timestamp::parse("2026-11-22T11:14:56").unwrap_or_default();
         let meant = Timestamp::parse("2026-11-22T16:14:56").unwrap_or_default();
-        assert_eq!(zone.map(|zone| in_zone(taken, &zone)).ok(), Some(meant));
-        assert_eq!(in_zone(taken, &TimeZone::UTC), taken);
+        assert_eq!(zone.map(|zone| in_zone(parsed, &zone)).ok(), Some(meant));
+        assert_eq!(in_zone(parsed, &TimeZone::UTC), parsed);
     }
 }

@@ -20,7 +20,7 @@ use crate::model::state::recent::EventRecord;
 use crate::model::state::{DerivedEvent, State};
 use crate::rules::{Rules, Trigger};
 use ems_protocol::Timestamp;
-use ems_protocol::message::{self, Format, Message, Rejection};
+use ems_protocol::{Format, Message, Rejection, decode};
 
 use reactions::{Enqueue, Reactions};
 use tally::{EventOutcome, Tally, Transport};
@@ -115,7 +115,7 @@ impl RejectionRecord {
             timestamp_seconds: self.at.seconds(),
             server: &self.server,
             format: self.format.label(),
-            reason: self.rejection.reason().map_or("servers", message::Reason::label),
+            reason: self.rejection.reason().map_or("servers", ems_protocol::Reason::label),
             message: self.rejection.to_string(),
         }
     }
@@ -253,7 +253,7 @@ impl Pipeline {
     pub fn accept(&self, transport: Transport, server: &Server, body: &[u8], now: Timestamp) -> Accepted {
         let format = Format::of(body);
         let mut accepted = Accepted::default();
-        message::decode(body, format, |message| {
+        decode::decode(body, format, |message| {
             accepted.events += 1;
             if let Some(rejection) = self.accept_message(transport, server, format, message, now) {
                 accepted.rejected += 1;

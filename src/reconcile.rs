@@ -16,9 +16,9 @@ use crate::model::state::listing::{Listed, Listing, Reconciled, Subject};
 use crate::model::{Corrections, output, server, session, stream, timer};
 use crate::pipeline::{Pipeline, Server};
 use ems_protocol::Timestamp;
-use ems_protocol::message::json::Part;
-use ems_protocol::message::{Message, Rejection};
+use ems_protocol::decode::json::Part;
 use ems_protocol::runtime_api::{Answer, Api, Error};
+use ems_protocol::{Message, Rejection};
 
 /// How long to wait after the sign of a restart before the server is polled.
 const GRACE: Duration = Duration::from_secs(1);

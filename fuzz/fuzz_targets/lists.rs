@@ -6,7 +6,7 @@ use ems_exporter::model::{Settings, output, session, stream, timer};
 use ems_protocol::Timestamp;
 use ems_exporter::model::state::State;
 use ems_exporter::model::state::listing::{Listed, Listing};
-use ems_protocol::message::json::Part;
+use ems_protocol::decode::json::Part;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

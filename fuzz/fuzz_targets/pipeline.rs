@@ -1,4 +1,4 @@
-//! The whole road: a body from the HTTP transport into the state, and the page that it leads to.
+//! The whole pipeline: a body from the HTTP transport to the state and the metrics page.
 
 #![no_main]
 

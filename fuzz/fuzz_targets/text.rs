@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use ems_protocol::message::Format;
+use ems_protocol::Format;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| ems_exporter_fuzz::decode(bytes, Format::Text));

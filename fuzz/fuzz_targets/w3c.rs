@@ -2,13 +2,13 @@
 
 #![no_main]
 
-use ems_protocol::message;
+use ems_protocol::decode;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut lines = bytes.split(|byte| *byte == b'\n');
     let header = lines.next().unwrap_or_default();
     for row in lines {
-        ems_exporter_fuzz::look(message::decode_row(header, row));
+        ems_exporter_fuzz::look(decode::decode_row(header, row));
     }
 });

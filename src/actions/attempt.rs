@@ -1,18 +1,18 @@
 //! One attempt at a call. An object that the server has already is not created a second time.
 
 use super::outcome::Outcome;
-use ems_protocol::message::json::Part;
-use ems_protocol::message::{Map, Rejection};
+use ems_protocol::decode::json::Part;
 use ems_protocol::runtime_api::command::{Command, Makes};
 use ems_protocol::runtime_api::parameter::{Parameter, Value};
 use ems_protocol::runtime_api::{Address, Answer, Api, DEFAULT_TIMEOUT, Error, post_json};
+use ems_protocol::{Map, Rejection};
 
 /// `status.current.code` of a configuration whose connection failed.
 const CONNECTION_FAILED: u64 = 5;
 
 /// Posts a body.
 pub(super) async fn post(address: &Address, body: &str) -> Result<Outcome, Error> {
-    post_json(address, body.to_owned().into(), DEFAULT_TIMEOUT).await?;
+    post_json(address, body.as_bytes(), DEFAULT_TIMEOUT).await?;
     Ok(Outcome::Done)
 }
 

@@ -4,9 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use http_body_util::Full;
-use hyper::body::Bytes;
-use hyper::{Request, StatusCode};
+use ems_protocol::http_client::{Request, exchange_over};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -14,7 +12,6 @@ use super::{config_of, print, runtime};
 use crate::cli::Serve;
 use crate::config::web;
 use crate::web::probe;
-use ems_protocol::http_client;
 
 /// How long `healthcheck` waits for an answer.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -34,20 +31,26 @@ pub fn run(flags: &Serve) -> anyhow::Result<()> {
     let status = answered.context("no answer within 3s").flatten();
     match status.with_context(|| format!("nothing healthy answers at {url}"))? {
         // With web.protect_health only users get more than that the exporter lives.
-        StatusCode::OK | StatusCode::UNAUTHORIZED => print("healthy\n"),
-        status => bail!("{url} answers {status}"),
+        200 | 401 => print("healthy\n"),
+        status => bail!("{url} answers HTTP {status}"),
     }
     Ok(())
 }
 
-async fn status(address: SocketAddr, tls: bool) -> anyhow::Result<StatusCode> {
-    let request =
-        Request::get("/-/healthy").header("Host", address.to_string()).body(Full::<Bytes>::default())?;
-    let stream = TcpStream::connect(address).await?;
-    let (status, _) = if tls {
-        http_client::exchange_on(probe::over_tls(stream).await?, request, LARGEST).await?
-    } else {
-        http_client::exchange_on(stream, request, LARGEST).await?
+async fn status(address: SocketAddr, tls: bool) -> anyhow::Result<u16> {
+    let authority = address.to_string();
+    let request = Request {
+        method: "GET",
+        authority: &authority,
+        target: "/-/healthy",
+        headers: &[],
+        body: Vec::new(),
     };
-    Ok(status)
+    let stream = TcpStream::connect(address).await?;
+    let response = if tls {
+        exchange_over(probe::over_tls(stream).await?, request, LARGEST).await?
+    } else {
+        exchange_over(stream, request, LARGEST).await?
+    };
+    Ok(response.status)
 }

@@ -14,8 +14,8 @@ use crate::model::Settings;
 use crate::pipeline::tally::Transport;
 use crate::pipeline::{ConfiguredServer, Pipeline, Server};
 use anyhow::Context;
+use ems_protocol::Rejection;
 use ems_protocol::Timestamp;
-use ems_protocol::message::Rejection;
 use ems_tail::{self, Follower, Format, Frame, Options, Start};
 use std::io::IsTerminal;
 
@@ -56,8 +56,8 @@ pub fn replay(
                 file_input::accept(&ingest, &server, &entry, &zone, written);
                 end = end.max(server.read(|state| state.server.heard()));
             }
-            Frame::Refused(refused) => {
-                ingest.reject(Transport::File, Some(SERVER), &Rejection::Size(refused.limit), end);
+            Frame::Oversized(oversized) => {
+                ingest.reject(Transport::File, Some(SERVER), &Rejection::Size(oversized.limit), end);
             }
         });
         let status = follower.status();

@@ -13,8 +13,8 @@ use crate::model::output::{Format, Stall, StallTransition, Track};
 use crate::model::state::{DerivedEvent, State};
 use crate::rules::{Action, Call, Condition, MatchFailure, Rule, Rules, Skipped, Trigger, secrets};
 use ems_protocol::Timestamp;
-use ems_protocol::message::{self, Message, Rejection};
 use ems_protocol::runtime_api::parameter::{Parameter, Value};
+use ems_protocol::{Message, Rejection, decode};
 
 /// Why nothing can be rehearsed.
 #[derive(Debug, thiserror::Error)]
@@ -74,12 +74,12 @@ fn believe(rule: Rule) -> Rule {
 /// Decodes what is posted, or else what text and W3C files hold.
 fn decode<'a>(body: &'a [u8], mut each: impl FnMut(Result<Message<'a>, Rejection>)) {
     let text = body.trim_ascii_start();
-    let posted = message::Format::of(body);
+    let posted = ems_protocol::Format::of(body);
     if text.is_empty() {
         return;
     }
-    if posted != message::Format::Unknown {
-        message::decode(body, posted, each);
+    if posted != ems_protocol::Format::Unknown {
+        decode::decode(body, posted, each);
     } else if text.starts_with(b"#") {
         decode_rows(text, each);
     } else {
@@ -87,7 +87,7 @@ fn decode<'a>(body: &'a [u8], mut each: impl FnMut(Result<Message<'a>, Rejection
         let mut rest = text;
         while !rest.is_empty() {
             let end = memchr::memmem::find(rest, b"\n\n").unwrap_or(rest.len());
-            message::decode(&rest[..end], message::Format::Text, &mut each);
+            decode::decode(&rest[..end], ems_protocol::Format::Text, &mut each);
             rest = rest[end..].trim_ascii_start();
         }
     }
@@ -100,7 +100,7 @@ fn decode_rows<'a>(text: &'a [u8], mut each: impl FnMut(Result<Message<'a>, Reje
             header = Some(names.trim_ascii());
         } else if !line.starts_with(b"#") {
             let missing = Rejection::NotAnEvent("a row has no #Fields line before it");
-            each(header.map_or(Err(missing), |header| message::decode_row(header, line)));
+            each(header.map_or(Err(missing), |header| decode::decode_row(header, line)));
         }
     }
 }

@@ -13,8 +13,8 @@ use super::response::text_response;
 use super::state::App;
 use crate::pipeline::Server;
 use crate::pipeline::tally::Transport;
+use ems_protocol::Rejection;
 use ems_protocol::Timestamp;
-use ems_protocol::message::Rejection;
 
 /// A hint for requests to other paths.
 pub(super) const PATHS_HINT: &str = "post events to /events, /events/NAME or /";

@@ -10,7 +10,7 @@ use hyper::body::{Body, Incoming};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-use ems_protocol::message::Rejection;
+use ems_protocol::Rejection;
 
 /// Most bodies that are read or applied concurrently.
 const SLOTS: usize = 512;

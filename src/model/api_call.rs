@@ -2,7 +2,7 @@
 
 use super::Change;
 use crate::exposition::{Kind, Metric};
-use ems_protocol::message::{Message, Rejection};
+use ems_protocol::{Message, Rejection};
 
 /// The events of this family.
 pub const EVENTS: &[(&str, Name)] = &[("cliRequest", Name::Request), ("cliResponse", Name::Response)];

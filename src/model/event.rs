@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 
 use crate::model::server::Sender;
 use crate::model::{api_call, connection, output, process, server, session, stream, timer};
-use ems_protocol::message::{Message, Rejection};
+use ems_protocol::{Message, Rejection};
 
 /// A name of the server's documents, with what its family makes of it.
 #[derive(Clone, Copy)]

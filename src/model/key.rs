@@ -1,6 +1,6 @@
 //! The identity of a thing inside one media server, and the mark of those that the exporter made.
 
-use ems_protocol::message::{Map, Message, Rejection};
+use ems_protocol::{Map, Message, Rejection};
 
 /// The variable that marks what the exporter's own calls create: the server repeats it in the
 /// events of the created thing.

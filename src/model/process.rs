@@ -3,7 +3,7 @@
 use super::lifecycle::Lifecycle;
 use super::{Change, Key};
 use crate::exposition::{Kind, Metric};
-use ems_protocol::message::{Message, Rejection};
+use ems_protocol::{Message, Rejection};
 
 /// The events of this family.
 pub const EVENTS: &[(&str, Name)] = &[("processStarted", Name::Started), ("processStopped", Name::Stopped)];

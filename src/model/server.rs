@@ -9,7 +9,7 @@ use super::Change;
 use super::discrepancies::Discrepancies;
 use crate::exposition::{Kind, Metric, bounded};
 use ems_protocol::Timestamp;
-use ems_protocol::message::{Map, Message, Rejection};
+use ems_protocol::{Map, Message, Rejection};
 
 pub use view::View;
 

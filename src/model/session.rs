@@ -9,7 +9,7 @@ use super::lifecycle::Lifecycle;
 use super::{Change, Corrections, Key};
 use crate::exposition::{Histogram, Kind, Metric};
 use ems_protocol::Timestamp;
-use ems_protocol::message::{Message, Rejection};
+use ems_protocol::{Message, Rejection};
 
 pub use view::{Aged, View};
 

@@ -7,7 +7,7 @@ use super::lifecycle::Lifecycle;
 use super::{Change, Corrections, Key};
 use crate::exposition::{Kind, Metric};
 use ems_protocol::Timestamp;
-use ems_protocol::message::{Message, Rejection};
+use ems_protocol::{Message, Rejection};
 
 pub use view::View;
 

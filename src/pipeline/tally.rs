@@ -3,7 +3,7 @@
 use strum::VariantArray;
 
 use crate::exposition::{Kind, Metric};
-use ems_protocol::message::{DropReason, Format, Reason, Rejection};
+use ems_protocol::{DropReason, Format, Reason, Rejection};
 
 /// The way by which an event arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray, strum::IntoStaticStr)]

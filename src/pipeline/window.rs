@@ -1,7 +1,7 @@
 //! De-duplication: the same event can arrive by both transports, and some senders repeat events.
 
+use ems_protocol::Message;
 use ems_protocol::Timestamp;
-use ems_protocol::message::Message;
 
 /// How many sequence numbers of a process are remembered.
 const SLOTS: usize = 16_384;
@@ -81,12 +81,12 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ems_protocol::message::{self, Format};
+    use ems_protocol::{Format, decode};
 
     fn see(window: &mut Window, process: u64, id: u64, timestamp: &str) -> Seen {
         let body = format!(r#"{{"id":{id},"processId":{process},"timestamp":{timestamp},"type":"x"}}"#);
         let mut seen = None;
-        message::decode(body.as_bytes(), Format::Json, |message| seen = Some(window.see(&message.unwrap())));
+        decode::decode(body.as_bytes(), Format::Json, |message| seen = Some(window.see(&message.unwrap())));
         seen.unwrap()
     }
 

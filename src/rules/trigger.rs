@@ -10,8 +10,8 @@ use crate::model::output::{self, Format, Stall, Track};
 use crate::model::state::{DerivedEvent, State};
 use crate::model::stream::{self, Direction, Properties, Purpose, Stream};
 use crate::model::{Change, Key, is_ours};
+use ems_protocol::Message;
 use ems_protocol::Timestamp;
-use ems_protocol::message::Message;
 
 /// The ids of edges in the runtime API: the edge's process above, the stream's id below.
 const EDGE_SHIFT: u32 = 32;

@@ -7,14 +7,14 @@ use ems_exporter::model::output::{Format, StallTransition, Track};
 use ems_exporter::model::state::{DerivedEvent, State};
 use ems_exporter::model::stream::Purpose;
 use ems_exporter::model::{Key, Settings};
-use ems_protocol::message;
+use ems_protocol::decode;
 use serde_json::{Value, json};
 
 use crate::support::{at, output, stream, with};
 
 fn apply(state: &mut State, name: &str, seconds: f64, payload: Value) {
     let event = json!({"type": name, "processId": 100, "payload": payload}).to_string();
-    message::decode(event.as_bytes(), message::Format::Json, |message| {
+    decode::decode(event.as_bytes(), ems_protocol::Format::Json, |message| {
         state.apply(&event::interpret(&message.unwrap()).unwrap(), at(seconds));
     });
 }

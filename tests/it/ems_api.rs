@@ -193,7 +193,7 @@ async fn the_proxy_of_the_web_server_wants_to_know_who_asks() {
     proxy(Some("se cret")).list_timers().await.unwrap();
     for wrong in [None, Some("other")] {
         let refused = proxy(wrong).version().await.unwrap_err();
-        assert_eq!(refused.to_string(), "the user name or password is wrong (HTTP 401)");
+        assert_eq!(refused.to_string(), "wrong user name or password (HTTP 401)");
         assert!(!refused.passes());
     }
 }
@@ -242,12 +242,12 @@ async fn answers_are_read_however_odd_they_are() {
     let answer = canned(http("", &many)).await.list_streams().await.unwrap();
     assert_eq!(answer.data().unwrap().items().unwrap().len(), 100_000);
     for (odd, told) in [
-        (http("", "{}"), "the answer cannot be read: the field status is missing"),
-        (http("", "<html>"), "the answer cannot be read: the json is broken at byte 1"),
+        (http("", "{}"), "cannot decode the answer: the field status is missing"),
+        (http("", "<html>"), "cannot decode the answer: invalid json at byte 1"),
         (http("", "{\"status\":\"FAIL\",\"description\":\"no\"}"), "the server says: no"),
         (
             b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec(),
-            "something else answers there: HTTP 404",
+            "the response is not from the runtime API: HTTP 404",
         ),
         (b"SSH-2.0-OpenSSH\r\n".to_vec(), "the connection broke: "),
     ] {

@@ -243,6 +243,6 @@ fn a_replay_tells_what_was_refused_and_what_is_unfinished() {
     let summary = replayed.summary().unwrap();
     assert!(summary.starts_with("events                              1\n"), "{summary}");
     assert!(summary.contains("refused                             2\n"), "{summary}");
-    assert!(summary.contains("  such as: this is no event: it has no type\n"), "{summary}");
+    assert!(summary.contains("  such as: not an event: it has no type\n"), "{summary}");
     assert!(summary.contains("an unfinished entry at the end of a file: 20 bytes\n"), "{summary}");
 }

@@ -143,15 +143,15 @@ async fn refuses_in_one_sentence_counts_by_reason_and_goes_on() {
         (
             r#"{"type":"timerCreated","payload":{]}"#,
             "syntax",
-            "the json is broken at byte 35: a member's name is missing\n",
+            "invalid json at byte 35: a member's name is missing\n",
         ),
-        ("<MAP>", "syntax", "the xml is broken at byte 5: it ends too early\n"),
+        ("<MAP>", "syntax", "invalid xml at byte 5: it ends too early\n"),
         (
             mixed,
             "mixed_sinks",
             "the server could not write this event as JSON: put JSON sinks before XML sinks in its config.lua\n",
         ),
-        (r#"{"payload":{}}"#, "not_an_event", "this is no event: it has no type\n"),
+        (r#"{"payload":{}}"#, "not_an_event", "not an event: it has no type\n"),
         (r#"{"type":"timerCreated","payload":{}}"#, "missing_field", "the field timerId is missing\n"),
         (
             r#"{"type":"timerCreated","payload":{"timerId":"x"}}"#,

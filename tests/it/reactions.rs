@@ -12,7 +12,7 @@ use ems_exporter::model::{Key, Settings};
 use ems_exporter::pipeline::tally::Transport;
 use ems_exporter::pipeline::{ConfiguredServer, Pipeline, Server};
 use ems_exporter::rules::{Action, Call, InvalidCall, Rules, Skipped};
-use ems_protocol::message::json::Part;
+use ems_protocol::decode::json::Part;
 use serde_json::{Value, json};
 
 use crate::config::load;

@@ -2,7 +2,7 @@
 
 use ems_exporter::model::state::listing::{Listed, Listing, Reconciled, Subject};
 use ems_exporter::model::{Corrections, output, session, stream, timer};
-use ems_protocol::message::json::Part;
+use ems_protocol::decode::json::Part;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use strum::EnumCount;

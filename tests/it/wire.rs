@@ -1,6 +1,7 @@
 //! The decoders: whatever the bytes, no panic; whatever JSON is valid, the same as `serde_json`.
 
-use ems_protocol::message::{self, Format, MAX_DEPTH, MAX_FIELDS, Rejection};
+use ems_protocol::limits::{MAX_DEPTH, MAX_FIELDS};
+use ems_protocol::{Format, Rejection, decode};
 use proptest::prelude::*;
 
 use crate::support::{body, examples};
@@ -8,7 +9,7 @@ use crate::support::{body, examples};
 /// How many events a body holds, and the first rejection.
 fn decoded(body: &[u8]) -> (usize, Option<Rejection>) {
     let (mut events, mut rejection) = (0, None);
-    message::decode(body, Format::of(body), |message| {
+    decode::decode(body, Format::of(body), |message| {
         events += 1;
         if let Err(error) = message {
             rejection.get_or_insert(error);
@@ -39,10 +40,10 @@ proptest! {
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         decoded(&bytes);
         for format in Format::ALL {
-            message::decode(&bytes, format, |_| ());
+            decode::decode(&bytes, format, |_| ());
         }
         let (header, row) = bytes.split_at(bytes.len() / 2);
-        drop(message::decode_row(header, row));
+        drop(decode::decode_row(header, row));
     }
 
     #[test]
@@ -64,7 +65,7 @@ proptest! {
         let event = serde_json::json!({"type": name, "payload": payload});
         let text = if pretty { serde_json::to_string_pretty(&event) } else { serde_json::to_string(&event) }.unwrap();
         let mut read = None;
-        message::decode(text.as_bytes(), Format::Json, |message| read = Some(message));
+        decode::decode(text.as_bytes(), Format::Json, |message| read = Some(message));
         let message = read.unwrap().unwrap();
         prop_assert_eq!(&message.name, &name);
         for (key, value) in payload {
@@ -138,7 +139,7 @@ fn entities_that_a_document_declares_are_never_expanded() {
     let bomb = r#"<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>
 <MAP isArray="false" name=""><MAP isArray="false" name="payload"><UINT32 name="timerId">1</UINT32><STR name="v">&b;</STR></MAP><STR name="type">x&amp;y &#x41;</STR></MAP>"#;
     let mut names = Vec::new();
-    message::decode(bomb.as_bytes(), Format::of(bomb.as_bytes()), |message| {
+    decode::decode(bomb.as_bytes(), Format::of(bomb.as_bytes()), |message| {
         let message = message.unwrap();
         assert_eq!(message.payload().text("v").unwrap().unwrap(), "&b;");
         names.push(message.name.into_owned());
@@ -153,7 +154,7 @@ fn an_xml_rpc_call_may_hold_one_struct() {
 <member><name>note</name><value>plain &lt;text&gt;</value></member></struct></value></member>
 <member><name>type</name><value><string>timerClosed</string></value></member></struct></value></param></params></methodCall>"#;
     let mut seen = 0;
-    message::decode(call, Format::of(call), |message| {
+    decode::decode(call, Format::of(call), |message| {
         let message = message.unwrap();
         assert_eq!(message.name, "timerClosed");
         assert_eq!(message.payload().u64("timerId").unwrap(), Some(9));
@@ -166,12 +167,12 @@ fn an_xml_rpc_call_may_hold_one_struct() {
 #[test]
 fn a_tab_in_a_name_does_not_shift_the_columns_of_a_row() {
     let header = b"processId\tINFO\tname\ttype\tuniqueId\tvideo-bytes";
-    let message = message::decode_row(header, b"7\tinStreamCreated\ta\tb\tc\tINR\t5\t9").unwrap();
+    let message = decode::decode_row(header, b"7\tinStreamCreated\ta\tb\tc\tINR\t5\t9").unwrap();
     assert_eq!(message.name, "inStreamCreated");
     assert_eq!(message.payload().text("name").unwrap().unwrap(), "a\tb\tc");
     assert_eq!(message.payload().u64("uniqueId").unwrap(), Some(5));
     assert_eq!(message.payload().map("video").unwrap().unwrap().u64("bytesCount").unwrap(), Some(9));
-    assert!(message::decode_row(header, b"7\tinStreamCreated\ta").is_err());
+    assert!(decode::decode_row(header, b"7\tinStreamCreated\ta").is_err());
 }
 
 #[test]
@@ -179,7 +180,7 @@ fn a_line_feed_in_a_name_does_not_lose_a_text_entry() {
     let entry =
         b"00007\tinStreamCreated\n\tPID: 7\n\taudio:\n\t\tcodec: AAAC\n\tname: a\nb: c\n\tuniqueId: 5\n";
     let mut seen = 0;
-    message::decode(entry, Format::Text, |message| {
+    decode::decode(entry, Format::Text, |message| {
         let message = message.unwrap();
         assert_eq!(message.payload().text("name").unwrap().unwrap(), "a");
         assert_eq!(message.payload().u64("uniqueId").unwrap(), Some(5));
@@ -195,7 +196,7 @@ fn an_entry_that_follows_a_torn_one_on_its_line_is_not_lost() {
     for cut in 1..whole.len() - 1 {
         let line = format!("{}{whole}", &whole[..cut]);
         let mut read = Vec::new();
-        message::decode(line.as_bytes(), Format::Json, |message| read.push(message.is_ok()));
+        decode::decode(line.as_bytes(), Format::Json, |message| read.push(message.is_ok()));
         assert_eq!(read, [false, true], "cut at {cut}");
     }
 }

@@ -1,8 +1,13 @@
-//! What an EvoStream Media Server (EMS), or its open fork RMS, says and understands.
+//! Events and runtime API of EvoStream Media Server (EMS) and its open fork RMS.
 //!
 //! | module | purpose |
 //! | --- | --- |
-//! | [`message`] | bytes of an event notification to a [`message::Message`]: JSON, XML, XMLRPC, text, W3C |
+//! | [`decode`] | bytes of an event notification to a [`Message`]: JSON, XML, XML-RPC, text, W3C |
+//! | [`format`] | the formats, and how the format of a body is detected |
+//! | [`limits`] | limits of what is read of one event |
+//! | [`message`] | one decoded event and its fields |
+//! | `text` | text values and their escapes |
+//! | [`rejection`] | why an event was rejected or dropped |
 //! | [`timestamp`] | Unix milliseconds, and the spellings of time in events |
 //! | [`runtime_api`] | the server's runtime API: commands, parameters, answers |
 //! | [`http_client`] | one HTTP request on a connection of its own |
@@ -11,11 +16,19 @@
 //!
 //! The crate keeps no state and knows nothing of the exporter.
 
+pub mod decode;
+pub mod format;
 pub mod http_client;
+pub mod limits;
 pub mod message;
 pub mod nul_filter;
+pub mod rejection;
 pub mod runtime_api;
 pub mod sink_config;
+mod text;
 pub mod timestamp;
 
+pub use format::Format;
+pub use message::{Map, Message};
+pub use rejection::{DropReason, Reason, Rejection};
 pub use timestamp::Timestamp;

@@ -1,8 +1,8 @@
-//! The server's runtime API: encoding, the commands, and one function for each that we use.
+//! The server's runtime API: encoding, the commands, and one function for each command that the exporter uses.
 //!
-//! Every call is a connection of its own, which the server closes. It answers 200 whatever comes
-//! of it, with `SUCCESS` or `FAIL` in the body; `SUCCESS` means that a command was accepted, not
-//! that it is done.
+//! Every call has a connection of its own, which the server closes. The status is always 200, with
+//! `SUCCESS` or `FAIL` in the body; `SUCCESS` means that a command was accepted, not that it has
+//! been carried out.
 
 mod address;
 pub mod command;
@@ -13,34 +13,41 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{self, HeaderValue};
-use hyper::{Request, StatusCode};
-use tokio::time::timeout;
+use tokio::time;
 
-use crate::http_client::{Broken, exchange};
-use crate::message::Rejection;
-use crate::message::json::Part;
+use crate::decode::json::Part;
+use crate::http_client::{ExchangeError, Request, exchange};
+
+use crate::rejection::Rejection;
 
 pub use address::Address;
 use parameter::{Parameter, Unsendable, Value, encode};
 
 /// The largest answer, in bytes: a list of 50 000 streams.
-const LARGEST: usize = 64 << 20;
+const MAX_ANSWER: usize = 64 << 20;
 /// How long a call may take unless configured.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A value that does not appear in what is printed for debugging.
+struct Secret(String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
+}
 
 /// The runtime API of one server.
 #[derive(Debug)]
 pub struct Api {
     address: Address,
-    /// The value of the header Authorization; it never appears in what is printed.
-    authorization: Option<HeaderValue>,
-    patience: Duration,
+    /// The value of the header Authorization.
+    authorization: Option<Secret>,
+    timeout: Duration,
 }
 
-/// Who asks: for the proxy of the server's web server.
+/// Credentials for the proxy of the server's web server.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login {
     /// The user's name.
@@ -55,57 +62,58 @@ impl std::fmt::Debug for Login {
     }
 }
 
-/// What the server answered to a command that it accepted.
+/// The answer to a command that the server accepted.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// `data`, where the answer has it.
+    /// `data`, if the answer has it.
     data: Option<Bytes>,
 }
 
-/// Why a call came to nothing. No parameter is part of it: they may hold secrets.
+/// Why a call failed. It never contains a parameter: parameters may be secrets.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It was not sent.
     #[error(transparent)]
     Unsendable(#[from] Unsendable),
-    /// Nothing listens, or not in time.
+    /// Nothing listens.
     #[error("cannot connect: {0}")]
     Connect(io::Error),
-    /// The connection broke, or what came was no HTTP.
+    /// The connection broke, or the response is not HTTP.
     #[error("the connection broke: {0}")]
-    Broken(hyper::Error),
-    /// There was no whole answer in time. The command may have been carried out.
+    Broken(io::Error),
+    /// There was no complete answer in time. The command may have been carried out.
     #[error("no answer within {0:?}")]
     Late(Duration),
-    /// The proxy wants other credentials.
-    #[error("the user name or password is wrong (HTTP {})", .0.as_u16())]
-    Login(StatusCode),
-    /// Something that is not the API answered.
-    #[error("something else answers there: HTTP {}", .0.as_u16())]
-    Status(StatusCode),
-    /// More than we take.
-    #[error("the answer is larger than {LARGEST} bytes")]
+    /// The proxy rejects the credentials.
+    #[error("wrong user name or password (HTTP {0})")]
+    Login(u16),
+    /// The response is not from the API.
+    #[error("the response is not from the runtime API: HTTP {0}")]
+    Status(u16),
+    /// The answer is larger than the limit.
+    #[error("the answer is larger than {MAX_ANSWER} bytes")]
     Large,
-    /// What came was no answer of the API.
-    #[error("the answer cannot be read: {0}")]
+    /// The answer cannot be decoded.
+    #[error("cannot decode the answer: {0}")]
     Garbage(Rejection),
-    /// The server refused the command.
+    /// The server rejected the command.
     #[error("the server says: {0}")]
     Failed(String),
 }
 
-impl From<Broken> for Error {
-    fn from(broken: Broken) -> Self {
-        match broken {
-            Broken::Connect(error) => Self::Connect(error),
-            Broken::Http(error) => Self::Broken(error),
-            Broken::Large => Self::Large,
+impl From<ExchangeError> for Error {
+    fn from(error: ExchangeError) -> Self {
+        match error {
+            ExchangeError::Request(error) => Self::Unsendable(Unsendable::Name(error.to_string())),
+            ExchangeError::Connect(error) => Self::Connect(error),
+            ExchangeError::Connection(error) => Self::Broken(error),
+            ExchangeError::TooLarge => Self::Large,
         }
     }
 }
 
 impl Error {
-    /// Whether the same call may well succeed a little later.
+    /// Whether the same call may succeed later.
     pub const fn passes(&self) -> bool {
         match self {
             Self::Connect(_)
@@ -118,12 +126,12 @@ impl Error {
         }
     }
 
-    /// Whether the server answered in its own words.
+    /// Whether the server itself rejected the command.
     pub const fn is_answer(&self) -> bool {
         matches!(self, Self::Failed(_))
     }
 
-    /// Whether the command may have been carried out all the same.
+    /// Whether the command may have been carried out nevertheless.
     pub const fn may_be_done(&self) -> bool {
         match self {
             Self::Broken(_) | Self::Late(_) | Self::Large | Self::Garbage(_) => true,
@@ -133,8 +141,8 @@ impl Error {
         }
     }
 
-    /// Whether the server says that the stream of the call is gone, which is no trouble: it went
-    /// while the call was on its way.
+    /// Whether the stream of the call is gone: it was closed while the call was in flight, which is
+    /// not a failure.
     pub fn is_gone(&self) -> bool {
         match self {
             Self::Failed(why) => {
@@ -154,19 +162,15 @@ impl Error {
 }
 
 impl Api {
-    /// The API at an address; nothing is sent yet.
-    pub fn new(address: Address, login: Option<&Login>, patience: Duration) -> Self {
-        let authorization = login.and_then(|Login { user, password }| {
-            let mut value =
-                HeaderValue::try_from(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
-                    .ok()?;
-            value.set_sensitive(true);
-            Some(value)
+    /// The API at an address; sends nothing.
+    pub fn new(address: Address, login: Option<&Login>, timeout: Duration) -> Self {
+        let authorization = login.map(|Login { user, password }| {
+            Secret(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
         });
-        Self { address, authorization, patience }
+        Self { address, authorization, timeout }
     }
 
-    /// Where it is.
+    /// The address of the API.
     pub const fn address(&self) -> &Address {
         &self.address
     }
@@ -178,45 +182,46 @@ impl Api {
         let query =
             if line.is_empty() { String::new() } else { format!("?params={}", STANDARD.encode(line)) };
         let target = format!("{}/{command}{query}", self.address.prefix);
-        let asked = timeout(self.patience, self.ask(&target)).await;
-        let body = asked.unwrap_or(Err(Error::Late(self.patience)))?;
+        let asked = time::timeout(self.timeout, self.get(&target)).await;
+        let body = asked.unwrap_or(Err(Error::Late(self.timeout)))?;
         Answer::read(body)
     }
 
-    async fn ask(&self, target: &str) -> Result<Bytes, Error> {
+    async fn get(&self, target: &str) -> Result<Bytes, Error> {
         let authority = self.address.authority();
-        let mut request = Request::get(target).header(header::HOST, &authority);
-        if let Some(authorization) = &self.authorization {
-            request = request.header(header::AUTHORIZATION, authorization);
-        }
-        let request = request
-            .body(Full::default())
-            .map_err(|_| Error::Unsendable(Unsendable::Name(target.to_owned())))?;
-        match exchange(&authority, request, LARGEST).await? {
-            (StatusCode::OK, body) => Ok(body),
-            (status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN), _) => Err(Error::Login(status)),
-            (status, _) => Err(Error::Status(status)),
+        let authorization =
+            self.authorization.as_ref().map(|Secret(value)| ("Authorization", value.as_str()));
+        let request = Request {
+            method: "GET",
+            authority: &authority,
+            target,
+            headers: authorization.as_slice(),
+            body: Vec::new(),
+        };
+        let response = exchange(request, MAX_ANSWER).await?;
+        match response.status {
+            200 => Ok(response.body),
+            status @ (401 | 403) => Err(Error::Login(status)),
+            status => Err(Error::Status(status)),
         }
     }
 }
 
-/// Posts JSON to some other program; any success is good, and what it says is not looked at.
-pub async fn post_json(address: &Address, body: Bytes, patience: Duration) -> Result<(), Error> {
+/// Posts JSON to another program. Any success status will do; the body of the response is ignored.
+pub async fn post_json(address: &Address, body: impl Into<Vec<u8>>, limit: Duration) -> Result<(), Error> {
     let authority = address.authority();
     let target = if address.prefix.is_empty() { "/" } else { &address.prefix };
-    let request = Request::post(target)
-        .header(header::HOST, &authority)
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Full::new(body))
-        .map_err(|_| Error::Unsendable(Unsendable::Name(target.to_owned())))?;
-    let answered = timeout(patience, exchange(&authority, request, LARGEST)).await;
-    let (status, _) = answered.map_err(|_| Error::Late(patience))??;
-    if status.is_success() { Ok(()) } else { Err(Error::Status(status)) }
+    let headers = [("Content-Type", "application/json")];
+    let request =
+        Request { method: "POST", authority: &authority, target, headers: &headers, body: body.into() };
+    let response =
+        time::timeout(limit, exchange(request, MAX_ANSWER)).await.map_err(|_| Error::Late(limit))??;
+    if response.is_success() { Ok(()) } else { Err(Error::Status(response.status)) }
 }
 
 impl Answer {
     fn read(body: Bytes) -> Result<Self, Error> {
-        // Once: a list of many streams has megabytes.
+        // Scanned once: a list of many streams has megabytes.
         let members = Part::of(&body).members().map_err(Error::Garbage)?;
         let member =
             |name: &str| members.iter().find(|(key, _)| *key == name.as_bytes()).map(|(_, part)| *part);
@@ -230,17 +235,17 @@ impl Answer {
         }
     }
 
-    /// What the command is about: `data`.
+    /// The member `data`.
     pub fn data(&self) -> Result<Part<'_>, Error> {
         let data = self.data.as_deref().map(Part::of);
         data.ok_or(Error::Garbage(Rejection::MissingField("data")))
     }
 }
 
-/// The commands that we use. Each answers with what the server's documents say, by
-/// [`Answer::data`]; those that create or set something take the parameters of [`command`].
+/// The commands that the exporter uses. [`Answer::data`] is what the server's documentation says; commands that
+/// create or set something take the parameters of [`command`].
 impl Api {
-    /// What the server is: `releaseNumber`, `buildNumber` and more.
+    /// The version of the server: `releaseNumber`, `buildNumber` and more.
     pub async fn version(&self) -> Result<Answer, Error> {
         self.call("version", &[]).await
     }
@@ -290,24 +295,24 @@ impl Api {
         self.call("record", with).await
     }
 
-    /// Sends a stream on.
+    /// Pushes a stream to another server.
     pub async fn push_stream(&self, with: &[Parameter]) -> Result<Answer, Error> {
         self.call("pushStream", with).await
     }
 
-    /// Fetches a stream.
+    /// Pulls a stream.
     pub async fn pull_stream(&self, with: &[Parameter]) -> Result<Answer, Error> {
         self.call("pullStream", with).await
     }
 
-    /// Cuts a stream, by the server's id of it; `permanently` also removes the configuration that
+    /// Shuts a stream down, by the server's id of it; `permanently` also removes the configuration that
     /// would bring it back.
     pub async fn shutdown_stream(&self, id: u64, permanently: bool) -> Result<Answer, Error> {
         let with = [("id".to_owned(), id.into()), ("permanently".to_owned(), Value::truth(permanently))];
         self.call("shutdownStream", &with).await
     }
 
-    /// Ends what a configuration made, by its `configId`, and forgets it.
+    /// Removes a configuration, by its `configId`, and closes what it created.
     pub async fn remove_config(&self, id: u64) -> Result<Answer, Error> {
         self.call("removeConfig", &[("id".to_owned(), id.into())]).await
     }

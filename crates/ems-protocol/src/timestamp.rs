@@ -1,12 +1,15 @@
-//! A moment of time, as the tables keep it: whole milliseconds of Unix time.
+//! Unix time in whole milliseconds.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jiff::civil::Date;
+use jiff::tz::Offset;
 
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// Milliseconds since 1970-01-01T00:00:00Z. Time always comes in as an argument: only the edges
-/// of the program (listeners, followers, timers) call [`Timestamp::now`].
+/// Milliseconds since 1970-01-01T00:00:00Z. Time always comes in as an argument: only listeners,
+/// followers and timers call [`Timestamp::now`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
 
@@ -41,7 +44,7 @@ impl Timestamp {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// This moment moved on by `by`.
+    /// This time plus `by`.
     pub fn plus(self, by: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)))
     }
@@ -67,21 +70,14 @@ impl Timestamp {
         }
         let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
         let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-        let valid = year >= 1970
-            && (1..=12).contains(&month)
-            && (1..=31).contains(&day)
-            && hour < 24
-            && minute < 60
-            && second <= 60;
-        if !valid {
+        let (year, month, day) =
+            (i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?);
+        if hour > 23 || minute > 59 || second > 60 {
             return None;
         }
-        // Days since the epoch by the civil calendar, counted in years that begin in March.
-        let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-        let leap_days = year / 4 - year / 100 + year / 400;
-        let days = year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1;
-        let days = days.checked_sub(719_468)?;
-        Some(Self::from_seconds(days * 86_400 + hour * 3600 + minute * 60 + second))
+        let midnight = Date::new(year, month, day).ok()?.at(0, 0, 0, 0);
+        let midnight = u64::try_from(Offset::UTC.to_timestamp(midnight).ok()?.as_second()).ok()?;
+        Some(Self::from_seconds(midnight + hour * 3600 + minute * 60 + second))
     }
 }
 
@@ -108,14 +104,20 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_time() {
+    fn rejects_invalid_times() {
         for text in [
             "",
             "now",
             "2026-13-01T00:00:00",
             "2026-11-22 16:14:56",
             "2026-11-2xT16:14:56",
-            "1969-01-01T00:00:00",
+            "1969-12-31T23:59:59",
+            "2026-02-29T00:00:00",
+            "2026-02-31T00:00:00",
+            "2026-04-31T00:00:00",
+            "2026-Feb-30 00:00:00",
+            "2026-11-00T00:00:00",
+            "2026-11-22T24:00:00",
         ] {
             assert_eq!(Timestamp::parse(text), None, "{text}");
         }

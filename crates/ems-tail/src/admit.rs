@@ -1,4 +1,4 @@
-//! What happened to the names, and where a file that was never seen before begins.
+//! New, renamed and vanished files, and where to start reading a new file.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
@@ -9,25 +9,25 @@ use std::path::{Path, PathBuf};
 
 use tracing::{info, warn};
 
-use super::Start;
 use super::checkpoint::SavedFile;
-use super::followed::{Begin, Followed};
+use super::followed::{Followed, Name, ReadFrom, State};
 use super::follower::Follower;
 use super::listing::{Identity, Listed, modified};
 use super::mounts::mounted_files;
+use super::options::Start;
 use super::status::{Reason, Rotation};
 
 /// How many finished files are remembered in case their name comes back.
-const GHOSTS: usize = 1024;
+const MAX_RETIRED: usize = 1024;
 
 /// How many files of the checkpoint that match nothing now are kept in it.
-const UNMET: usize = 1024;
+const MAX_MISSING: usize = 1024;
 
 impl Follower {
-    /// Finds the files of the checkpoint that were renamed while nobody followed: they lie in
-    /// the same directory under a name that no pattern matches.
+    /// Finds the files of the checkpoint that were renamed while no follower ran: they are in the
+    /// same directory under a name that no pattern matches.
     pub(super) fn recover(&mut self, listing: &[Listed]) {
-        let surplus = self.saved.len().saturating_sub(UNMET + listing.len());
+        let surplus = self.saved.len().saturating_sub(MAX_MISSING + listing.len());
         self.saved.drain(..surplus);
         let listed: HashSet<Identity> = listing.iter().map(|listed| listed.identity).collect();
         let mut lost: HashMap<PathBuf, Vec<SavedFile>> = HashMap::new();
@@ -53,7 +53,7 @@ impl Follower {
         }
         found.sort_by_key(|file| file.modified);
         for mut file in found {
-            info!(path = %file.path.display(), "the file was renamed while nobody followed it, its rest is read first");
+            info!(path = %file.path.display(), "the file was renamed while it was not followed, its rest is read first");
             self.saved.retain(|saved| saved.identity() != file.identity);
             file.sequence = self.next_sequence();
             self.files.insert(file.identity, file);
@@ -62,13 +62,13 @@ impl Follower {
 
     /// Forgets the files of the checkpoint that are gone: their pattern matches others, and
     /// none of these can still turn out to be one of them.
-    pub(super) fn forget_unmet(&mut self) {
+    pub(super) fn forget_missing(&mut self) {
         let (patterns, files) = (&self.patterns, &self.files);
         self.saved.retain(|saved| {
             let pattern = patterns.iter().position(|pattern| pattern.matches(&saved.path));
             let mut others =
-                files.values().filter(|file| file.named && Some(file.pattern) == pattern).peekable();
-            pattern.is_some() && (others.peek().is_none() || others.any(|file| !file.begun))
+                files.values().filter(|file| file.is_named() && Some(file.pattern) == pattern).peekable();
+            pattern.is_some() && (others.peek().is_none() || others.any(|file| !file.is_started()))
         });
     }
 
@@ -91,14 +91,14 @@ impl Follower {
             modified: modified(&metadata),
             pattern,
         };
-        let mut file = Followed::new(listed, 0, Begin::First, self.format);
-        file.named = false;
+        let mut file = Followed::new(listed, 0, ReadFrom::Beginning, self.format);
+        file.name = Name::Lost;
         file.handle = Some(handle);
         file.resume(saved, self.format)?;
         Ok(Some(file))
     }
 
-    /// Brings the table in line with the names that match now.
+    /// Updates the followed files from the names that match now.
     pub(super) fn admit(&mut self, listing: &[Listed]) {
         let fresh: Vec<&Listed> =
             listing.iter().filter(|listed| !self.files.contains_key(&listed.identity)).collect();
@@ -106,38 +106,43 @@ impl Follower {
         if !fresh.is_empty() {
             former = self.files.values().map(|file| (file.path.clone(), file.identity)).collect();
         }
-        for file in self.files.values_mut() {
-            file.named = false;
+        let named: HashSet<Identity> = listing.iter().map(|listed| listed.identity).collect();
+        for file in self.files.values_mut().filter(|file| !named.contains(&file.identity)) {
+            file.name = Name::Lost;
         }
+        let found: Vec<&Path> = listing
+            .iter()
+            .filter(|listed| self.files.get(&listed.identity).is_none_or(|file| !file.is_named()))
+            .map(|listed| listed.path.as_path())
+            .collect();
+        let mounted = if found.is_empty() { Vec::new() } else { mounted_files(found.into_iter()) };
+        let name = |path: &Path| if mounted.contains(&path) { Name::MountPoint } else { Name::Matched };
         for listed in listing {
             if let Some(file) = self.files.get_mut(&listed.identity) {
-                file.named = true;
+                if !file.is_named() {
+                    file.name = name(&listed.path);
+                }
                 file.length = listed.length;
                 file.modified = listed.modified;
                 file.pattern = listed.pattern;
                 if file.path != listed.path {
-                    info!(from = %file.path.display(), to = %listed.path.display(), "a file that we follow was renamed");
+                    info!(from = %file.path.display(), to = %listed.path.display(), "a followed file was renamed");
                     file.path.clone_from(&listed.path);
                     self.unsaved = true;
                 }
             }
         }
-        let mounted = if fresh.is_empty() {
-            Vec::new()
-        } else {
-            mounted_files(fresh.iter().map(|listed| listed.path.as_path()))
-        };
         for listed in fresh {
             self.count_arrival(listed, former.get(&listed.path));
-            let begin = self.begin_of(listed);
-            let mut file = Followed::new(listed.clone(), self.next_sequence(), begin, self.format);
-            file.mounted = mounted.contains(&listed.path.as_path());
+            let read_from = self.read_from(listed);
+            let mut file = Followed::new(listed.clone(), self.next_sequence(), read_from, self.format);
+            file.name = name(&listed.path);
             info!(path = %file.path.display(), bytes = file.length, "following a file");
             self.files.insert(file.identity, file);
             self.unsaved = true;
         }
-        self.let_go(listing);
-        for file in self.files.values().filter(|file| file.mounted) {
+        self.release_vanished(listing);
+        for file in self.files.values().filter(|file| file.name == Name::MountPoint) {
             let advice =
                 "this file is itself a mount point, its rotation cannot be seen: mount its directory instead";
             self.troubles.enter(&file.path, Reason::FileMountPoint, advice);
@@ -155,7 +160,7 @@ impl Follower {
             Some(old) => {
                 if fs::symlink_metadata(&listed.path).is_ok_and(|metadata| metadata.is_symlink()) {
                     Rotation::Relinked
-                } else if old.named || old.links().is_some_and(|links| links > 0) {
+                } else if old.is_named() || old.links().is_some_and(|links| links > 0) {
                     Rotation::Renamed
                 } else {
                     Rotation::Replaced
@@ -169,26 +174,26 @@ impl Follower {
         self.status.count_rotation(kind);
     }
 
-    /// Where a new file begins unless the checkpoint knows it.
-    fn begin_of(&self, listed: &Listed) -> Begin {
+    /// Where to start reading a new file unless it is in the checkpoint.
+    fn read_from(&self, listed: &Listed) -> ReadFrom {
         let known = self.saved_patterns.iter().any(|pattern| pattern == self.patterns[listed.pattern].text());
         match self.start {
-            Start::Beginning | Start::SavedOrBeginning => Begin::First,
-            Start::End | Start::SavedOrEnd if self.polled => Begin::First,
+            Start::Beginning | Start::SavedOrBeginning => ReadFrom::Beginning,
+            Start::End | Start::SavedOrEnd if self.polled => ReadFrom::Beginning,
             // The checkpoint lists all files of its patterns, so this one is newer.
-            Start::SavedOrEnd if known => Begin::First,
-            Start::End | Start::SavedOrEnd => Begin::At(listed.length),
+            Start::SavedOrEnd if known => ReadFrom::Beginning,
+            Start::End | Start::SavedOrEnd => ReadFrom::Offset(listed.length),
         }
     }
 
     /// Drops the files whose name is gone and that are not open. While a pattern matches
     /// nothing at all, its directory may only be out of reach: then they stay.
-    fn let_go(&mut self, listing: &[Listed]) {
+    fn release_vanished(&mut self, listing: &[Listed]) {
         let reached: HashSet<usize> = listing.iter().map(|listed| listed.pattern).collect();
         let gone: Vec<Identity> = self
             .files
             .values()
-            .filter(|file| !file.named && file.handle.is_none() && reached.contains(&file.pattern))
+            .filter(|file| !file.is_named() && file.handle.is_none() && reached.contains(&file.pattern))
             .map(|file| file.identity)
             .collect();
         for identity in gone {
@@ -196,7 +201,7 @@ impl Follower {
         }
     }
 
-    /// Lets a file go; `loss` says why what it still holds is lost.
+    /// Releases a file; `loss` is the reason if it has bytes that were not delivered.
     pub(super) fn drop_file(&mut self, identity: Identity, loss: Reason) {
         let Some(file) = self.files.remove(&identity) else { return };
         let bytes = file.behind();
@@ -206,15 +211,15 @@ impl Follower {
         } else {
             info!(path = %file.path.display(), "a file is finished");
         }
-        if file.begun && file.links() != Some(0) {
+        if file.is_started() && file.links() != Some(0) {
             self.remember(file.saved());
         }
         self.unsaved = true;
     }
 
-    /// Decides where an open file begins. False: it is a copy that is still being made, or all of
+    /// Decides where to start reading an open file. False: it is a copy that is still being made, or all of
     /// it is to be read in the original as well; ask again at the next poll.
-    pub(super) fn begin(&mut self, file: &mut Followed) -> io::Result<bool> {
+    pub(super) fn start_file(&mut self, file: &mut Followed) -> io::Result<bool> {
         let Some(handle) = &file.handle else { return Ok(false) };
         // Of a file that was not read nothing is known by which it could be told from a new one
         // with the same inode.
@@ -238,11 +243,12 @@ impl Follower {
             file.resume(&self.saved.remove(index), self.format)?;
             return Ok(true);
         }
-        self.begin_originals_of(file);
-        let copying = std::mem::take(&mut file.copying);
-        for original in self.files.values().filter(|original| is_copy_name(&file.path, &original.looked_as)) {
-            if original.begun && file.length != original.offset && file.is_copy_of(original)? {
-                file.copying = true;
+        self.start_originals_of(file);
+        let was_copy = std::mem::replace(&mut file.state, State::New) == State::Copy;
+        for original in self.files.values().filter(|original| is_copy_name(&file.path, &original.checked_as))
+        {
+            if original.is_started() && file.length != original.offset && file.is_copy_of(original)? {
+                file.state = State::Copy;
                 return Ok(false);
             }
         }
@@ -251,10 +257,11 @@ impl Follower {
             return Ok(true);
         }
         let unread = |saved: &SavedFile| saved.identity() == file.identity && saved.offset == 0;
-        let beyond = |ghost: &SavedFile| ghost.offset > file.length && is_copy_name(&file.path, &ghost.path);
-        if copying && self.retired.iter().any(beyond) {
+        let beyond =
+            |retired: &SavedFile| retired.offset > file.length && is_copy_name(&file.path, &retired.path);
+        if was_copy && self.retired.iter().any(beyond) {
             // The original was read further than it was copied, and is truncated now.
-            file.begin = Begin::At(file.length);
+            file.read_from = ReadFrom::Offset(file.length);
         } else if let Some(index) = self.saved.iter().position(unread) {
             file.resume(&self.saved.remove(index), self.format)?;
             return Ok(true);
@@ -263,15 +270,15 @@ impl Follower {
             let former = self.saved.remove(index);
             self.remember(former);
             self.status.count_rotation(Rotation::Truncated);
-            file.begin = Begin::First;
+            file.read_from = ReadFrom::Beginning;
         }
         file.start(self.format)?;
         Ok(true)
     }
 
-    /// Decides where the files begin that `file` may be a copy of.
-    fn begin_originals_of(&mut self, file: &Followed) {
-        let undecided = |other: &&Followed| !other.begun && is_copy_name(&file.path, &other.path);
+    /// Decides where to start reading the files that `file` may be a copy of.
+    fn start_originals_of(&mut self, file: &Followed) {
+        let undecided = |other: &&Followed| !other.is_started() && is_copy_name(&file.path, &other.path);
         let originals: Vec<Identity> =
             self.files.values().filter(undecided).map(|original| original.identity).collect();
         for identity in originals {
@@ -286,7 +293,7 @@ impl Follower {
     fn copied(&self, file: &Followed, handle: &File) -> io::Result<Option<SavedFile>> {
         let copied = |path: &Path, offset: u64| offset > 0 && is_copy_name(&file.path, path);
         let known = self.saved.iter().chain(&self.retired).filter(|saved| copied(&saved.path, saved.offset));
-        let followed = self.files.values().filter(|original| copied(&original.looked_as, original.offset));
+        let followed = self.files.values().filter(|original| copied(&original.checked_as, original.offset));
         for saved in known.cloned().chain(followed.map(Followed::saved)) {
             if saved.fits(handle)? {
                 return Ok(Some(saved));
@@ -298,7 +305,7 @@ impl Follower {
     /// Remembers how far the content that a file has lost, or a file that is let go, was read.
     pub(super) fn remember(&mut self, saved: SavedFile) {
         self.retired.push(saved);
-        if self.retired.len() > GHOSTS {
+        if self.retired.len() > MAX_RETIRED {
             self.retired.remove(0);
         }
     }

@@ -1,4 +1,4 @@
-//! Opens the files, notices what happened to their content, reads them on and lets them go.
+//! Opens files, detects changes of their content, reads them and releases them.
 
 use std::io::ErrorKind;
 
@@ -6,25 +6,25 @@ use tracing::{info, warn};
 
 use super::checkpoint::SavedFile;
 use super::drain::Frame;
-use super::followed::{Followed, Look};
+use super::followed::{Content, Followed, State};
 use super::follower::Follower;
 use super::listing::{Identity, Listed, order, reason};
 use super::status::{Progress, Reason, Rotation};
 
 /// How many files are kept open: an open file can be read to its end after it has lost its
 /// name. The files changed last are the ones; the others are opened when they change.
-pub const OPEN_FILES: usize = 64;
+pub(super) const OPEN_FILES: usize = 64;
 
 /// How many renamed files, whose writers may still have them open, are kept open at most.
 const NAMELESS_FILES: usize = 32;
 
-/// How many bytes one poll reads before it returns to let its caller look at other things.
-pub const POLL_BUDGET: u64 = 16 * 1024 * 1024;
+/// How many bytes one poll reads before it returns to its caller.
+pub(super) const POLL_BUDGET: u64 = 16 * 1024 * 1024;
 
 impl Follower {
-    /// Looks at the content of every file that may have changed, those changed last first: they
-    /// are the most likely to lose their name next.
-    pub(super) fn look(&mut self) {
+    /// Checks the content of every file that may have changed, those changed last first: they are
+    /// the most likely to lose their name next.
+    pub(super) fn check_contents(&mut self) {
         let mut due: Vec<_> = self
             .files
             .values()
@@ -44,32 +44,34 @@ impl Follower {
                     file.handle = None;
                 }
             }
-            if file.unknown {
-                let detail = "the first bytes of the file are of no known format, it is not read";
+            if file.state == State::UnknownFormat {
+                let detail = "the format of the file is unknown, it is not read";
                 self.troubles.enter(&file.path, Reason::UnknownFormat, detail);
             }
             self.files.insert(identity, file);
         }
-        for file in self.files.values().filter(|file| file.unknown && file.handle.is_none()) {
-            self.troubles.enter(&file.path, Reason::UnknownFormat, "the file is of no known format");
+        for file in
+            self.files.values().filter(|file| file.state == State::UnknownFormat && file.handle.is_none())
+        {
+            self.troubles.enter(&file.path, Reason::UnknownFormat, "the format of the file is unknown");
         }
     }
 
-    /// Opens a file, decides where it begins, and looks whether it is still the same. Says
+    /// Opens a file, decides where to start reading, and checks whether it is still the same. Returns
     /// whether it can be read.
     pub(super) fn inspect(&mut self, file: &mut Followed) -> bool {
-        let unread = file.looked.is_some_and(|(length, _)| length > file.offset);
+        let unread = file.checked.is_some_and(|(length, _)| length > file.offset);
         // A copy was made under the name that the file had then.
-        let before = file.begun.then(|| SavedFile { path: file.looked_as.clone(), ..file.saved() });
+        let before = file.is_started().then(|| SavedFile { path: file.checked_as.clone(), ..file.saved() });
         let format = self.format;
-        let look = file.open().and_then(|open| {
-            let begun = open && (file.begun || self.begin(file)?);
-            if begun { file.look(format).map(Some) } else { Ok(None) }
+        let content = file.open().and_then(|open| {
+            let started = open && (file.is_started() || self.start_file(file)?);
+            if started { file.check(format).map(Some) } else { Ok(None) }
         });
-        match look {
-            Ok(Some(Look::Same)) => true,
-            Ok(Some(Look::Anew)) => {
-                info!(path = %file.path.display(), bytes = file.length, "the file begins anew");
+        match content {
+            Ok(Some(Content::Same)) => true,
+            Ok(Some(Content::Replaced)) => {
+                info!(path = %file.path.display(), bytes = file.length, "the file was truncated or replaced, it is read from its start");
                 self.status.count_rotation(Rotation::Truncated);
                 if unread {
                     warn!(path = %file.path.display(), "the file was truncated before its end could be delivered");
@@ -91,8 +93,8 @@ impl Follower {
                     let reason = reason(error.kind(), Reason::ReadFailed);
                     self.troubles.enter(&file.path, reason, &format!("cannot read the file: {error}"));
                 }
-                file.looked = None;
-                if file.named {
+                file.checked = None;
+                if file.is_named() {
                     file.handle = None;
                 }
                 false
@@ -100,14 +102,20 @@ impl Follower {
         }
     }
 
-    /// Reads what the files hold behind their offsets, one after the other in the order of
+    /// Reads what the files contain after their offsets, one after the other in the order of
     /// their writing: first those that have lost their name, each before its successor.
     pub(super) fn read(&mut self, sink: &mut impl FnMut(Frame<'_>)) -> Progress {
-        let mut ready: Vec<&Followed> =
-            self.files.values().filter(|file| file.begun && file.behind() > 0 && file.readable()).collect();
+        let mut ready: Vec<&Followed> = self
+            .files
+            .values()
+            .filter(|file| file.is_started() && file.behind() > 0 && file.readable())
+            .collect();
         ready.sort_by(|a, b| {
-            let nameless =
-                if a.named || b.named { a.named.cmp(&b.named) } else { a.sequence.cmp(&b.sequence) };
+            let nameless = if a.is_named() || b.is_named() {
+                a.is_named().cmp(&b.is_named())
+            } else {
+                a.sequence.cmp(&b.sequence)
+            };
             nameless.then_with(|| order((a.modified, &a.path), (b.modified, &b.path)))
         });
         let ready: Vec<Identity> = ready.into_iter().map(|file| file.identity).collect();
@@ -130,21 +138,21 @@ impl Follower {
         let budget = POLL_BUDGET - progress.bytes;
         let drained = self.reader.drain(file, budget, progress, sink);
         file.length = file.length.max(file.offset);
-        match drained.and_then(|ended| file.learn_head().map(|()| ended)) {
-            Ok(true) => file.ended = file.looked,
+        match drained.and_then(|ended| file.update_head().map(|()| ended)) {
+            Ok(true) => file.ended = file.checked,
             Ok(false) => progress.more = true,
             Err(error) => {
                 let reason = reason(error.kind(), Reason::ReadFailed);
                 self.troubles.enter(&file.path, reason, &format!("cannot read on in the file: {error}"));
-                file.looked = None;
-                if file.named {
+                file.checked = None;
+                if file.is_named() {
                     file.handle = None;
                 }
             }
         }
     }
 
-    /// Lets go of the files that have lost their name and are finished. `listing` was made
+    /// Releases the files that have lost their name and are finished. `listing` was made
     /// before they were read to their end.
     pub(super) fn retire(&mut self, listing: &[Listed]) {
         // While a pattern matches nothing at all, its directory may only be out of reach.
@@ -152,7 +160,7 @@ impl Follower {
         let mut nameless: Vec<&Followed> = self
             .files
             .values()
-            .filter(|file| !file.named && file.handle.is_some() && reached(file))
+            .filter(|file| !file.is_named() && file.handle.is_some() && reached(file))
             .collect();
         nameless.sort_by_key(|file| file.sequence);
         let surplus = nameless.len().saturating_sub(NAMELESS_FILES);
@@ -184,7 +192,7 @@ impl Follower {
         let mut open: Vec<_> = self
             .files
             .values()
-            .filter(|file| file.handle.is_some() && file.named)
+            .filter(|file| file.handle.is_some() && file.is_named())
             .map(|file| (file.modified, file.identity))
             .collect();
         open.sort_by_key(|&(modified, _)| std::cmp::Reverse(modified));

@@ -1,4 +1,4 @@
-//! How far each file was delivered, kept on disk so that a restart goes on where we stopped.
+//! How far each file was delivered, kept on disk so that a restart continues there.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -7,19 +7,19 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use super::fingerprint::{Fingerprint, HEAD, SEAM, read_full};
+use super::fingerprint::{Fingerprint, HEAD, TAIL, read_full};
 use super::frame::Format;
 use super::listing::Identity;
 
-/// What the first field of our file says; anything else is not ours.
+/// The value of the first field; a file with another value is not a checkpoint.
 const KIND: &str = "ems-exporter tail checkpoint";
-/// The version of the form below.
+/// The version of the format below.
 const VERSION: u32 = 1;
 
 /// Where a follower keeps its checkpoint.
 #[derive(Clone, Debug)]
 pub struct Storage {
-    /// The directory; it is made if it does not exist.
+    /// The directory; it is created if it does not exist.
     pub directory: PathBuf,
     /// The name of this follower among others in the directory, usually that of its server.
     /// Bytes other than letters, digits, `-` and `_` are written as `%` and two hex digits.
@@ -55,7 +55,8 @@ pub(super) struct SavedFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) header: Option<SavedHeader>,
     pub(super) head: Fingerprint,
-    pub(super) seam: Fingerprint,
+    #[serde(rename = "seam")]
+    pub(super) tail: Fingerprint,
 }
 
 impl SavedFile {
@@ -67,14 +68,14 @@ impl SavedFile {
     pub(super) fn fits(&self, file: &File) -> io::Result<bool> {
         let mut bytes = [0; HEAD];
         let length = read_full(file, &mut bytes, 0)?;
-        if !self.head.begins(&bytes[..length]) || self.seam.bytes() > SEAM {
+        if !self.head.begins(&bytes[..length]) || self.tail.bytes() > TAIL {
             return Ok(false);
         }
-        let mut seam = [0; SEAM];
-        let seam = &mut seam[..self.seam.bytes()];
-        let start = self.offset.saturating_sub(seam.len() as u64);
-        let read = read_full(file, seam, start)?;
-        Ok(self.seam.begins(&seam[..read]))
+        let mut tail = [0; TAIL];
+        let tail = &mut tail[..self.tail.bytes()];
+        let start = self.offset.saturating_sub(tail.len() as u64);
+        let read = read_full(file, tail, start)?;
+        Ok(self.tail.begins(&tail[..read]))
     }
 }
 
@@ -90,7 +91,7 @@ struct Content {
     files: Vec<SavedFile>,
 }
 
-/// What a checkpoint file held when we started.
+/// What a checkpoint file contained at the start.
 #[derive(Debug)]
 pub(super) enum Loaded {
     /// There is none yet.
@@ -134,13 +135,13 @@ impl Checkpoint {
         &self.path
     }
 
-    /// Reads the checkpoint. One that cannot be understood is renamed to `….bad`.
+    /// Reads the checkpoint. One that cannot be decoded is renamed to `….bad`.
     pub(super) fn load(&self) -> Loaded {
         let bytes = match fs::read(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Loaded::Missing,
             Err(error) => {
-                warn!(path = %self.path.display(), %error, "cannot read the checkpoint, files begin by the start rule");
+                warn!(path = %self.path.display(), %error, "cannot read the checkpoint, files are read from where the start setting says");
                 return Loaded::Failed;
             }
         };
@@ -151,15 +152,15 @@ impl Checkpoint {
             Ok(content) => format!("it is \"{}\" version {}", content.kind, content.version),
             Err(error) => error.to_string(),
         };
-        let aside = self.path.with_extension("json.bad");
-        match fs::rename(&self.path, &aside) {
+        let renamed = self.path.with_extension("json.bad");
+        match fs::rename(&self.path, &renamed) {
             Ok(()) => warn!(
-                path = %self.path.display(), kept = %aside.display(), fault,
-                "the checkpoint is not usable and was put aside, files begin by the start rule"
+                path = %self.path.display(), kept = %renamed.display(), fault,
+                "the checkpoint is not usable and was renamed, files are read from where the start setting says"
             ),
             Err(error) => warn!(
                 path = %self.path.display(), %error, fault,
-                "the checkpoint is not usable and could not be put aside, files begin by the start rule"
+                "the checkpoint is not usable and could not be renamed, files are read from where the start setting says"
             ),
         }
         Loaded::Bad
@@ -206,7 +207,7 @@ mod tests {
             format: Some(Format::W3c),
             header: Some(SavedHeader::At(7)),
             head: Fingerprint::of(b"head"),
-            seam: Fingerprint::of(b"seam"),
+            tail: Fingerprint::of(b"seam"),
         };
         store.save(vec!["/logs/*".to_owned()], vec![file.clone()]).unwrap();
         let Loaded::Good { patterns, files } = store.load() else { panic!("not loaded") };

@@ -1,4 +1,4 @@
-//! Reads one open file on from its offset and gives its entries to the callback.
+//! Reads one open file from its offset and passes its entries to the callback.
 
 use std::io;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use tracing::{debug, warn};
 
 use super::fingerprint::read_full;
-use super::followed::{Followed, Header};
+use super::followed::{Followed, Header, State};
 use super::frame::{Format, Framer, Step};
 use super::status::Progress;
 
@@ -19,7 +19,7 @@ const SEPARATORS: usize = 16;
 /// One entry of an event file.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
-    /// The form of `bytes`.
+    /// The format of `bytes`.
     pub format: Format,
     /// W3C: the tab-separated column names of the `#Fields:` line in force; none if the file
     /// has no such line before this entry. Always none in the other formats.
@@ -33,29 +33,29 @@ pub struct Entry<'a> {
     pub offset: u64,
 }
 
-/// An entry that is longer than the limit. It is told once; its rest is skipped.
+/// An entry that is longer than the limit. It is reported once; its rest is skipped.
 #[derive(Clone, Copy, Debug)]
-pub struct Refused<'a> {
-    /// The form of the entry.
+pub struct Oversized<'a> {
+    /// The format of the entry.
     pub format: Format,
     /// The file, by its last known name.
     pub path: &'a Path,
     /// Where the entry begins in the file.
     pub offset: u64,
-    /// The limit that was passed, in bytes.
+    /// The limit, in bytes.
     pub limit: usize,
 }
 
-/// What the follower gives to the callback.
+/// What the follower passes to the callback.
 #[derive(Clone, Copy, Debug)]
 pub enum Frame<'a> {
-    /// A whole entry.
+    /// A complete entry.
     Entry(Entry<'a>),
-    /// An entry that was refused for its length.
-    Refused(Refused<'a>),
+    /// An entry that was rejected for its length.
+    Oversized(Oversized<'a>),
 }
 
-/// What reading needs beside the file; one for all files.
+/// The framer and the buffer, shared by all files.
 #[derive(Debug)]
 pub(super) struct Reader {
     framer: Framer,
@@ -69,7 +69,7 @@ impl Reader {
     }
 
     /// Delivers what `file` holds behind its offset, until its end or until `budget` bytes are
-    /// used up. Says whether the end was reached.
+    /// used up. Returns whether the end was reached.
     pub(super) fn drain(
         &mut self,
         file: &mut Followed,
@@ -82,14 +82,14 @@ impl Reader {
         let mut filled = 0;
         loop {
             let Some(handle) = &file.handle else { return Ok(true) };
-            let room = self.buffer.len().min(filled + CHUNK);
-            let read = read_full(handle, &mut self.buffer[filled..room], file.offset + filled as u64)?;
+            let end = self.buffer.len().min(filled + CHUNK);
+            let read = read_full(handle, &mut self.buffer[filled..end], file.offset + filled as u64)?;
             if read == 0 {
                 return Ok(true);
             }
             filled += read;
             let used = self.deliver(file, format, filled, progress, sink);
-            file.seam.extend(&self.buffer[..used]);
+            file.tail.extend(&self.buffer[..used]);
             file.offset += used as u64;
             progress.bytes += used as u64;
             self.buffer.copy_within(used..filled, 0);
@@ -100,7 +100,7 @@ impl Reader {
         }
     }
 
-    /// Frames the first `filled` bytes of the buffer; says how many of them are done with.
+    /// Frames the first `filled` bytes of the buffer; returns how many of them are processed.
     fn deliver(
         &self,
         file: &mut Followed,
@@ -113,11 +113,11 @@ impl Reader {
         loop {
             let rest = &self.buffer[at..filled];
             let offset = file.offset + at as u64;
-            if file.skipping {
+            if file.state == State::Skipping {
                 match self.framer.resync(format, rest) {
                     Some(used) => {
                         at += used;
-                        file.skipping = false;
+                        file.state = State::Reading;
                         continue;
                     }
                     // The end of the entry may have begun in the last bytes.
@@ -130,7 +130,7 @@ impl Reader {
                     if bytes.is_empty() {
                         continue;
                     }
-                    file.refusing = false;
+                    file.rejecting = false;
                     progress.entries += 1;
                     let header = file.header.as_ref().map(|header| header.names.as_slice());
                     sink(Frame::Entry(Entry {
@@ -143,7 +143,7 @@ impl Reader {
                 }
                 Step::Entry { used, .. } => {
                     at += used;
-                    self.refuse(file, format, offset, progress, sink);
+                    self.reject(file, format, offset, progress, sink);
                 }
                 Step::Fields { bytes, used } => {
                     at += used;
@@ -151,15 +151,15 @@ impl Reader {
                 }
                 Step::Noise { used } => at += used,
                 Step::Incomplete if rest.len() > self.max_entry + SEPARATORS => {
-                    self.refuse(file, format, offset, progress, sink);
-                    file.skipping = true;
+                    self.reject(file, format, offset, progress, sink);
+                    file.state = State::Skipping;
                 }
                 Step::Incomplete => return at,
             }
         }
     }
 
-    fn refuse(
+    fn reject(
         &self,
         file: &mut Followed,
         format: Format,
@@ -168,13 +168,13 @@ impl Reader {
         sink: &mut impl FnMut(Frame<'_>),
     ) {
         let limit = self.max_entry;
-        progress.refused += 1;
-        if file.refusing {
+        progress.rejected += 1;
+        if file.rejecting {
             debug!(path = %file.path.display(), offset, limit, "an entry is longer than the limit");
         } else {
             warn!(path = %file.path.display(), offset, limit, "an entry is longer than the limit and is skipped");
         }
-        file.refusing = true;
-        sink(Frame::Refused(Refused { format, path: &file.path, offset, limit }));
+        file.rejecting = true;
+        sink(Frame::Oversized(Oversized { format, path: &file.path, offset, limit }));
     }
 }

@@ -2,19 +2,21 @@
 //! place where reading stopped.
 //!
 //! The first kilobyte alone is not enough: a server that starts twice with the same process id
-//! and configuration writes the same first kilobyte twice. The seam (the last bytes that were
-//! consumed) carries ids and times, so that the two together tell a file from its successor.
+//! and configuration writes the same first kilobyte twice. The last bytes that were
+//! consumed contain ids and times, so that both together tell a file from its successor.
 
 use std::fs::File;
+use std::hash::Hasher;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use fnv::FnvHasher;
 use serde::{Deserialize, Serialize};
 
 /// How many bytes at the beginning of a file are hashed.
 pub(super) const HEAD: usize = 1024;
 /// How many bytes before the offset are hashed.
-pub(super) const SEAM: usize = 256;
+pub(super) const TAIL: usize = 256;
 
 /// A hash of some bytes together with their number, so that a short file still matches after
 /// it has grown.
@@ -29,10 +31,9 @@ pub(super) struct Fingerprint {
 impl Fingerprint {
     /// The fingerprint of `bytes`, a kilobyte at most.
     pub(super) fn of(bytes: &[u8]) -> Self {
-        let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        Self { length: u32::try_from(bytes.len()).unwrap_or(u32::MAX), hash }
+        let mut hasher = FnvHasher::default();
+        hasher.write(bytes);
+        Self { length: u32::try_from(bytes.len()).unwrap_or(u32::MAX), hash: hasher.finish() }
     }
 
     /// The number of bytes hashed, as a length in memory.
@@ -46,22 +47,22 @@ impl Fingerprint {
     }
 }
 
-/// The last consumed bytes of a file, at most [`SEAM`] of them.
+/// The last consumed bytes of a file, at most [`TAIL`] of them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TailFingerprint(Vec<u8>);
 
 impl TailFingerprint {
     /// Adds what was consumed just now.
     pub(super) fn extend(&mut self, consumed: &[u8]) {
-        let consumed = &consumed[consumed.len().saturating_sub(SEAM)..];
-        let surplus = (self.0.len() + consumed.len()).saturating_sub(SEAM);
+        let consumed = &consumed[consumed.len().saturating_sub(TAIL)..];
+        let surplus = (self.0.len() + consumed.len()).saturating_sub(TAIL);
         self.0.drain(..surplus);
         self.0.extend_from_slice(consumed);
     }
 
-    /// The seam of a reader that stands at `offset` of `file`.
+    /// The last consumed bytes of a reader that stands at `offset` of `file`.
     pub(super) fn read(file: &File, offset: u64) -> io::Result<Self> {
-        let start = offset.saturating_sub(SEAM as u64);
+        let start = offset.saturating_sub(TAIL as u64);
         let mut bytes = Vec::new();
         read_range(file, start, offset, &mut bytes)?;
         Ok(Self(bytes))
@@ -69,13 +70,13 @@ impl TailFingerprint {
 
     /// Whether `file` still carries these bytes before `offset`.
     pub(super) fn holds(&self, file: &File, offset: u64) -> io::Result<bool> {
-        let mut now = [0; SEAM];
+        let mut now = [0; TAIL];
         let now = &mut now[..self.0.len()];
         let read = read_full(file, now, offset.saturating_sub(self.0.len() as u64))?;
         Ok(now[..read] == self.0)
     }
 
-    /// The seam in the form that a checkpoint keeps.
+    /// The fingerprint that a checkpoint keeps.
     pub(super) fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(&self.0)
     }

@@ -1,4 +1,4 @@
-//! One followed file: where it begins, how far it was read, and whether it is still the same.
+//! One followed file: where reading starts, how far it is, and whether the content is still the same.
 
 use std::fs::{self, File};
 use std::io;
@@ -14,13 +14,40 @@ use super::listing::{Identity, Listed, modified};
 /// How much of the beginning of a file is searched for its format and its `#Fields:` line.
 const PREAMBLE: u64 = 64 * 1024;
 
-/// Where a file that was not opened yet begins.
+/// Where to start reading a file.
 #[derive(Clone, Debug)]
-pub(super) enum Begin {
-    /// At its first byte.
-    First,
-    /// At the first entry that ends behind this offset.
-    At(u64),
+pub(super) enum ReadFrom {
+    /// Its first byte.
+    Beginning,
+    /// The first entry that ends after this offset.
+    Offset(u64),
+}
+
+/// Whether a name leads to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    /// A pattern matches a name of the file.
+    Matched,
+    /// A pattern matches, and the file itself is a mount point.
+    MountPoint,
+    /// No pattern matches any more.
+    Lost,
+}
+
+/// How far the follower is with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It is not decided where to start reading.
+    New,
+    /// The file is a copy of another one that still has all of its content: it waits until that
+    /// one is truncated.
+    Copy,
+    /// The offset is at the start of an entry.
+    Reading,
+    /// The offset is inside an entry whose rest is skipped.
+    Skipping,
+    /// The content has no known format.
+    UnknownFormat,
 }
 
 /// The column names in force in a W3C file.
@@ -33,13 +60,13 @@ pub(super) struct Header {
     pub(super) names: Vec<u8>,
 }
 
-/// What a look at an open file found.
+/// The content of an open file since the last check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Look {
-    /// The content up to our offset is what we have read.
+pub(super) enum Content {
+    /// The content up to the offset is what was read.
     Same,
-    /// The file begins anew.
-    Anew,
+    /// The content was replaced, or the file truncated.
+    Replaced,
 }
 
 /// One file, by its identity.
@@ -47,97 +74,95 @@ pub(super) enum Look {
 pub(super) struct Followed {
     pub(super) identity: Identity,
     pub(super) path: PathBuf,
-    /// The directory behind all symlinks that holds the file; changes there concern us.
+    /// The directory that holds the file, symlinks resolved; it is watched.
     pub(super) directory: Option<PathBuf>,
     pub(super) pattern: usize,
-    /// The order of first sight.
+    /// The order in which files were found.
     pub(super) sequence: u64,
-    /// Some pattern still leads to this file.
-    pub(super) named: bool,
-    /// The file itself is a mount point.
-    pub(super) mounted: bool,
-    /// Nothing of this file can be framed.
-    pub(super) unknown: bool,
-    /// It is a copy of another file that has all of its content still: it waits until that one
-    /// is truncated.
-    pub(super) copying: bool,
-    /// It was decided where to begin.
-    pub(super) begun: bool,
-    pub(super) begin: Begin,
+    pub(super) name: Name,
+    pub(super) state: State,
+    /// Where to start reading, until that is decided.
+    pub(super) read_from: ReadFrom,
     pub(super) handle: Option<File>,
     pub(super) length: u64,
     pub(super) modified: SystemTime,
-    /// Length and time of the last look at the content; a closed file is opened again when they
+    /// Length and time at the last check of the content; a closed file is opened again when they
     /// change.
-    pub(super) looked: Option<(u64, SystemTime)>,
-    /// The name at the last look.
-    pub(super) looked_as: PathBuf,
-    /// What the last look found before the file was read to its end.
+    pub(super) checked: Option<(u64, SystemTime)>,
+    /// The name at the last check.
+    pub(super) checked_as: PathBuf,
+    /// Length and time at the last check before the file was read to its end.
     pub(super) ended: Option<(u64, SystemTime)>,
     pub(super) offset: u64,
-    pub(super) skipping: bool,
-    /// The last entry was refused, so that a flood of rejections is logged once.
-    pub(super) refusing: bool,
+    /// The last entry was rejected, so that a flood of rejections is logged once.
+    pub(super) rejecting: bool,
     pub(super) format: Option<Format>,
     pub(super) header: Option<Header>,
     pub(super) head: Fingerprint,
-    pub(super) seam: TailFingerprint,
+    pub(super) tail: TailFingerprint,
 }
 
 impl Followed {
-    pub(super) fn new(listed: Listed, sequence: u64, begin: Begin, format: Option<Format>) -> Self {
+    pub(super) fn new(listed: Listed, sequence: u64, read_from: ReadFrom, format: Option<Format>) -> Self {
         let directory =
             fs::canonicalize(&listed.path).ok().and_then(|path| path.parent().map(Path::to_owned));
         Self {
             identity: listed.identity,
-            looked_as: listed.path.clone(),
+            checked_as: listed.path.clone(),
             path: listed.path,
             directory,
             pattern: listed.pattern,
             sequence,
-            named: true,
-            mounted: false,
-            unknown: false,
-            copying: false,
-            begun: false,
-            begin,
+            name: Name::Matched,
+            state: State::New,
+            read_from,
             handle: None,
             length: listed.length,
             modified: listed.modified,
-            looked: None,
+            checked: None,
             ended: None,
             offset: 0,
-            skipping: false,
-            refusing: false,
+            rejecting: false,
             format,
             header: None,
             head: Fingerprint::default(),
-            seam: TailFingerprint::default(),
+            tail: TailFingerprint::default(),
         }
+    }
+
+    /// Whether some pattern still leads to this file.
+    pub(super) fn is_named(&self) -> bool {
+        self.name != Name::Lost
+    }
+
+    /// Whether it was decided where to start reading.
+    pub(super) fn is_started(&self) -> bool {
+        !matches!(self.state, State::New | State::Copy)
     }
 
     /// Bytes not delivered yet.
     pub(super) fn behind(&self) -> u64 {
-        let from = match self.begin {
-            Begin::At(offset) if !self.begun => offset,
-            Begin::At(_) | Begin::First => self.offset,
+        let from = match (self.state, &self.read_from) {
+            (State::Copy | State::UnknownFormat, _) => return 0,
+            (State::New, ReadFrom::Offset(offset)) => *offset,
+            (State::New | State::Reading | State::Skipping, _) => self.offset,
         };
-        if self.unknown || self.copying { 0 } else { self.length.saturating_sub(from) }
+        self.length.saturating_sub(from)
     }
 
-    /// Whether a look at the content could find something that the last one did not.
+    /// Whether a check of the content could find something that the last one did not.
     pub(super) fn due(&self) -> bool {
-        self.handle.is_some() || self.looked != Some((self.length, self.modified))
+        self.handle.is_some() || self.checked != Some((self.length, self.modified))
     }
 
-    /// Whether reading on could bring something that the last reading to the end did not.
+    /// Whether the file may have grown since it was last read to its end.
     pub(super) fn readable(&self) -> bool {
         self.handle.is_some() || self.ended != Some((self.length, self.modified))
     }
 
-    /// Opens the file under its name, if it is still the one we mean; says whether it is open.
+    /// Opens the file under its name, if that is still the same file; returns whether it is open.
     pub(super) fn open(&mut self) -> io::Result<bool> {
-        if self.handle.is_none() && self.named {
+        if self.handle.is_none() && self.is_named() {
             let file = File::open(&self.path)?;
             let metadata = file.metadata()?;
             if Identity::of(&metadata) == self.identity {
@@ -153,15 +178,14 @@ impl Followed {
         self.modified = modified(metadata);
     }
 
-    /// Begins where a checkpoint, or another name of the same content, left off.
+    /// Continues where a checkpoint, or another name of the same content, left off.
     pub(super) fn resume(&mut self, saved: &SavedFile, forced: Option<Format>) -> io::Result<()> {
         let Some(file) = &self.handle else { return Ok(()) };
-        self.seam = TailFingerprint::read(file, saved.offset)?;
+        self.tail = TailFingerprint::read(file, saved.offset)?;
         self.head = saved.head;
         self.offset = saved.offset;
-        self.skipping = saved.skipping;
         self.format = forced.or(saved.format);
-        self.begun = true;
+        self.state = if saved.skipping { State::Skipping } else { State::Reading };
         if self.format == Some(Format::W3c) {
             self.header = match &saved.header {
                 Some(SavedHeader::At(at)) => {
@@ -176,7 +200,7 @@ impl Followed {
         Ok(())
     }
 
-    /// Begins by the start rule, at an entry boundary.
+    /// Starts reading at `read_from`, at an entry boundary.
     pub(super) fn start(&mut self, forced: Option<Format>) -> io::Result<()> {
         let Some(file) = &self.handle else { return Ok(()) };
         let mut preamble = Vec::new();
@@ -186,39 +210,40 @@ impl Followed {
             Detection::Undecided | Detection::Unknown => None,
         };
         self.format = forced.or(detected);
-        self.begun = true;
-        let (Begin::At(start), Some(format)) = (&self.begin, self.format) else { return Ok(()) };
+        self.state = State::Reading;
+        let (ReadFrom::Offset(start), Some(format)) = (&self.read_from, self.format) else { return Ok(()) };
         // No XML document ends in the first bytes; a prolog may lie there.
         if *start == 0 || format == Format::Xml && *start <= 64 {
             return Ok(());
         }
         self.offset = start.saturating_sub(format.lookback());
-        self.skipping = self.offset > 0;
-        self.seam = TailFingerprint::read(file, self.offset)?;
+        if self.offset > 0 {
+            self.state = State::Skipping;
+        }
+        self.tail = TailFingerprint::read(file, self.offset)?;
         if format == Format::W3c {
             self.header = header_between(file, 0, self.offset.min(PREAMBLE))?;
         }
-        self.learn_head()
+        self.update_head()
     }
 
-    /// Looks whether the content is still the one we know, and learns its length and format.
-    pub(super) fn look(&mut self, forced: Option<Format>) -> io::Result<Look> {
-        let Some(file) = &self.handle else { return Ok(Look::Same) };
+    /// Checks whether the content is still the same, and updates length and format.
+    pub(super) fn check(&mut self, forced: Option<Format>) -> io::Result<Content> {
+        let Some(file) = &self.handle else { return Ok(Content::Same) };
         let metadata = file.metadata()?;
         let mut head = [0; HEAD];
         let read = read_full(file, &mut head, 0)?;
         let head = &head[..read];
         let same =
-            metadata.len() >= self.offset && self.head.begins(head) && self.seam.holds(file, self.offset)?;
+            metadata.len() >= self.offset && self.head.begins(head) && self.tail.holds(file, self.offset)?;
         if !same {
             self.offset = 0;
             self.head = Fingerprint::default();
             if let Some(header) = &mut self.header {
                 header.at = None;
             }
-            self.skipping = false;
-            self.unknown = false;
-            self.seam = TailFingerprint::default();
+            self.state = State::Reading;
+            self.tail = TailFingerprint::default();
         }
         if self.offset == 0 && forced.is_none() {
             let mut preamble = Vec::new();
@@ -230,18 +255,19 @@ impl Followed {
             match detection {
                 Detection::Known(format) => self.format = Some(format),
                 Detection::Undecided => {}
-                // What follows a truncation may lack the first line that tells the format.
-                Detection::Unknown => self.unknown = self.format.is_none(),
+                // What follows a truncation may lack the first line that identifies the format.
+                Detection::Unknown if self.format.is_none() => self.state = State::UnknownFormat,
+                Detection::Unknown => {}
             }
         }
         self.measure(&metadata);
-        self.looked = Some((self.length, self.modified));
-        self.looked_as.clone_from(&self.path);
-        Ok(if same { Look::Same } else { Look::Anew })
+        self.checked = Some((self.length, self.modified));
+        self.checked_as.clone_from(&self.path);
+        Ok(if same { Content::Same } else { Content::Replaced })
     }
 
-    /// Learns more of the first bytes, of those that are done with.
-    pub(super) fn learn_head(&mut self) -> io::Result<()> {
+    /// Extends the fingerprint of the first bytes to those that are processed.
+    pub(super) fn update_head(&mut self) -> io::Result<()> {
         let Some(file) = &self.handle else { return Ok(()) };
         let known = usize::try_from(self.offset).unwrap_or(HEAD).min(HEAD);
         if self.head.bytes() < known {
@@ -264,14 +290,14 @@ impl Followed {
             device: self.identity.device,
             inode: self.identity.inode,
             offset: self.offset,
-            skipping: self.skipping,
+            skipping: self.state == State::Skipping,
             format: self.format,
             header: self.header.as_ref().map(|header| match header.at {
                 Some(at) => SavedHeader::At(at),
                 None => SavedHeader::Names(String::from_utf8_lossy(&header.names).into_owned()),
             }),
             head: self.head,
-            seam: self.seam.fingerprint(),
+            tail: self.tail.fingerprint(),
         }
     }
 

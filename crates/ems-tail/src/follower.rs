@@ -1,4 +1,4 @@
-//! The follower: everything that can be done now, in one call that never waits.
+//! The follower: all that can be done now, in one call that never blocks.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -8,11 +8,11 @@ use tracing::info;
 
 use super::checkpoint::{Checkpoint, Loaded, SavedFile};
 use super::drain::{Frame, Reader};
-use super::followed::Followed;
+use super::followed::{Followed, State};
 use super::frame::Format;
 use super::listing::{Identity, Pattern, list};
+use super::options::{Fault, Options, Start};
 use super::status::{Progress, Reason, Status, Troubles};
-use super::{Fault, Options, Start};
 
 /// The shortest time between two writings of the checkpoint while entries arrive.
 pub const SAVE_INTERVAL: Duration = Duration::from_secs(1);
@@ -24,12 +24,12 @@ pub struct Follower {
     pub(super) format: Option<Format>,
     pub(super) start: Start,
     pub(super) files: HashMap<Identity, Followed>,
-    /// Files of the checkpoint that were not met yet.
+    /// Files of the checkpoint that were not found yet.
     pub(super) saved: Vec<SavedFile>,
     /// The patterns of the checkpoint.
     pub(super) saved_patterns: Vec<String>,
-    /// How far content was read that a file has lost, or a file that was let go: it may come
-    /// back under another name.
+    /// Positions in content that a file has lost, and in files that were released: it may
+    /// come back under another name.
     pub(super) retired: Vec<SavedFile>,
     pub(super) reader: Reader,
     pub(super) status: Status,
@@ -46,11 +46,11 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Makes a follower and reads its checkpoint. No event file is touched before the first
+    /// Creates a follower and reads its checkpoint. No event file is touched before the first
     /// poll.
     ///
     /// # Errors
-    /// When there is no pattern, or one that cannot be understood.
+    /// When there is no pattern, or an invalid one.
     pub fn new(options: Options) -> Result<Self, Fault> {
         let mut patterns = Vec::new();
         for text in &options.patterns {
@@ -95,10 +95,10 @@ impl Follower {
         })
     }
 
-    /// Does everything that can be done now: finds new names and lost ones, notices what
-    /// happened to the files, gives new entries to `sink`, the files in the order of their
+    /// Does everything that can be done now: finds new and lost names, detects changes
+    /// of the files, passes new entries to `sink`, the files in the order of their
     /// writing, and writes the checkpoint when it is due. Reads at most
-    /// [`POLL_BUDGET`](super::POLL_BUDGET) bytes or a little more; [`Progress::more`] says that
+    /// 16 MiB or a little more; [`Progress::more`] says that
     /// there is more to read.
     ///
     /// An entry counts as delivered when `sink` returns.
@@ -110,9 +110,9 @@ impl Follower {
             self.recover(&listing);
         }
         self.admit(&listing);
-        self.look();
+        self.check_contents();
         if !self.polled {
-            self.forget_unmet();
+            self.forget_missing();
         }
         let progress = self.read(sink);
         if !progress.more {
@@ -132,7 +132,7 @@ impl Follower {
         progress
     }
 
-    /// The numbers after the last poll.
+    /// The status after the last poll.
     pub const fn status(&self) -> &Status {
         &self.status
     }
@@ -150,7 +150,7 @@ impl Follower {
         }
     }
 
-    /// The directories in which a change concerns us now: those of the patterns, or the nearest
+    /// The directories to watch now: those of the patterns, or the nearest
     /// ones above them that exist, and those that hold the files behind symlinks.
     pub fn directories(&self) -> BTreeSet<PathBuf> {
         let of_patterns = self.patterns.iter().map(|pattern| pattern.directory().to_owned());
@@ -158,14 +158,14 @@ impl Follower {
         of_patterns.chain(open.filter_map(|file| file.directory.clone())).collect()
     }
 
-    /// Says that directories cannot be watched, by the driver that tried.
+    /// Counts a directory that cannot be watched.
     pub(super) const fn count_watch_failure(&mut self) {
         self.status.count_error(Reason::WatchFailed);
     }
 
     fn account(&mut self, progress: &Progress, now: SystemTime) {
         let status = &mut self.status;
-        status.files = self.files.values().filter(|file| !file.unknown).count() as u64;
+        status.files = self.files.values().filter(|file| file.state != State::UnknownFormat).count() as u64;
         status.bytes_behind = self.files.values().map(Followed::behind).sum();
         status.bytes_read += progress.bytes;
         status.entries_read += progress.entries;
@@ -173,7 +173,7 @@ impl Follower {
             status.last_read = Some(now);
             self.unsaved = true;
         }
-        for _ in 0..progress.refused {
+        for _ in 0..progress.rejected {
             status.count_error(Reason::EntryTooLong);
         }
     }
@@ -187,7 +187,7 @@ impl Follower {
     fn save(&mut self) {
         let Some(checkpoint) = &self.checkpoint else { return };
         let patterns = self.patterns.iter().map(|pattern| pattern.text().to_owned()).collect();
-        let mut followed: Vec<_> = self.files.values().filter(|file| file.begun).collect();
+        let mut followed: Vec<_> = self.files.values().filter(|file| file.is_started()).collect();
         followed.sort_by_key(|file| file.sequence);
         let files = followed.into_iter().map(Followed::saved).chain(self.saved.iter().cloned()).collect();
         match checkpoint.save(patterns, files) {

@@ -8,6 +8,7 @@ use std::ops::Range;
 use memchr::memchr;
 use memchr::memmem::Finder;
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 /// What a W3C writer leaves at the end of a chunk, without a newline.
 const W3C_FOOTER: &[u8] = b"# ======= End of file ========";
@@ -15,37 +16,44 @@ const W3C_FOOTER: &[u8] = b"# ======= End of file ========";
 /// A first line longer than this tells nothing about the format.
 const FIRST_LINE: usize = 64 * 1024;
 
-/// The form of an event file, as the server's file sink names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+/// The format of an event file, as the server's file sink names it.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Format {
+    /// Entries of several lines, each ended by two empty lines.
+    Text,
     /// One object per line, each followed by a comma.
     Json,
     /// Documents without a common root, each closed by `</MAP>` or `</TYPED_MAP>` at column 0.
     Xml,
-    /// Entries of several lines, each ended by two empty lines.
-    Text,
     /// Tab-separated lines whose columns are named by a `#Fields:` line.
     W3c,
 }
 
 impl Format {
-    /// Every format, in the order of the server's manual.
-    pub const ALL: [Self; 4] = [Self::Text, Self::Json, Self::Xml, Self::W3c];
-
-    /// The name that the server's `format` key uses, also our label and configuration value.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Json => "json",
-            Self::Xml => "xml",
-            Self::Text => "text",
-            Self::W3c => "w3c",
-        }
+    /// The name that the server's `format` key uses, also the label and configuration value.
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// The format of that name; none for any other text.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.name() == name)
+        name.parse().ok()
     }
 
     /// How far before an arbitrary offset framing must look to see that an entry ended there.
@@ -68,7 +76,7 @@ impl Format {
     }
 }
 
-/// What the first bytes of a file tell about its format.
+/// The format according to the first bytes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Detection {
     /// The format is certain.
@@ -113,7 +121,7 @@ fn detect_columns(head: &[u8]) -> Detection {
 /// One step through bytes that begin at an entry boundary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// A whole entry; `used` bytes are done with.
+    /// A whole entry; `used` bytes are processed.
     Entry {
         /// The entry without its separators.
         bytes: Range<usize>,

@@ -1,30 +1,47 @@
-//! Follows the event files of one server through everything that happens to files, and loses
-//! nothing that is still there to be read.
+//! Follows the event files of one server through rotation, truncation and restarts, and delivers
+//! every entry that is still there to be read.
 //!
-//! [`Follower::poll`] does all that can be done now and never waits; [`run`] calls it when a
-//! directory changes. Entries come out whole, in the order in which they were written.
+//! [`Follower::poll`] does all that can be done now and never blocks; [`run`] calls it when a
+//! directory changes. Entries are complete and in the order in which they were written.
 //!
-//! What happens to files, and what we do:
+//! | module | purpose |
+//! | --- | --- |
+//! | `options` | what to follow, and where to start reading |
+//! | `run` | the thread's loop: polls when a directory changes, and from time to time |
+//! | `watch` | directory changes by inotify |
+//! | `follower` | the state of a follower, and the steps of a poll |
+//! | `listing` | the files that match the patterns now, in reading order |
+//! | `mounts` | whether a file is itself a mount point |
+//! | `admit` | new, renamed and vanished files; where a new file starts |
+//! | `advance` | open, check, read and release files |
+//! | `followed` | one followed file |
+//! | `drain` | reads a file from its offset and delivers its entries |
+//! | `frame` | where entries begin and end, in each format |
+//! | `fingerprint` | how a file is recognised by its content |
+//! | `checkpoint` | positions on disk |
+//! | `status` | counters, rotations, reasons of errors |
 //!
-//! - The server begins a new file at each start and, with chunks, at each interval: new names
-//!   are found, the old file is read to its end before the next one.
+//! How changes of files are handled:
+//!
+//! - The server starts a new file at each start and, with chunks, at each interval: new names are
+//!   found, and the old file is read to its end before the next one.
 //! - The server appends to an old file: its end is read.
-//! - A file is renamed or deleted and a new one made, or a symlink moves: the old one stays
-//!   open and is read until the new one has content, which proves that the writer is done with
-//!   the old one.
-//! - A file is renamed while nobody follows: it is looked for by its inode in its directory.
-//! - A file is copied and truncated: it begins anew when it is shorter than what was read or
-//!   when its first bytes, or those before our offset, have changed. What the writer adds
-//!   between our last poll and the truncation is in the copy only, and lost unless a pattern
-//!   matches the copy too. A copy whose name is that of the original with something behind it
-//!   is recognised, and only what is new in it is delivered.
-//! - An entry is half written: it waits. It is too long: it is refused once and skipped.
-//! - A file is not there, or may not be read: it is tried again at each poll; the trouble is
-//!   logged when it begins and when it ends.
+//! - A file is renamed or deleted and a new one created, or a symlink changes: the old file stays
+//!   open and is read until the new one has content, which proves that the writer has finished
+//!   with the old one.
+//! - A file is renamed while no follower runs: it is searched by its inode in its directory.
+//! - A file is copied and truncated: it is read from its start when it is shorter than its offset, or
+//!   when its first bytes or those before the offset have changed. What the writer adds between
+//!   the last poll and the truncation is only in the copy, and lost unless a pattern matches the
+//!   copy too. A copy whose name is that of the original plus a suffix is recognised, and only
+//!   what is new in it is delivered.
+//! - An entry is half written: it waits. An entry is too long: it is rejected once and skipped.
+//! - A file is missing or unreadable: it is tried again at each poll; the condition is logged when
+//!   it begins and when it ends.
 //!
 //! An entry is delivered at least once. After a clean stop none is repeated, after a kill those
-//! of the last [`SAVE_INTERVAL`] are. In `text` and `w3c` the server writes names as they are:
-//! a stream whose name contains line ends can break its own entry into several.
+//! of the last [`SAVE_INTERVAL`] are. `text` and `w3c` do not escape names: a stream whose name
+//! contains line ends can split its own entry.
 
 mod admit;
 mod advance;
@@ -36,6 +53,7 @@ mod follower;
 mod frame;
 mod listing;
 mod mounts;
+mod options;
 mod run;
 mod status;
 mod watch;
@@ -43,91 +61,11 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-pub use advance::{OPEN_FILES, POLL_BUDGET};
 pub use checkpoint::Storage;
-pub use drain::{Entry, Frame, Refused};
+pub use drain::{Entry, Frame, Oversized};
 pub use follower::{Follower, SAVE_INTERVAL};
 pub use frame::Format;
-pub use listing::MAX_FILES;
-pub use run::{POLL_INTERVAL, Wake, run};
+pub use options::{Fault, MAX_ENTRY, Options, Start};
+pub use run::{POLL_INTERVAL, run};
 pub use status::{Progress, Reason, Rotation, Status};
-pub use watch::Watch;
-
-/// The longest entry that is delivered, by default. The longest that a server was seen to write
-/// is its configuration at start: 80 kB in XML.
-pub const MAX_ENTRY: usize = 1024 * 1024;
-
-/// Where a file begins that exists at the first poll. A file that appears later is always read
-/// from its first byte.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Start {
-    /// Where the checkpoint says. A file that it does not know begins at its first byte if it
-    /// must be newer than the checkpoint, else at its end.
-    #[default]
-    SavedOrEnd,
-    /// Where the checkpoint says, and at the first byte of a file that it does not know.
-    SavedOrBeginning,
-    /// At the first byte, whatever the checkpoint says.
-    Beginning,
-    /// At the end, whatever the checkpoint says.
-    End,
-}
-
-impl Start {
-    /// Every rule, the default first.
-    pub const ALL: [Self; 4] = [Self::SavedOrEnd, Self::SavedOrBeginning, Self::Beginning, Self::End];
-
-    /// The name as a configuration value.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::SavedOrEnd => "saved-or-end",
-            Self::SavedOrBeginning => "saved-or-beginning",
-            Self::Beginning => "beginning",
-            Self::End => "end",
-        }
-    }
-
-    /// The rule of that name; none for any other text.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|start| start.name() == name)
-    }
-}
-
-/// What to follow, and how.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The names of the files, as shell patterns (`*`, `?`, `[…]`, `**`).
-    pub patterns: Vec<String>,
-    /// The format of all files; none to find it from the content of each.
-    pub format: Option<Format>,
-    /// Where to begin.
-    pub start: Start,
-    /// The longest entry that is delivered, in bytes.
-    pub max_entry: usize,
-    /// Where the checkpoint is kept; none for no checkpoint, then a restart begins by the start
-    /// rule and what was written meanwhile is lost or read twice.
-    pub storage: Option<Storage>,
-}
-
-impl Options {
-    /// The defaults for these patterns: format from the content, no checkpoint.
-    pub const fn new(patterns: Vec<String>) -> Self {
-        Self { patterns, format: None, start: Start::SavedOrEnd, max_entry: MAX_ENTRY, storage: None }
-    }
-}
-
-/// Why a follower could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum Fault {
-    /// A pattern is malformed.
-    #[error("cannot understand the file pattern \"{text}\": {error}")]
-    Pattern {
-        /// The pattern.
-        text: String,
-        /// What is wrong with it, and where.
-        error: glob::PatternError,
-    },
-    /// There is no pattern.
-    #[error("no event file to follow")]
-    NoPattern,
-}
+pub use watch::{Wake, Watch};

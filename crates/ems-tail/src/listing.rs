@@ -19,7 +19,7 @@ use std::time::SystemTime;
 use super::status::{Reason, Troubles};
 
 /// The most files that one follower takes; the patterns' oldest files beyond it are left out.
-pub const MAX_FILES: usize = 10_000;
+pub(super) const MAX_FILES: usize = 10_000;
 
 /// How shells match: no wildcard matches a `/` or a leading dot.
 const OPTIONS: glob::MatchOptions = glob::MatchOptions {
@@ -28,7 +28,7 @@ const OPTIONS: glob::MatchOptions = glob::MatchOptions {
     require_literal_leading_dot: true,
 };
 
-/// What the file system knows a file by, whatever its names are.
+/// The identity of a file in the file system, whatever its names are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Identity {
     /// The device that holds the file.
@@ -129,7 +129,7 @@ impl Pattern {
         }
     }
 
-    /// Adds one name; says whether it is in trouble.
+    /// Adds one name; returns whether that failed.
     fn add(&self, path: PathBuf, pattern: usize, found: &mut Vec<Listed>, troubles: &mut Troubles) -> bool {
         match fs::metadata(&path) {
             Ok(metadata) if metadata.is_file() => {
@@ -144,19 +144,19 @@ impl Pattern {
             }
             Ok(metadata) if metadata.is_dir() && !self.literal => false,
             Ok(_) => {
-                troubles.enter(&path, Reason::NotRegularFile, "cannot follow what is no regular file");
+                troubles.enter(&path, Reason::NotRegularFile, "not a regular file, it is not followed");
                 true
             }
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => false,
             Err(error) => {
                 let reason = reason(error.kind(), Reason::ReadFailed);
-                troubles.enter(&path, reason, &format!("cannot look at the file: {error}"));
+                troubles.enter(&path, reason, &format!("cannot read the metadata of the file: {error}"));
                 true
             }
         }
     }
 
-    /// Says why nothing matches.
+    /// Reports why nothing matches.
     fn explain(&self, troubles: &mut Troubles) {
         let path = Path::new(&self.text);
         match fs::metadata(&self.base) {

@@ -1,4 +1,4 @@
-//! The thin driver: polls when a directory changes, and from time to time.
+//! The loop of a follower's thread: polls when a directory changes, and from time to time.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant, SystemTime};
@@ -6,36 +6,27 @@ use std::time::{Duration, Instant, SystemTime};
 use super::drain::Frame;
 use super::follower::{Follower, SAVE_INTERVAL};
 use super::status::Status;
-use super::watch::Watch;
+use super::watch::{Wake, Watch};
 
-/// How long we wait at most for a change before we look: what a network mount or a directory
-/// that cannot be watched costs in delay.
+/// The longest wait for a change before the next poll: the delay on network mounts and in
+/// directories that cannot be watched.
 pub const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The shortest time between two polls: the changes of this time are looked at together.
+/// The shortest time between two polls: changes within this time are handled together.
 const GAP: Duration = Duration::from_millis(20);
 
-/// After a change we rest at least this many times as long as the last poll took, so that a
+/// After a change the loop pauses at least this many times as long as the last poll took, so that a
 /// directory of thousands of files costs a tenth of one processor at most.
 const REST: u32 = 9;
 
-/// Without a change we rest this many times as long, so that waiting costs nothing measurable.
+/// Without a change it pauses this many times as long, so that waiting costs nothing measurable.
 const IDLE_REST: u32 = 500;
-
-/// What wakes the driver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wake {
-    /// Something may have changed: poll.
-    Changed,
-    /// Write the checkpoint and return.
-    Stop,
-}
 
 /// Follows until [`Wake::Stop`] comes or every sender of `wakes` is gone, then writes the
 /// checkpoint. Blocks: give it a thread of its own. `report` is called after each poll, with whether
 /// more is there to be read at once.
 ///
-/// Without a `watch` only `wakes` and [`POLL_INTERVAL`] decide when to look.
+/// Without a `watch` only `wakes` and [`POLL_INTERVAL`] decide when to poll.
 pub fn run(
     follower: &mut Follower,
     wakes: &Receiver<Wake>,
@@ -69,7 +60,7 @@ pub fn run(
     }
 }
 
-/// Whether to go on at once; none to stop.
+/// Takes what is queued; none to stop.
 fn poll_again(wakes: &Receiver<Wake>) -> Option<()> {
     loop {
         match wakes.try_recv() {
@@ -80,7 +71,7 @@ fn poll_again(wakes: &Receiver<Wake>) -> Option<()> {
     }
 }
 
-/// Lets `time` pass; says whether something changed meanwhile, none to stop.
+/// Waits for `time`; returns whether something changed meanwhile, none to stop.
 fn rest(wakes: &Receiver<Wake>, time: Duration) -> Option<bool> {
     let until = Instant::now() + time;
     let mut woken = false;

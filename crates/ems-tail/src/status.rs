@@ -1,21 +1,25 @@
-//! The numbers that the follower shows, and the closed lists they are counted by.
+//! The counters of a follower, and what they are counted by.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use strum::{EnumCount, IntoStaticStr, VariantArray};
 use tracing::{info, warn};
 
-/// Why something could not be followed or was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// Why something could not be followed or was rejected.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumCount, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum Reason {
-    /// The system does not let us read a file or list a directory.
+    /// No permission to read a file or list a directory.
     PermissionDenied,
     /// The directory of a pattern does not exist yet.
     DirectoryMissing,
     /// The directory of a pattern exists, but no file in it matches.
     NothingMatches,
-    /// A name leads to something that is no regular file.
+    /// A name leads to something that is not a regular file.
     NotRegularFile,
     /// The first bytes of a file are of no known format.
     UnknownFormat,
@@ -29,11 +33,11 @@ pub enum Reason {
     FileMountPoint,
     /// Directories cannot be watched; the periodic poll works alone.
     WatchFailed,
-    /// The checkpoint is damaged or foreign and was put aside.
+    /// The checkpoint is damaged or foreign and was renamed.
     CheckpointBad,
     /// The checkpoint could not be read or written.
     CheckpointFailed,
-    /// An entry is longer than the limit and was refused.
+    /// An entry is longer than the limit and was rejected.
     EntryTooLong,
     /// A file was finished by its writer in the middle of an entry.
     CutShort,
@@ -44,51 +48,20 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Every reason, in the order of their declaration.
-    pub const ALL: [Self; 16] = [
-        Self::PermissionDenied,
-        Self::DirectoryMissing,
-        Self::NothingMatches,
-        Self::NotRegularFile,
-        Self::UnknownFormat,
-        Self::ListFailed,
-        Self::ReadFailed,
-        Self::TooManyFiles,
-        Self::FileMountPoint,
-        Self::WatchFailed,
-        Self::CheckpointBad,
-        Self::CheckpointFailed,
-        Self::EntryTooLong,
-        Self::CutShort,
-        Self::TruncatedUnread,
-        Self::VanishedUnread,
-    ];
+    /// Every reason, in the order of declaration.
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("ALL is as long as the list");
 
     /// The name as a label value.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::PermissionDenied => "permission_denied",
-            Self::DirectoryMissing => "directory_missing",
-            Self::NothingMatches => "nothing_matches",
-            Self::NotRegularFile => "not_regular_file",
-            Self::UnknownFormat => "unknown_format",
-            Self::ListFailed => "list_failed",
-            Self::ReadFailed => "read_failed",
-            Self::TooManyFiles => "too_many_files",
-            Self::FileMountPoint => "file_mount_point",
-            Self::WatchFailed => "watch_failed",
-            Self::CheckpointBad => "checkpoint_bad",
-            Self::CheckpointFailed => "checkpoint_failed",
-            Self::EntryTooLong => "entry_too_long",
-            Self::CutShort => "cut_short",
-            Self::TruncatedUnread => "truncated_unread",
-            Self::VanishedUnread => "vanished_unread",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
 /// How one file took the place of another, or of its own former content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumCount, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "lowercase")]
 pub enum Rotation {
     /// A further name of the pattern: the server's own habit at a start or a chunk.
     Next,
@@ -103,18 +76,12 @@ pub enum Rotation {
 }
 
 impl Rotation {
-    /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 5] = [Self::Next, Self::Renamed, Self::Replaced, Self::Relinked, Self::Truncated];
+    /// Every kind, in the order of declaration.
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("ALL is as long as the list");
 
     /// The name as a label value.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Next => "next",
-            Self::Renamed => "renamed",
-            Self::Replaced => "replaced",
-            Self::Relinked => "relinked",
-            Self::Truncated => "truncated",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -123,9 +90,9 @@ impl Rotation {
 pub struct Progress {
     /// Entries given to the callback.
     pub entries: u64,
-    /// Entries refused for their length.
-    pub refused: u64,
-    /// Bytes done with: entries, separators and skipped bytes.
+    /// Entries rejected for their length.
+    pub rejected: u64,
+    /// Bytes processed: entries, separators and skipped bytes.
     pub bytes: u64,
     /// The poll stopped at its budget; call again at once.
     pub more: bool,
@@ -134,31 +101,29 @@ pub struct Progress {
 /// The state of a follower after its last poll, for metrics and pages.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
-    /// Files followed now: those that match, and those that lost their name but not their
-    /// reader.
+    /// Files followed now: those that match, and those that lost their name and are still open.
     pub files: u64,
-    /// Bytes that lie in these files and are not delivered yet, a half entry included.
+    /// Bytes of these files that are not delivered yet, incomplete entries included.
     pub bytes_behind: u64,
-    /// Bytes done with since the follower was made.
+    /// Bytes processed since the follower was created.
     pub bytes_read: u64,
-    /// Entries delivered since the follower was made.
+    /// Entries delivered since the follower was created.
     pub entries_read: u64,
-    /// When bytes were last done with; none before the first.
+    /// When bytes were last processed; none before the first.
     pub last_read: Option<SystemTime>,
-    /// Names that are in trouble at this moment.
+    /// Conditions that last now.
     pub troubled: u64,
     rotations: [u64; Rotation::ALL.len()],
     errors: [u64; Reason::ALL.len()],
 }
 
 impl Status {
-    /// How often each kind of rotation was seen since the follower was made.
+    /// How often each kind of rotation was seen since the follower was created.
     pub fn rotations(&self) -> impl Iterator<Item = (Rotation, u64)> + '_ {
         Rotation::ALL.into_iter().zip(self.rotations)
     }
 
-    /// How often each trouble began since the follower was made. A trouble that lasts counts
-    /// once.
+    /// How often each condition began since the follower was created.
     pub fn errors(&self) -> impl Iterator<Item = (Reason, u64)> + '_ {
         Reason::ALL.into_iter().zip(self.errors)
     }
@@ -182,19 +147,19 @@ impl Status {
     }
 }
 
-/// The troubles that last, each logged and counted when it begins and logged when it ends.
+/// The lasting conditions, each logged and counted when it begins and logged when it ends.
 #[derive(Debug, Default)]
 pub(super) struct Troubles {
-    /// The round in which each was last said.
+    /// The poll in which each was last reported.
     lasting: HashMap<(PathBuf, Reason), u64>,
     began: Vec<Reason>,
-    round: u64,
+    poll: u64,
 }
 
 impl Troubles {
-    /// Says that `path` is in trouble in this round.
+    /// Reports a condition of `path` in this poll.
     pub(super) fn enter(&mut self, path: &Path, reason: Reason, detail: &str) {
-        if self.lasting.insert((path.to_owned(), reason), self.round).is_some() {
+        if self.lasting.insert((path.to_owned(), reason), self.poll).is_some() {
             return;
         }
         self.began.push(reason);
@@ -205,19 +170,19 @@ impl Troubles {
         }
     }
 
-    /// Ends the round: what was not said again is over.
+    /// Ends the poll: conditions that were not reported again have ended.
     pub(super) fn settle(&mut self, status: &mut Status) {
-        let round = self.round;
+        let poll = self.poll;
         self.lasting.retain(|(path, reason), last| {
-            if *last != round {
-                info!(path = %path.display(), reason = reason.name(), "this trouble is over");
+            if *last != poll {
+                info!(path = %path.display(), reason = reason.name(), "resolved");
             }
-            *last == round
+            *last == poll
         });
         for reason in self.began.drain(..) {
             status.count_error(reason);
         }
         status.troubled = self.lasting.len() as u64;
-        self.round += 1;
+        self.poll += 1;
     }
 }

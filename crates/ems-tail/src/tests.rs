@@ -15,6 +15,9 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
+use strum::VariantArray as _;
+
+use super::advance::{OPEN_FILES, POLL_BUDGET};
 use super::*;
 
 /// A directory of event files, a follower of it, and what it delivered.
@@ -75,9 +78,9 @@ impl Desk {
         let mut refused = 0;
         let progress = self.follower.poll(self.now, &mut |frame| match frame {
             Frame::Entry(entry) => found.push(String::from_utf8(entry.bytes.to_vec()).unwrap()),
-            Frame::Refused(_) => refused += 1,
+            Frame::Oversized(_) => refused += 1,
         });
-        assert_eq!((progress.entries, progress.refused), (found.len() as u64, refused));
+        assert_eq!((progress.entries, progress.rejected), (found.len() as u64, refused));
         assert!(!progress.more);
         self.refused += refused;
         found

@@ -1,4 +1,4 @@
-//! Wakes the driver when something changes in a directory, by inotify.
+//! Wakes the loop when something changes in a directory, by inotify.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -10,7 +10,15 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tracing::warn;
 
 use super::listing::Identity;
-use super::run::Wake;
+
+/// Why the loop wakes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// Something may have changed: poll.
+    Changed,
+    /// Write the checkpoint and return.
+    Stop,
+}
 
 /// The directories that are watched.
 #[derive(Debug)]
@@ -19,14 +27,14 @@ pub struct Watch {
     /// What each watched directory was when the watch began; another directory of the same
     /// name needs a new watch.
     watched: HashMap<PathBuf, Identity>,
-    /// The directories that could not be watched, tried again when they are other ones.
-    refused: HashMap<PathBuf, Identity>,
+    /// The directories that could not be watched; tried again when another directory has the name.
+    failed: HashMap<PathBuf, Identity>,
 }
 
-/// What became of the directories that were asked for.
+/// The result of [`Watch::sync`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Synced {
-    /// Something is watched from now on that was not: look once more for what happened before.
+    /// A directory is newly watched: poll once more for changes before that.
     pub(super) added: bool,
     /// How many directories could not be watched.
     pub(super) failed: usize,
@@ -36,17 +44,17 @@ impl Watch {
     /// A watch that sends [`Wake::Changed`] to `wakes`.
     ///
     /// # Errors
-    /// When the system gives us no watcher; following then rests on the periodic poll.
+    /// When the system provides no watcher; only periodic polls find changes then.
     pub fn new(wakes: Sender<Wake>) -> notify::Result<Self> {
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // Our own reading opens files; an error may hide a change.
+            // The follower's own reading opens files; an error may hide a change.
             let opened = event.is_ok_and(|event| matches!(event.kind, EventKind::Access(_)));
             if !opened {
-                // Nobody listens any more: the driver is at its end.
+                // Without a receiver the loop has ended.
                 wakes.send(Wake::Changed).ok();
             }
         })?;
-        Ok(Self { watcher, watched: HashMap::new(), refused: HashMap::new() })
+        Ok(Self { watcher, watched: HashMap::new(), failed: HashMap::new() })
     }
 
     /// Watches exactly the `wanted` directories.
@@ -57,13 +65,13 @@ impl Watch {
         for path in gone {
             self.forget(&path);
         }
-        self.refused.retain(|path, _| wanted.contains(path));
+        self.failed.retain(|path, _| wanted.contains(path));
         for path in wanted {
             let Ok(identity) = fs::metadata(path).map(|metadata| Identity::of(&metadata)) else {
                 self.forget(path);
                 continue;
             };
-            if self.watched.get(path) == Some(&identity) || self.refused.get(path) == Some(&identity) {
+            if self.watched.get(path) == Some(&identity) || self.failed.get(path) == Some(&identity) {
                 continue;
             }
             self.forget(path);
@@ -74,7 +82,7 @@ impl Watch {
                 }
                 Err(error) => {
                     warn!(path = %path.display(), %error, "cannot watch the directory, it is polled");
-                    self.refused.insert(path.clone(), identity);
+                    self.failed.insert(path.clone(), identity);
                     synced.failed += 1;
                 }
             }

@@ -8,7 +8,7 @@ use strum::VariantArray;
 use super::format::{Format, Playlist, Track};
 use super::paths;
 use crate::model::{Key, is_ours};
-use ems_protocol::message::{Map, Message, Rejection};
+use ems_protocol::{Map, Message, Rejection};
 
 /// The events of this family. The server's documents name no deletion of Smooth Streaming chunks
 /// and recordings; they are known all the same.

@@ -8,7 +8,7 @@ use crate::model::server::{self, Origin, Sender};
 use crate::model::stream::ListingResult;
 use crate::model::{Change, Corrections, Key, output, session, stream, timer};
 use ems_protocol::Timestamp;
-use ems_protocol::message::json::Part;
+use ems_protocol::decode::json::Part;
 
 /// A stream in the list of the runtime API.
 #[derive(Debug)]

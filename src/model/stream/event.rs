@@ -7,7 +7,7 @@ use strum::{IntoStaticStr, VariantArray};
 
 use crate::model::{Key, is_ours};
 use ems_protocol::Timestamp;
-use ems_protocol::message::{Map, Message, Rejection};
+use ems_protocol::{Map, Message, Rejection};
 
 /// The events of this family.
 pub const EVENTS: &[(&str, Name)] = &[

@@ -5,7 +5,11 @@
 
 use memchr::{memchr, memmem};
 
-use super::{Escapes, Field, Format, KEPT_DEPTH, Message, Rejection, Text, Value, keep};
+use crate::format::Format;
+use crate::limits::KEPT_DEPTH;
+use crate::message::{Field, Message, Value, keep};
+use crate::rejection::Rejection;
+use crate::text::{Escapes, Text};
 
 /// Decodes one entry: the lines up to the empty ones that end it.
 pub(super) fn decode(entry: &[u8]) -> Result<Message<'_>, Rejection> {

@@ -8,10 +8,14 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
-use super::{
-    Escapes, Field, Format, KEPT_DEPTH, MAX_DEPTH, MIXED_SINKS, Message, Rejection, Text, Value, keep,
-    skip_space,
-};
+use crate::format::{Format, skip_space};
+use crate::limits::{KEPT_DEPTH, MAX_DEPTH};
+use crate::message::{Field, Message, Value, keep};
+use crate::rejection::Rejection;
+use crate::text::{Escapes, Text};
+
+/// What a JSON sink sends for every event when an XML sink stands before it in the configuration.
+const MIXED_SINKS: &[u8] = b"V_TIMESTAMP,V_DATE,V_TIME,V_TYPED_MAP and V_BYTEARRAY not supported by JSON";
 
 /// Room is made for one field in so many bytes of a body, and for no more than usual ones have.
 const BYTES_PER_FIELD: usize = 16;
@@ -417,52 +421,6 @@ fn plain(bytes: &[u8]) -> usize {
     }
     let tail = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(rest.len());
     words.len() * 8 + tail
-}
-
-/// Text with its `\` escapes resolved. An escape that JSON does not know stands for itself.
-pub(super) fn unescape(raw: &[u8]) -> String {
-    let mut bytes = Vec::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some(found) = memchr::memchr(b'\\', rest) {
-        bytes.extend_from_slice(&rest[..found]);
-        let (escape, after) = rest[found + 1..].split_first().unwrap_or((&b'\\', &[]));
-        rest = after;
-        match escape {
-            b'b' => bytes.push(8),
-            b'f' => bytes.push(12),
-            b'n' => bytes.push(b'\n'),
-            b'r' => bytes.push(b'\r'),
-            b't' => bytes.push(b'\t'),
-            b'u' => {
-                let (character, after) = code_point(rest);
-                rest = after;
-                bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-            }
-            other => bytes.push(*other),
-        }
-    }
-    bytes.extend_from_slice(rest);
-    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
-}
-
-/// The character behind `\u`, and what follows it; a lone or broken half becomes U+FFFD.
-fn code_point(rest: &[u8]) -> (char, &[u8]) {
-    let unit = |rest: &[u8]| -> Option<u32> {
-        let digits = std::str::from_utf8(rest.get(..4)?).ok()?;
-        digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, 16).ok())?
-    };
-    let Some(first) = unit(rest) else {
-        return (char::REPLACEMENT_CHARACTER, rest);
-    };
-    let after = &rest[4..];
-    if (0xD800..0xDC00).contains(&first)
-        && let Some(low) = after.strip_prefix(b"\\u").and_then(unit)
-        && (0xDC00..0xE000).contains(&low)
-    {
-        let joined = 0x10000 + ((first - 0xD800) << 10) + (low - 0xDC00);
-        return (char::from_u32(joined).unwrap_or(char::REPLACEMENT_CHARACTER), &after[6..]);
-    }
-    (char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), after)
 }
 
 #[cfg(test)]

@@ -3,7 +3,10 @@
 //! Only events of streams, feeds, downloads and sessions are written in this format, without
 //! sequence numbers, and with a time only if the sink was told to write one. Nothing is escaped.
 
-use super::{Escapes, Field, Format, Message, Rejection, Text, Value, keep};
+use crate::format::Format;
+use crate::message::{Field, Message, Value, keep};
+use crate::rejection::Rejection;
+use crate::text::{Escapes, Text};
 
 /// Columns that have another name, or another place, in the other formats: the object that they
 /// belong to, and their name there.

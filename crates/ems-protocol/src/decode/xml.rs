@@ -7,16 +7,14 @@ use memchr::memmem;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use super::{Escapes, Field, Format, KEPT_DEPTH, MAX_DEPTH, Message, Rejection, Text, Value, keep};
+use crate::format::Format;
+use crate::limits::{KEPT_DEPTH, MAX_DEPTH};
+use crate::message::{Field, Message, Value, keep};
+use crate::rejection::Rejection;
+use crate::text::{Escapes, Text};
 
 /// The names of an XML-RPC call's positional parameters: the envelope's members in byte order.
 const POSITIONS: [&str; 5] = ["id", "payload", "processId", "timestamp", "type"];
-
-/// Whether the document's root is a `<methodCall>`.
-pub(super) fn is_method_call(body: &[u8]) -> bool {
-    let head = &body[..body.len().min(512)];
-    memmem::find(head, b"<methodCall").is_some()
-}
 
 /// Decodes a `<MAP>` or `<TYPED_MAP>` document.
 pub(super) fn decode(body: &[u8]) -> Result<Message<'_>, Rejection> {
@@ -320,15 +318,6 @@ fn scalar<'a>(kind: &[u8], text: Text<'a>) -> Value<'a> {
         b"DOUBLE" | b"double" | b"int" | b"i4" | b"i8" => Value::Number(text.raw),
         _ if kind.starts_with(b"INT") || kind.starts_with(b"UINT") => Value::Number(text.raw),
         _ => Value::Text(text),
-    }
-}
-
-/// Text with the entities of XML resolved; any other stays as it is.
-pub(super) fn unescape(raw: &[u8]) -> String {
-    let text = String::from_utf8_lossy(raw);
-    match quick_xml::escape::unescape(&text) {
-        Ok(plain) => plain.into_owned(),
-        Err(_) => text.into_owned(),
     }
 }
 
