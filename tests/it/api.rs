@@ -259,7 +259,7 @@ async fn wrong_questions_are_answered_in_a_sentence() {
     let stranger = exporter.get("/api/v1/streams?server=nobody").await;
     assert!(
         stranger.starts_with("HTTP/1.1 404")
-            && stranger.ends_with("\r\n\r\nno server named nobody is known\n"),
+            && stranger.ends_with("\r\n\r\nno server named nobody is known: see /api/v1/servers\n"),
         "{stranger}"
     );
     assert!(exporter.post("/api/v1/streams", "").await.starts_with("HTTP/1.1 405"));
