@@ -44,6 +44,9 @@ pub type Check = fn(&str) -> Result<(), &'static str>;
 /// A text, and its place, where more can be found wrong with it.
 pub type Placed = (String, Place);
 
+/// Members of a section by name, each with its place, and the place of the section.
+pub type Members = (Vec<(String, Plain, Place)>, Place);
+
 /// The type of a value, where it is kept, and the check of it.
 #[derive(Debug)]
 pub enum Value<T: 'static> {
@@ -78,7 +81,7 @@ pub enum Value<T: 'static> {
     /// The same, one or more.
     Words(Field<T, Vec<Placed>>, fn() -> Vec<&'static str>),
     /// Members whose names are not ours, and the place of their section.
-    Members(Field<T, Option<(Vec<(String, Plain, Place)>, Place)>>),
+    Members(Field<T, Option<Members>>),
 }
 
 /// A key that is nothing but a path, a value and a help text.

@@ -6,7 +6,7 @@ use glob::Pattern;
 use strum::VariantArray;
 
 use super::document::{Fault, Place, Plain};
-use super::key::Placed;
+use super::key::{Members, Placed};
 use super::values::Remote;
 use crate::model::event::Kind;
 use crate::model::output::Format;
@@ -51,7 +51,7 @@ pub struct Draft {
     /// The URL to post to.
     pub post: Option<Placed>,
     /// The parameters of the command, and the place of their section.
-    pub with: Option<(Vec<(String, Plain, Place)>, Place)>,
+    pub with: Option<Members>,
     /// How long to wait before the call.
     pub delay: Duration,
     /// How long to pause after a call for the same stream.
@@ -234,7 +234,7 @@ fn check_when((text, place): Placed, on: Option<&str>, faults: &mut Vec<Fault>) 
 fn check_act(
     call: Option<Placed>,
     post: Option<Placed>,
-    with: Option<(Vec<(String, Plain, Place)>, Place)>,
+    with: Option<Members>,
     place: Place,
     has_api: bool,
     faults: &mut Vec<Fault>,
