@@ -12,7 +12,7 @@ const flags = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-bac
 const browser = await chromium.launch({ executablePath, args: flags });
 const context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
 const page = await context.newPage();
-page.setDefaultTimeout(20_000);
+page.setDefaultTimeout(300_000);
 
 // What the browser complains of, until a test asks for it.
 let complaints = [];

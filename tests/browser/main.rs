@@ -3,14 +3,14 @@
 //!
 //! | file | purpose |
 //! | --- | --- |
-//! | `watching.rs` | streams appear, a stall turns red and recovers, a page says when it is stale |
-//! | `using.rs` | filtering and sorting by keyboard, hundreds of streams, names that are markup |
-//! | `looking.rs` | both themes have enough contrast, a phone needs no sideways scrolling, no script |
-//! | `browser.rs` | a browser that does what a test says |
-//! | `driver.mjs` | the other end of it, in Node |
+//! | `live_updates.rs` | streams appear, a stall turns red and recovers, a page says when it is stale |
+//! | `interaction.rs` | filtering and sorting by keyboard, hundreds of streams, names that are markup |
+//! | `appearance.rs` | both themes have enough contrast, a phone needs no sideways scrolling, no script |
+//! | `page.rs` | what they share |
+//! | `driver.mjs` | does in the browser what a test says, in Node |
 //! | `package.json` | the one package that it needs, of one version |
 //!
-//! A program that is missing fails the tests; `tests/all` installs it.
+//! `cargo test --test browser` runs them; a program that is missing ends them with one sentence.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,22 +18,16 @@
     reason = "a failed expectation is what a test is there for"
 )]
 
-mod browser;
-#[allow(dead_code, reason = "it is shared with the end-to-end tests")]
-#[path = "../e2e/exporter.rs"]
-mod exporter;
-#[allow(dead_code, reason = "it is shared with the end-to-end tests")]
-#[path = "../e2e/http.rs"]
-mod http;
-mod looking;
-#[allow(dead_code, reason = "it is shared with the end-to-end tests")]
-#[path = "../e2e/process.rs"]
-mod process;
+mod appearance;
+mod interaction;
+mod live_updates;
+mod page;
 #[allow(dead_code, reason = "it is shared with the end-to-end tests")]
 #[path = "../e2e/simulated.rs"]
 mod simulated;
-mod using;
-#[allow(dead_code, reason = "it is shared with the end-to-end tests")]
-#[path = "../e2e/waiting.rs"]
-mod waiting;
-mod watching;
+
+/// The exporter's program.
+fn program() -> testkit::Program {
+    testkit::programs::require(&["chromium", "node", "playwright-core"]);
+    testkit::Program(env!("CARGO_BIN_EXE_ems-exporter"))
+}

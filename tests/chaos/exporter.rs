@@ -1,100 +1,44 @@
 //! The real exporter from end to end: what its lives have counted is what was written.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use fastrand::Rng;
+use testkit::process::Signal;
+use testkit::wait::holds;
+use testkit::{Exporter, Program, wait_for};
 
 use crate::checkpoint::Checkpoint;
-use crate::random::Random;
 use crate::writer::Writer;
-use crate::{each_seed, seeds, until};
+use crate::{each_seed, seeds};
 
-/// A running exporter that follows every file of a directory.
-pub struct Exporter {
-    pub child: Child,
-    address: String,
+/// Starts an exporter that follows every file of a directory.
+pub fn follow(logs: &Path, flags: &[&str]) -> Exporter {
+    let program = Program(env!("CARGO_BIN_EXE_ems-exporter"));
+    program.serve(&[&["--events.file", logs.join("*").to_str().unwrap()], flags].concat())
 }
 
-impl Exporter {
-    pub fn follow(logs: &Path, flags: &[&str], log: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ems-exporter"))
-            .args(["--web.listen-address", "127.0.0.1:0", "--log.format", "json"])
-            .args(["--events.file", logs.join("*").to_str().unwrap()])
-            .args(flags)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap());
-        let mut log = OpenOptions::new().append(true).create(true).open(log).unwrap();
-        let mut line = String::new();
-        let address = loop {
-            line.clear();
-            assert_ne!(lines.read_line(&mut line).unwrap(), 0, "the exporter has not started");
-            log.write_all(line.as_bytes()).unwrap();
-            let told: serde_json::Value = serde_json::from_str(&line).unwrap();
-            if let Some(address) = told["address"].as_str() {
-                break address.to_owned();
-            }
-        };
-        // Ends with the exporter.
-        std::thread::spawn(move || std::io::copy(&mut lines, &mut log));
-        Self { child, address }
-    }
-
-    /// The values of the page by series.
-    pub fn page(&self) -> BTreeMap<String, u64> {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        write!(stream, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, page) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
-        let samples = page.lines().filter_map(|line| line.rsplit_once(' '));
-        samples.filter_map(|(series, value)| Some((series.to_owned(), value.parse().ok()?))).collect()
-    }
-
-    pub fn value(&self, series: &str) -> u64 {
-        self.page().get(series).copied().unwrap_or_default()
-    }
-
-    /// How many events it has counted, by their names.
-    fn events(&self) -> BTreeMap<String, u64> {
-        let page = self.page();
-        let counts = page.iter().filter_map(|(series, count)| {
-            let labels = series.strip_prefix("ems_events_total{server=\"ems\",event=\"")?;
-            Some((labels.strip_suffix("\"}")?.to_owned(), *count))
-        });
-        counts.filter(|(_, count)| *count > 0).collect()
-    }
-
-    pub fn stop(mut self) {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
-        assert!(self.child.wait().unwrap().success(), "the exporter has not stopped cleanly");
-    }
-
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
+/// Stops it as a service manager does.
+pub fn stop(mut exporter: Exporter) {
+    exporter.process.signal(Signal::TERM);
+    assert!(exporter.process.wait().success(), "the exporter has not stopped cleanly");
 }
 
-impl Drop for Exporter {
-    fn drop(&mut self) {
-        // Already gone unless the test fails.
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
+/// How many events it has counted, by their names.
+fn events(exporter: &Exporter) -> BTreeMap<String, u64> {
+    let page = exporter.metrics();
+    let counts = page.iter().filter_map(|(series, count)| {
+        let labels = series.strip_prefix("ems_events_total{server=\"ems\",event=\"")?;
+        Some((labels.strip_suffix("\"}")?.to_owned(), *count as u64))
+    });
+    counts.filter(|(_, count)| *count > 0).collect()
 }
 
 /// Some of what may happen whether or not anybody follows.
 fn write_on(writer: &mut Writer) {
-    for _ in 0..writer.random.below(12) {
-        match writer.random.below(8) {
+    for _ in 0..writer.random.u64(..12) {
+        match writer.random.u64(..8) {
             0..=3 => writer.append(),
             4 => writer.append_half(),
             5 => writer.rotate(),
@@ -110,12 +54,12 @@ fn lives_of_an_exporter(seed: u64) {
     let (logs, storage) = (directory.path().join("logs"), directory.path().join("storage"));
     fs::create_dir(&logs).unwrap();
     let checkpoint = Checkpoint::of(&storage, "ems");
-    let mut writer = Writer::new(&logs, Random::new(seed));
+    let mut writer = Writer::new(&logs, Rng::with_seed(seed));
     let mut counted: BTreeMap<String, u64> = BTreeMap::new();
     for life in 0..6 {
         write_on(&mut writer);
         let flags = ["--storage.path", storage.to_str().unwrap(), "--events.start", "saved-or-beginning"];
-        let exporter = Exporter::follow(&logs, &flags, &directory.path().join("log"));
+        let mut exporter = follow(&logs, &flags);
         write_on(&mut writer);
         if life % 2 == 1 {
             writer.append();
@@ -128,19 +72,22 @@ fn lives_of_an_exporter(seed: u64) {
             .filter(|(_, count)| *count > 0)
             .collect();
         let sum: u64 = wanted.values().sum();
-        until("as many events are counted as were written", || {
-            exporter.events().values().sum::<u64>() >= sum
+        wait_for("as many events to be counted as were written", || {
+            let events = events(&exporter);
+            holds(events.values().sum::<u64>() >= sum, events)
         });
-        assert_eq!(exporter.events(), wanted, "seed {seed}, life {life}");
+        assert_eq!(events(&exporter), wanted, "seed {seed}, life {life}");
         for (name, count) in wanted {
             *counted.entry(name).or_default() += count;
         }
         if life % 2 == 1 {
             // A kill after the checkpoint was written repeats nothing either.
-            until("the checkpoint knows the file", || checkpoint.knows_all_of(&writer.current));
-            exporter.kill();
+            wait_for("the checkpoint to know the file", || {
+                holds(checkpoint.knows_all_of(&writer.current), ())
+            });
+            exporter.process.kill();
         } else {
-            exporter.stop();
+            stop(exporter);
         }
     }
     let written = writer.totals();

@@ -15,24 +15,9 @@ mod checkpoint;
 mod exporter;
 mod ledger;
 mod life;
-mod random;
 mod upkeep;
 mod world;
 mod writer;
-
-use std::time::{Duration, Instant};
-
-/// How long a condition may take to come true on a machine that is busy with other things.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Waits for a condition, with a deadline.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEFAULT_TIMEOUT;
-    while !holds() {
-        assert!(Instant::now() < deadline, "still not: {what}");
-        std::thread::sleep(Duration::from_millis(3));
-    }
-}
 
 /// The seeds that are asked for, else those from 1 to `last`.
 fn seeds(last: u64) -> std::ops::RangeInclusive<u64> {

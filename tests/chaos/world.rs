@@ -3,14 +3,16 @@
 use std::fs;
 
 use ems_tail::Start;
+use fastrand::Rng;
 use tempfile::TempDir;
+use testkit::wait::holds;
+use testkit::wait_for;
 
 use crate::checkpoint::Checkpoint;
 use crate::ledger::Ledger;
 use crate::life::{self, Life};
-use crate::random::Random;
 use crate::writer::Writer;
-use crate::{each_seed, seeds, until};
+use crate::{each_seed, seeds};
 
 /// How much is done for one seed.
 const STEPS: u32 = 140;
@@ -37,11 +39,11 @@ impl World {
         let start = if seed.is_multiple_of(2) { Start::SavedOrEnd } else { Start::SavedOrBeginning };
         let ledger = Ledger::new(path.to_owned());
         let life = Life::begin(path, &ledger.path(), start);
-        until("there is a checkpoint", || checkpoint.written().is_some());
+        wait_for("a checkpoint", || checkpoint.written().ok_or(()));
         Self {
             seed,
             start,
-            writer: Writer::new(&life::logs(path), Random::new(seed)),
+            writer: Writer::new(&life::logs(path), Rng::with_seed(seed)),
             ledger,
             checkpoint,
             life: Some(life),
@@ -75,23 +77,25 @@ impl World {
         if self.life.is_none() {
             self.begin();
         }
-        until("every entry is delivered", || self.ledger.is_whole(&self.writer.entries));
+        wait_for("every entry to be delivered", || holds(self.ledger.is_whole(&self.writer.entries), ()));
     }
 
     fn step(&mut self) {
-        match self.writer.random.below(24) {
+        match self.writer.random.u64(..24) {
             0..=6 => self.writer.append(),
             7..=8 => self.writer.append_half(),
             9 => self.writer.rotate(),
             10 => {
                 self.writer.append();
                 self.settle();
-                until("the checkpoint knows the file", || self.checkpoint.knows_all_of(&self.writer.current));
+                wait_for("the checkpoint to know the file", || {
+                    holds(self.checkpoint.knows_all_of(&self.writer.current), self.checkpoint.written())
+                });
                 self.writer.rotate_out_of_sight();
             }
             11..=12 => {
                 self.settle();
-                let kills = self.writer.random.once_in(3);
+                let kills = self.writer.random.u64(..3) == 0;
                 let Self { writer, life, ledger, checkpoint, kills: count, .. } = self;
                 let mut killed = None;
                 writer.copy_and_truncate(|| {

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::random::Random;
+use fastrand::Rng;
 
 /// The names of events, all of which a family knows.
 const NAMES: [&str; 3] = ["timerTriggered", "pullStreamFailed", "cliRequest"];
@@ -16,7 +16,7 @@ const PLAIN: &str = "events.json";
 
 pub struct Writer {
     directory: PathBuf,
-    pub random: Random,
+    pub random: Rng,
     process: u64,
     /// The sequence number of the last entry; it starts again with the process.
     id: u64,
@@ -34,7 +34,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub fn new(directory: &Path, random: Random) -> Self {
+    pub fn new(directory: &Path, random: Rng) -> Self {
         let current = directory.join(PLAIN);
         Self {
             directory: directory.to_owned(),
@@ -68,12 +68,12 @@ impl Writer {
     fn next_entry(&mut self) -> String {
         self.id += 1;
         let number = self.entries.len();
-        let name = NAMES[self.random.below(3) as usize];
-        let length = match self.random.below(200) {
+        let name = NAMES[self.random.u64(..3) as usize];
+        let length = match self.random.u64(..200) {
             // Longer than what is read at once.
             0 => 200_000,
-            1..=20 => self.random.below(3000),
-            _ => self.random.below(60),
+            1..=20 => self.random.u64(..3000),
+            _ => self.random.u64(..60),
         };
         let (id, process, time) = (self.id, self.process, 1_795_364_000 + number);
         let more = "x".repeat(length as usize);
@@ -89,11 +89,11 @@ impl Writer {
     /// Whole entries, in one piece or several.
     pub fn append(&mut self) {
         self.complete();
-        let count = if self.random.once_in(8) { 300 } else { self.random.below(12) };
+        let count = if self.random.u64(..8) == 0 { 300 } else { self.random.u64(..12) };
         for _ in 0..=count {
             let entry = self.next_entry();
             let line = format!("{entry},\n");
-            let cut = self.random.below(line.len() as u64 * 4) as usize;
+            let cut = self.random.u64(..line.len() as u64 * 4) as usize;
             let (first, rest) = line.split_at(cut.min(line.len()));
             self.write(first.as_bytes());
             self.write(rest.as_bytes());
@@ -105,7 +105,7 @@ impl Writer {
         self.complete();
         let entry = self.next_entry();
         let line = format!("{entry},\n").into_bytes();
-        let cut = 1 + self.random.below(line.len() as u64 - 1) as usize;
+        let cut = 1 + self.random.u64(..line.len() as u64 - 1) as usize;
         self.write(&line[..cut]);
         self.half = Some((entry, line[cut..].to_vec()));
     }
@@ -129,7 +129,7 @@ impl Writer {
     fn rename(&mut self, to: PathBuf) {
         self.complete();
         fs::rename(&self.current, &to).unwrap();
-        if self.random.once_in(2) {
+        if self.random.u64(..2) == 0 {
             self.append();
         }
         self.file = open(&self.current);
@@ -159,7 +159,7 @@ impl Writer {
     pub fn restart(&mut self) {
         self.process += 1;
         self.id = 0;
-        match self.random.below(4) {
+        match self.random.u64(..4) {
             // Cut short in the middle of an entry, which nobody completes.
             0 => {
                 self.append_half();
@@ -180,10 +180,10 @@ impl Writer {
         name.push(format!(".{}", self.names));
         let copy = PathBuf::from(name);
         let content = fs::read(&self.current).unwrap();
-        let cut = self.random.below(content.len() as u64 + 1) as usize;
+        let cut = self.random.u64(..content.len() as u64 + 1) as usize;
         let mut file = open(&copy);
         file.write_all(&content[..cut]).unwrap();
-        std::thread::sleep(Duration::from_millis(self.random.below(40)));
+        std::thread::sleep(Duration::from_millis(self.random.u64(..40)));
         file.write_all(&content[cut..]).unwrap();
         self.finished.push(copy);
         between();
@@ -205,8 +205,8 @@ impl Writer {
 
     /// A short rest, or none.
     pub fn pause(&mut self) {
-        if !self.random.once_in(3) {
-            std::thread::sleep(Duration::from_millis(self.random.below(15)));
+        if self.random.u64(..3) != 0 {
+            std::thread::sleep(Duration::from_millis(self.random.u64(..15)));
         }
     }
 }

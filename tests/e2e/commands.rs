@@ -2,16 +2,17 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::time::Duration;
 
 use serde_json::Value;
+use testkit::process::Signal;
+use testkit::wait::holds;
+use testkit::wait_for;
 
-use crate::exporter::{Exporter, run};
-use crate::waiting::wait_for;
+use crate::program;
 
 #[test]
 fn the_demo_is_alive_within_seconds_and_ends_at_once() {
-    let mut demo = Exporter::demo();
+    let mut demo = program().demo(&[]);
     let said = demo.process.output();
     for address in ["/metrics\n", "/\n", "/-/healthy\n"] {
         assert!(said.contains(&format!("http://{}{address}", demo.address)), "{said}");
@@ -26,18 +27,28 @@ fn the_demo_is_alive_within_seconds_and_ends_at_once() {
         "ems_streams{server=\"ems\",direction=\"out\",type=\"ONR\",purpose=\"play\"}",
         "ems_sessions{",
     ] {
-        wait_for(start, Duration::from_secs(20), || (demo.sum(start) > 0.0).then_some(()));
+        wait_for(start, || holds(demo.sum(start) > 0.0, demo.process.output()));
     }
-    demo.process.interrupt();
-    let status = demo.process.wait(Duration::from_secs(6));
+    demo.process.signal(Signal::INT);
+    let status = demo.process.wait();
     assert_eq!(status.code(), Some(0), "{}", demo.process.output());
 }
 
 #[test]
 fn the_simulated_server_prints_what_the_exporter_has_counted() {
-    let exporter = Exporter::serving("");
-    let url = format!("http://{}/events/alone", exporter.address);
-    let output = run(&["simulate", "--url", &url, "--speed", "50", "--duration", "3s", "--format", "xmlrpc"]);
+    let exporter = program().serve(&[]);
+    let url = exporter.url("/events/alone");
+    let output = program().run(&[
+        "simulate",
+        "--url",
+        &url,
+        "--speed",
+        "50",
+        "--duration",
+        "3s",
+        "--format",
+        "xmlrpc",
+    ]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let truth: Value = serde_json::from_slice(&output.stdout).unwrap();
     let delivered = truth["delivered"].as_object().unwrap();
@@ -58,7 +69,7 @@ fn check_config_reports_every_fault_at_once() {
         "web: {listen_address: nowhere}\nseries: {retention: 5}\nstal: {}\nservers: [{expect: [a]}]\n",
     )
     .unwrap();
-    let bad = run(&["check-config", "--config.file", path]);
+    let bad = program().run(&["check-config", "--config.file", path]);
     let said = String::from_utf8_lossy(&bad.stderr);
     assert_eq!(bad.status.code(), Some(1), "{said}");
     for fault in [
@@ -71,19 +82,19 @@ fn check_config_reports_every_fault_at_once() {
         assert!(said.contains(fault), "{fault:?} is not in:\n{said}");
     }
     fs::write(&file, "stall: {minimum: 20s}\n").unwrap();
-    let good = run(&["check-config", "--config.file", path]);
+    let good = program().run(&["check-config", "--config.file", path]);
     assert_eq!(good.status.code(), Some(0), "{}", String::from_utf8_lossy(&good.stderr));
 }
 
 #[test]
 fn healthcheck_tells_a_running_exporter_from_none() {
-    let mut exporter = Exporter::serving("");
+    let mut exporter = program().serve(&[]);
     let address = exporter.address.to_string();
-    let check = || run(&["healthcheck", "--web.listen-address", &address]);
+    let check = || program().run(&["healthcheck", "--web.listen-address", &address]);
     let well = check();
     assert_eq!(well.status.code(), Some(0), "{}", String::from_utf8_lossy(&well.stderr));
-    exporter.process.interrupt();
-    assert_eq!(exporter.process.wait(Duration::from_secs(6)).code(), Some(0));
+    exporter.process.signal(Signal::INT);
+    assert_eq!(exporter.process.wait().code(), Some(0));
     let ill = check();
     assert_eq!(ill.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&ill.stderr).contains("nothing healthy answers at http://"));
@@ -94,7 +105,7 @@ fn a_taken_port_is_told_in_one_sentence() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     for command in [&["--web.listen-address", &address][..], &["demo", "--web.listen-address", &address]] {
-        let output = run(command);
+        let output = program().run(command);
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(said.starts_with(&format!("ems-exporter: cannot listen on {address}: ")), "{said}");

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use ems_exporter::exposition::bounded;
 use ems_simulator::{OutputFormat, Truth};
 
-use crate::prometheus::Series;
+use testkit::exporter::samples;
+use testkit::prometheus::Series;
 
 /// Numbers by what they tell; what is 0 is left out.
 pub(crate) type Facts = BTreeMap<String, f64>;
@@ -104,8 +105,8 @@ pub(crate) fn of_scrapes(series: &[Series]) -> BTreeMap<u64, Facts> {
 
 /// What is open by a page of metrics.
 pub(crate) fn open_by_page(page: &str, server: &str) -> Facts {
-    let samples = page.lines().filter(|line| !line.starts_with('#')).map(|line| {
-        let (series, value) = line.rsplit_once(' ').unwrap();
+    let samples = samples(page);
+    let samples = samples.iter().map(|(series, value)| {
         let (name, mut rest) = series.split_once('{').unwrap_or((series, ""));
         let mut labels = BTreeMap::from([("__name__".to_owned(), name.to_owned())]);
         while let Some((label, after)) = rest.split_once("=\"") {
@@ -114,7 +115,7 @@ pub(crate) fn open_by_page(page: &str, server: &str) -> Facts {
             labels.insert(label.trim_start_matches(',').to_owned(), value);
             rest = &after[end + 1..];
         }
-        (labels, vec![(0.0, value.parse().unwrap())])
+        (labels, vec![(0.0, *value)])
     });
     let of_server = |(labels, _): &Series| labels.get("server").is_some_and(|name| name == server);
     let series: Vec<Series> = samples.filter(of_server).collect();

@@ -1,17 +1,13 @@
 //! What was open before the exporter came, and what got lost on the way, is put right by the runtime API.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use ems_simulator::{Options, Target, Truth};
+use testkit::ports::free_port;
+use testkit::wait::holds;
+use testkit::{Exporter, wait_for};
 
-use ems_simulator::{Options, Target};
-
-use crate::exporter::Exporter;
 use crate::facts;
-use crate::ports::free_port;
-use crate::simulated::Simulated;
-
-/// From one look at the server's lists to the next.
-const INTERVAL: Duration = Duration::from_secs(5);
+use crate::program;
+use crate::simulated::{Simulated, settled};
 
 /// A simulated server with a runtime API, that posts to an exporter that may not be there yet.
 fn server(port: u16, options: Options) -> Simulated {
@@ -21,47 +17,59 @@ fn server(port: u16, options: Options) -> Simulated {
 
 fn exporter(port: u16, server: &Simulated) -> Exporter {
     let api = server.server().api_address().unwrap();
-    let interval = humantime::format_duration(INTERVAL);
-    Exporter::serving_at(
-        &format!(
-            "servers:\n  - {{name: ems, api: {{url: 'http://{api}'}}}}\nreconcile: {{interval: {interval}}}\n"
-        ),
-        port,
-    )
+    let config =
+        format!("servers:\n  - {{name: ems, api: {{url: 'http://{api}'}}}}\nreconcile: {{interval: 5s}}\n");
+    program().configured_at(port, &config)
 }
 
-/// Looks until the page tells what is open, at most for `within`; returns how long it took.
-fn agrees(exporter: &Exporter, server: &Simulated, within: Duration) -> Duration {
-    let start = Instant::now();
-    loop {
-        let before = facts::only_open(facts::of_truth(&server.server().truth()));
-        let page = exporter.get("/metrics", "");
+/// How often the exporter has polled the server's lists.
+fn polls(exporter: &Exporter) -> f64 {
+    exporter.sum("ems_exporter_reconcile_runs_total{")
+}
+
+/// Waits until the page tells what is open. After `enough` polls it must, whenever nothing is under way.
+fn assert_agrees(exporter: &Exporter, server: &Simulated, enough: f64) {
+    wait_for("a page that tells what is open", || {
+        let polled = polls(exporter);
+        let before = server.server().truth();
+        let page = exporter.get("/metrics", &[]);
+        let after = server.server().truth();
+        let known = facts::only_open(facts::of_truth(&before));
         let shown = facts::open_by_page(page.text(), "ems");
-        let still = facts::only_open(facts::of_truth(&server.server().truth())) == before;
-        if still && shown == before && !shown.is_empty() {
-            return start.elapsed();
-        }
-        let difference = facts::difference(&before, &shown);
-        assert!(start.elapsed() < within, "after {within:?} the page still differs:\n{difference}");
-        thread::sleep(Duration::from_millis(50));
-    }
+        let difference = facts::difference(&known, &shown);
+        let still = before.last_event_id == after.last_event_id && settled(&before) && settled(&after);
+        assert!(
+            !still || polled < enough || difference.is_empty(),
+            "after {polled} polls:
+{difference}"
+        );
+        holds(still && difference.is_empty() && !shown.is_empty(), difference)
+    });
+}
+
+/// Waits until the server has logged some more events.
+fn live_on(server: &Simulated, events: u64) {
+    let emitted = |truth: Truth| truth.emitted.values().sum::<u64>();
+    let before = emitted(server.server().truth());
+    wait_for("more events", || {
+        let since = emitted(server.server().truth()) - before;
+        holds(since >= events, since)
+    });
 }
 
 #[test]
-fn an_exporter_that_comes_late_or_again_knows_all_within_one_interval() {
+fn an_exporter_that_comes_late_or_again_knows_all_after_its_first_polls() {
     let port = free_port();
     let server = server(port, Options { speed: 2.0, ..Options::default() });
-    thread::sleep(Duration::from_secs(10));
+    live_on(&server, 100);
     let first = exporter(port, &server);
-    let took = agrees(&first, &server, INTERVAL);
+    assert_agrees(&first, &server, 2.0);
     assert_eq!(first.sum("ems_up{"), 1.0);
-    eprintln!("started ten seconds late: true after {took:?}");
     // Killed, as by the kernel for want of memory.
     drop(first);
-    thread::sleep(Duration::from_secs(4));
+    live_on(&server, 40);
     let again = exporter(port, &server);
-    let took = agrees(&again, &server, INTERVAL);
-    eprintln!("killed and started again: true after {took:?}");
+    assert_agrees(&again, &server, 2.0);
     assert!(again.sum("ems_exporter_reconcile_corrections_total{") > 0.0);
     server.end();
 }
@@ -72,10 +80,10 @@ fn events_that_get_lost_are_made_up_for() {
     let options = Options { lose: 0.3, duplicates: 0.1, reorder: 0.1, streams: 6, ..Options::default() };
     let server = server(port, Options { speed: 2.0, ..options });
     let exporter = exporter(port, &server);
-    thread::sleep(Duration::from_secs(15));
-    let took = agrees(&exporter, &server, 2 * INTERVAL);
-    eprintln!("three of ten events lost: true after {took:?}");
-    let closed = exporter.sum("ems_exporter_reconcile_corrections_total{");
+    live_on(&server, 200);
+    // Each further loss takes further polls.
+    assert_agrees(&exporter, &server, f64::INFINITY);
+    let corrections = exporter.sum("ems_exporter_reconcile_corrections_total{");
     let (truth, _) = server.end();
-    assert!(truth.lost.values().sum::<u64>() > 20 && closed > 0.0, "{:?}", truth.lost);
+    assert!(truth.lost.values().sum::<u64>() > 20 && corrections > 0.0, "{:?}", truth.lost);
 }

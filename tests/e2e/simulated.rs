@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use ems_simulator::{Options, Simulation, Truth};
+use testkit::{now, wait_for};
 use tokio_util::sync::CancellationToken;
 
 /// From one look at the truth to the next.
@@ -26,7 +27,7 @@ pub(crate) struct Quiet {
 pub(crate) struct Simulated {
     simulation: Arc<Simulation>,
     stop: CancellationToken,
-    quiet: Arc<Mutex<Vec<Quiet>>>,
+    looks: Arc<Mutex<Looks>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -36,7 +37,7 @@ impl Simulated {
         log();
         let simulation = Arc::new(Simulation::new(options).expect("the server can be simulated"));
         let stop = CancellationToken::new();
-        let quiet = Arc::default();
+        let looks = Arc::default();
         let living = thread::spawn({
             let (simulation, stop) = (Arc::clone(&simulation), stop.clone());
             move || {
@@ -47,15 +48,29 @@ impl Simulated {
             }
         });
         let watching = thread::spawn({
-            let (simulation, stop, quiet) = (Arc::clone(&simulation), stop.clone(), Arc::clone(&quiet));
-            move || watch(&simulation, &stop, &quiet)
+            let (simulation, stop, looks) = (Arc::clone(&simulation), stop.clone(), Arc::clone(&looks));
+            move || watch(&simulation, &stop, &looks)
         });
-        Self { simulation, stop, quiet, threads: vec![living, watching] }
+        Self { simulation, stop, looks, threads: vec![living, watching] }
     }
 
     /// The server itself.
     pub(crate) fn server(&self) -> &Simulation {
         &self.simulation
+    }
+
+    /// Every span of quiet up to now.
+    pub(crate) fn quiet(&self) -> Vec<Quiet> {
+        let now = now();
+        wait_for("another look at the truth", || {
+            let looks = self.looks.lock().unwrap();
+            let present = looks.present.iter().filter(|span| is_quiet(span));
+            if looks.last > now {
+                Ok(looks.past.iter().chain(present).cloned().collect())
+            } else {
+                Err(looks.last)
+            }
+        })
     }
 
     /// Stops it gracefully if it still runs, and returns all it knows, with every span of quiet; the last one lasts.
@@ -65,7 +80,9 @@ impl Simulated {
             thread.join().expect("the simulated server ends well");
         }
         let truth = self.simulation.truth();
-        let mut quiet = std::mem::take(&mut *self.quiet.lock().unwrap());
+        let looks = std::mem::take(&mut *self.looks.lock().unwrap());
+        let mut quiet = looks.past;
+        quiet.extend(looks.present.filter(is_quiet));
         assert!(settled(&truth), "the end is accounted for: {truth:?}");
         quiet.push(Quiet { from: now(), to: f64::INFINITY, truth: truth.clone() });
         (truth, quiet)
@@ -93,37 +110,44 @@ fn log() {
     drop(log.with_test_writer().try_init());
 }
 
-/// Unix seconds.
-pub(crate) fn now() -> f64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64()
+/// What has been seen of the truth.
+#[derive(Debug, Default)]
+struct Looks {
+    /// Spans of quiet that are over.
+    past: Vec<Quiet>,
+    /// The span that the last look was in, quiet or not.
+    present: Option<Quiet>,
+    /// When the last look began, in Unix seconds.
+    last: f64,
 }
 
 /// Numbers of events and ids only grow, so two looks that see the same have missed nothing between them.
-fn watch(simulation: &Simulation, stop: &CancellationToken, quiet: &Mutex<Vec<Quiet>>) {
-    let mut present: Option<Quiet> = None;
+fn watch(simulation: &Simulation, stop: &CancellationToken, looks: &Mutex<Looks>) {
     while !stop.is_cancelled() {
         let before = now();
         let truth = simulation.truth();
         let after = now();
-        match &mut present {
+        let mut looks = looks.lock().unwrap();
+        looks.last = before;
+        match &mut looks.present {
             Some(quiet) if quiet.truth == truth => quiet.to = before,
             _ => {
-                let span = Quiet { from: after, to: after, truth };
-                keep(present.replace(span), quiet);
+                let over = looks.present.replace(Quiet { from: after, to: after, truth });
+                looks.past.extend(over.filter(is_quiet));
             }
         }
+        drop(looks);
         thread::sleep(LOOK);
     }
-    keep(present, quiet);
 }
 
 /// Between a crash and the next start the server is gone but nobody has been told: that is no truth to compare with.
-fn keep(span: Option<Quiet>, quiet: &Mutex<Vec<Quiet>>) {
-    quiet.lock().unwrap().extend(span.filter(|span| span.truth.running && settled(&span.truth)));
+fn is_quiet(span: &Quiet) -> bool {
+    span.truth.running && settled(&span.truth)
 }
 
 /// Whether every event has had its outcome.
-fn settled(truth: &Truth) -> bool {
+pub(crate) fn settled(truth: &Truth) -> bool {
     let total = |numbers: &std::collections::BTreeMap<&str, u64>| numbers.values().sum::<u64>();
     total(&truth.emitted) + total(&truth.duplicated)
         == total(&truth.delivered) + total(&truth.refused) + total(&truth.lost)

@@ -4,30 +4,35 @@ use std::time::Duration;
 
 use ems_simulator::{Options, OutputFormat};
 
-use crate::exporter::Exporter;
-use crate::prometheus::Prometheus;
-use crate::simulated::{Simulated, now};
-use crate::waiting::{SOON, wait_for};
+use testkit::prometheus::Prometheus;
+use testkit::wait::holds;
+use testkit::{now, wait_for};
+
+use crate::program;
+use crate::simulated::Simulated;
 
 const STALLED: &str = "time() - ems_chunk_last_closed_timestamp_seconds > ems_chunk_stall_threshold_seconds";
 
 #[test]
 fn a_stall_is_seen_while_it_lasts_and_counted_once() {
-    let exporter = Exporter::serving("stall: {factor: 3, minimum: 5s}");
+    let exporter = program().configured("stall: {factor: 3, minimum: 5s}");
     let prometheus = Prometheus::scraping(exporter.address);
     let began = now();
     let simulated = Simulated::start(Options {
-        url: exporter.target("/"),
+        url: exporter.url("/").parse().unwrap(),
         streams: 2,
         chunk_length: Duration::from_secs(1),
         stall: vec!["cam2:hls:after=8s,for=10s".parse().unwrap()],
         ..Options::default()
     });
-    let stalled = wait_for("a stall", SOON, || prometheus.now(STALLED).into_iter().next());
+    let stalled = wait_for("a stall", || prometheus.now(STALLED).into_iter().next().ok_or("nothing stalls"));
     for (label, value) in [("server", "ems"), ("format", "hls"), ("group", "hls"), ("stream", "cam2")] {
         assert_eq!(stalled.0.get(label).map(String::as_str), Some(value), "{stalled:?}");
     }
-    wait_for("the recovery", SOON, || prometheus.now(STALLED).is_empty().then_some(()));
+    wait_for("the recovery", || {
+        let stalled = prometheus.now(STALLED);
+        holds(stalled.is_empty(), stalled)
+    });
     let recovered = now();
     prometheus.wait_for_scrape_after(recovered);
 

@@ -7,7 +7,7 @@ use ems_exporter::pipeline::tally::Transport;
 use ems_exporter::pipeline::{ConfiguredServer, Pipeline};
 use ems_protocol::Timestamp;
 
-use crate::exporter::{stream, timer};
+use crate::events::{stream, timer};
 
 #[test]
 fn steps_of_the_clock_back_and_forward_leave_gauges_sane() {

@@ -14,11 +14,12 @@ use ems_protocol::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use strum::VariantArray;
+use testkit::fake_server::{Asked, FakeServer, Reply};
+use testkit::wait::{holds, until};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::load;
-use crate::fake_api::{Asked, FakeApi, Reply};
 use crate::support::{Samples, stream, with};
 
 /// The exporter without listeners.
@@ -55,13 +56,10 @@ impl Act {
 
     /// Waits until everything has an outcome, and returns all of them.
     async fn settled(&self) -> Vec<Done> {
-        for _ in 0..20_000 {
-            if self.queued() == 0 {
-                return self.actions.recent();
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        panic!("calls are still queued: {:?}", self.actions.summaries());
+        until("an outcome of every call", async || {
+            if self.queued() == 0 { Ok(self.actions.recent()) } else { Err(self.actions.summaries()) }
+        })
+        .await
     }
 
     fn queued(&self) -> usize {
@@ -109,8 +107,8 @@ fn hls(streams: &[(&str, u64)]) -> Value {
 
 #[tokio::test]
 async fn hostile_names_arrive_as_they_are_and_none_runs_another_command() {
-    let api = FakeApi::start(|_| Reply::Data(Value::Null)).await;
-    let mut act = Act::new(api.port, CUT);
+    let api = FakeServer::start(|_| Reply::Data(Value::Null)).await;
+    let mut act = Act::new(api.address.port(), CUT);
     let names = ["a b", "x=y,z", "back\\slash\\", "Zürich 🎥", "id=1 permanently=1", "'\"{{ id }}"];
     for (id, name) in (1..).zip(names) {
         act.tell("inStreamCreated", camera(id, name));
@@ -138,12 +136,12 @@ async fn what_is_there_is_not_made_again() {
         (Value::Null, Reply::Data(Value::Null), "done", 1),
     ] {
         let told = config.clone();
-        let api = FakeApi::start(move |asked| match asked.command.as_str() {
+        let api = FakeServer::start(move |asked| match asked.command.as_str() {
             "listConfig" => Reply::Data(told.clone()),
             _ => create.clone(),
         })
         .await;
-        let mut act = Act::new(api.port, PACK);
+        let mut act = Act::new(api.address.port(), PACK);
         act.tell("inStreamCreated", camera(1, "cam"));
         assert_eq!(outcomes(&act.settled().await), [expected], "{config}");
         let asked = api.asked();
@@ -160,7 +158,7 @@ async fn what_is_there_is_not_made_again() {
 async fn a_failure_that_may_pass_is_tried_again_and_one_that_does_not_is_not() {
     let count = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&count);
-    let api = FakeApi::start(move |asked| {
+    let api = FakeServer::start(move |asked| {
         match (asked.get("localStreamName"), seen.fetch_add(1, Ordering::Relaxed)) {
             (Some("login"), _) => Reply::Status(401),
             (_, 0) => Reply::Fail("busy"),
@@ -169,7 +167,7 @@ async fn a_failure_that_may_pass_is_tried_again_and_one_that_does_not_is_not() {
         }
     })
     .await;
-    let mut act = Act::new(api.port, CUT);
+    let mut act = Act::new(api.address.port(), CUT);
     act.tell("inStreamCreated", camera(1, "cam"));
     let done = act.settled().await;
     assert_eq!((done[0].outcome, done[0].attempts), (Outcome::Done, 3));
@@ -182,9 +180,9 @@ async fn a_failure_that_may_pass_is_tried_again_and_one_that_does_not_is_not() {
 
 #[tokio::test]
 async fn what_may_be_done_already_is_not_done_twice_where_it_could_not_be_found() {
-    let api = FakeApi::start(|_| Reply::Nothing).await;
+    let api = FakeServer::start(|_| Reply::Nothing).await;
     let timer = "rules: [{name: a, on: inStreamCreated, call: setTimer, with: {value: 60}}]\n";
-    let mut act = Act::new(api.port, timer);
+    let mut act = Act::new(api.address.port(), timer);
     act.tell("inStreamCreated", camera(1, "cam"));
     let done = act.settled().await;
     assert_eq!((done[0].outcome, done[0].attempts), (Outcome::Failed, 1));
@@ -193,8 +191,8 @@ async fn what_may_be_done_already_is_not_done_twice_where_it_could_not_be_found(
 
 #[tokio::test]
 async fn what_fails_until_it_is_too_old_has_failed() {
-    let api = FakeApi::start(|_| Reply::Fail("secret")).await;
-    let mut act = Act::new(api.port, &format!("actions: {{max_age: 1s}}\n{CUT}"));
+    let api = FakeServer::start(|_| Reply::Fail("secret")).await;
+    let mut act = Act::new(api.address.port(), &format!("actions: {{max_age: 1s}}\n{CUT}"));
     act.tell("inStreamCreated", camera(1, "cam"));
     let done = act.settled().await;
     assert_eq!(outcomes(&done), ["failed"]);
@@ -205,17 +203,15 @@ async fn what_fails_until_it_is_too_old_has_failed() {
 
 #[tokio::test]
 async fn a_stream_that_is_gone_is_left_alone() {
-    let api = FakeApi::start(|asked| match asked.get("localStreamName") {
+    let api = FakeServer::start(|asked| match asked.get("localStreamName") {
         Some("gone") => Reply::Fail("Stream no longer available"),
         _ => Reply::Fail("busy"),
     })
     .await;
-    let mut act = Act::new(api.port, CUT);
+    let mut act = Act::new(api.address.port(), CUT);
     act.tell("inStreamCreated", camera(1, "gone"));
     act.tell("inStreamCreated", camera(2, "goes"));
-    while api.asked().len() < 2 {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until("the calls", async || holds(api.asked().len() >= 2, api.asked())).await;
     act.tell("inStreamClosed", camera(2, "goes"));
     let done = act.settled().await;
     assert_eq!(outcomes(&done), ["gone", "gone"]);
@@ -225,10 +221,10 @@ async fn a_stream_that_is_gone_is_left_alone() {
 
 #[tokio::test]
 async fn a_condition_is_asked_again_when_the_delay_is_over() {
-    let api = FakeApi::start(|_| Reply::Data(Value::Null)).await;
+    let api = FakeServer::start(|_| Reply::Data(Value::Null)).await;
     let rule = "rules: [{name: a, on: outStreamClosed, match: {purpose: push}, when: last_output, delay: 200ms, \
                 call: shutdownStream, with: {id: '{{ in_stream_id }}', permanently: 0}}]\n";
-    let mut act = Act::new(api.port, rule);
+    let mut act = Act::new(api.address.port(), rule);
     let push = |id, input: u64| {
         with(
             stream(id, "ONR", &input.to_string()),
@@ -252,9 +248,9 @@ async fn a_condition_is_asked_again_when_the_delay_is_over() {
 
 #[tokio::test]
 async fn cooldown_age_queue_and_dry_run_keep_calls_from_being_made() {
-    let api = FakeApi::start(|_| Reply::Data(Value::Null)).await;
+    let api = FakeServer::start(|_| Reply::Data(Value::Null)).await;
     let rule = |more: &str| CUT.replace("name: cut,", &format!("name: cut, {more},"));
-    let mut act = Act::new(api.port, &rule("cooldown: 1h"));
+    let mut act = Act::new(api.address.port(), &rule("cooldown: 1h"));
     act.tell("inStreamCreated", camera(1, "cam"));
     act.settled().await;
     act.tell("inStreamCreated", camera(2, "cam"));
@@ -265,11 +261,11 @@ async fn cooldown_age_queue_and_dry_run_keep_calls_from_being_made() {
     labels.sort_unstable();
     assert_eq!(labels, ["cooldown", "done", "done", "too_old"]);
     act.end().await;
-    let mut act = Act::new(api.port, &rule("dry_run: true"));
+    let mut act = Act::new(api.address.port(), &rule("dry_run: true"));
     act.tell("inStreamCreated", camera(1, "dry"));
     assert_eq!(outcomes(&act.settled().await), ["dry_run"]);
     act.end().await;
-    let mut act = Act::new(api.port, &format!("actions: {{queue: 1}}\n{}", rule("delay: 300ms")));
+    let mut act = Act::new(api.address.port(), &format!("actions: {{queue: 1}}\n{}", rule("delay: 300ms")));
     act.tell("inStreamCreated", camera(1, "waits"));
     act.tell("inStreamCreated", camera(2, "full"));
     assert_eq!(outcomes(&act.actions.recent()), ["queue_full"]);
@@ -281,9 +277,11 @@ async fn cooldown_age_queue_and_dry_run_keep_calls_from_being_made() {
 
 #[tokio::test]
 async fn a_server_without_an_api_gets_no_call() {
-    let api = FakeApi::start(|_| Reply::Data(Value::Null)).await;
-    let servers =
-        format!("servers: [{{name: a, api: {{url: 'http://127.0.0.1:{}'}}}}, {{name: b}}]\n", api.port);
+    let api = FakeServer::start(|_| Reply::Data(Value::Null)).await;
+    let servers = format!(
+        "servers: [{{name: a, api: {{url: 'http://127.0.0.1:{}'}}}}, {{name: b}}]\n",
+        api.address.port()
+    );
     let config = load(&format!("{servers}{CUT}")).unwrap();
     let app = ems_exporter::app::build(&config).unwrap();
     let event =
@@ -299,11 +297,11 @@ async fn a_server_without_an_api_gets_no_call() {
 
 #[tokio::test]
 async fn calls_for_one_stream_keep_their_order_and_streams_do_not_wait_for_each_other() {
-    let api = FakeApi::start(|_| Reply::Slow(20, Box::new(Reply::Data(Value::Null)))).await;
+    let api = FakeServer::start(|_| Reply::Slow(20, Box::new(Reply::Data(Value::Null)))).await;
     let rules = "rules:\n\
         - {name: one, on: inStreamCreated, call: removeConfig, with: {groupName: '{{ stream }}'}}\n\
         - {name: two, on: inStreamCreated, call: shutdownStream, with: {localStreamName: '{{ stream }}'}}\n";
-    let mut act = Act::new(api.port, rules);
+    let mut act = Act::new(api.address.port(), rules);
     for id in 0..40 {
         act.tell("inStreamCreated", camera(id, &format!("cam{}", id % 20)));
     }
@@ -331,9 +329,11 @@ async fn a_dead_api_is_left_alone_for_a_while() {
     for id in 0..8 {
         act.tell("inStreamCreated", camera(id, &format!("cam{id}")));
     }
-    while !act.actions.summaries()[0].1.circuit_open {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until("an open circuit", async || {
+        let summaries = act.actions.summaries();
+        holds(summaries[0].1.circuit_open, summaries)
+    })
+    .await;
     let done = act.settled().await;
     assert!(outcomes(&done).iter().all(|outcome| *outcome == "failed"), "{done:?}");
     assert!(done.iter().map(|done| done.attempts).sum::<u32>() <= 8 + 4, "{done:?}");
@@ -343,8 +343,8 @@ async fn a_dead_api_is_left_alone_for_a_while() {
 
 #[tokio::test]
 async fn answers_that_refuse_do_not_open_the_circuit() {
-    let api = FakeApi::start(|_| Reply::Fail("Stream no longer available")).await;
-    let mut act = Act::new(api.port, CUT);
+    let api = FakeServer::start(|_| Reply::Fail("Stream no longer available")).await;
+    let mut act = Act::new(api.address.port(), CUT);
     for id in 0..20 {
         act.tell("inStreamCreated", camera(id, &format!("cam{id}")));
     }
@@ -357,14 +357,15 @@ async fn answers_that_refuse_do_not_open_the_circuit() {
 async fn somebody_is_told_and_told_again_while_it_is_out_of_order() {
     let count = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&count);
-    let hook =
-        FakeApi::start(move |asked| match (asked.command.as_str(), seen.fetch_add(1, Ordering::Relaxed)) {
+    let hook = FakeServer::start(move |asked| {
+        match (asked.command.as_str(), seen.fetch_add(1, Ordering::Relaxed)) {
             ("nowhere", _) => Reply::Status(404),
             (_, 0) => Reply::Status(503),
             _ => Reply::Data(Value::Null),
-        })
-        .await;
-    let port = hook.port;
+        }
+    })
+    .await;
+    let port = hook.address.port();
     let rules = format!(
         "rules:\n- {{name: tell, on: inStreamCreated, post: 'http://127.0.0.1:{port}/hook/me'}}\n\
          - {{name: lost, on: inStreamClosed, post: 'http://127.0.0.1:{port}/nowhere'}}\n"
@@ -384,7 +385,7 @@ async fn somebody_is_told_and_told_again_while_it_is_out_of_order() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_waits_for_what_is_under_way_and_no_longer() {
-    let api = FakeApi::start(|asked| match asked.get("localStreamName") {
+    let api = FakeServer::start(|asked| match asked.get("localStreamName") {
         Some("slow") => Reply::Slow(500, Box::new(Reply::Data(Value::Null))),
         _ => Reply::Nothing,
     })
@@ -392,13 +393,11 @@ async fn a_stop_waits_for_what_is_under_way_and_no_longer() {
     let rules = "rules:\n\
         - {name: cut, on: inStreamCreated, match: {stream: '*o*'}, call: shutdownStream, with: {localStreamName: '{{ stream }}'}}\n\
         - {name: later, on: inStreamCreated, match: {stream: later}, delay: 1h, call: shutdownStream, with: {id: 1}}\n";
-    let mut act = Act::new(api.port, rules);
+    let mut act = Act::new(api.address.port(), rules);
     for (id, name) in (1..).zip(["slow", "lost", "later"]) {
         act.tell("inStreamCreated", camera(id, name));
     }
-    while api.asked().len() < 2 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until("the calls", async || holds(api.asked().len() >= 2, api.asked())).await;
     let start = tokio::time::Instant::now();
     act.stop.cancel();
     let Act { running, actions, app, .. } = act;
@@ -447,7 +446,7 @@ async fn rules_are_counted_from_the_start_and_shown_with_all_their_outcomes() {
 /// Sends events and lets the server answer as `replies` say, in turn; time passes by itself.
 async fn live_through(events: &[(u64, bool, bool, u64)], replies: Vec<u8>) {
     let (turn, count) = (AtomicUsize::new(0), replies.len());
-    let api = FakeApi::start(move |asked| match replies[turn.fetch_add(1, Ordering::Relaxed) % count] {
+    let api = FakeServer::start(move |asked| match replies[turn.fetch_add(1, Ordering::Relaxed) % count] {
         0 => Reply::Fail("busy"),
         1 => Reply::Fail("Stream no longer available"),
         2 => Reply::Nothing,
@@ -465,7 +464,7 @@ async fn live_through(events: &[(u64, bool, bool, u64)], replies: Vec<u8>) {
         - {name: cut, on: inStreamCreated, cooldown: 10s, call: shutdownStream, with: {id: '{{ id }}'}}\n\
         - {name: told, on: inStreamClosed, call: removeConfig, with: {id: '{{ config_id }}'}}\n\
         - {name: dry, on: inStreamClosed, dry_run: true, call: removeConfig, with: {id: 1}}\n";
-    let mut act = Act::new(api.port, rules);
+    let mut act = Act::new(api.address.port(), rules);
     for (id, closes, repeated, pause) in events {
         let name = if *closes { "inStreamClosed" } else { "inStreamCreated" };
         act.tell(name, camera(*id, &format!("cam{}", id % 3)));

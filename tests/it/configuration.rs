@@ -489,7 +489,7 @@ fn the_schema_allows_the_shipped_configurations_and_refuses_others() {
         }
     }
     assert!(seen > 3, "{seen}");
-    assert_eq!(check(&crate::deploy::default_configuration(true)), [""; 0]);
+    assert_eq!(check(&crate::deployment::default_configuration(true)), [""; 0]);
     let wrong = check(
         "web: {port: 1}\nstall: {factor: x}\nservers: [{expect: 7}]\nrules: [{name: a, on: nothing}]\nx-y: 1\n",
     );

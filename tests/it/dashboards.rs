@@ -3,13 +3,11 @@
 //! One of the linter's rules is not wanted: that dashboards cannot be edited.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use testkit::grafana::{Dashboard, Query, dashboards, list, substituted, text};
 
-use crate::grafana::{self, Dashboard, Query, dashboards, list, substituted, text};
 use crate::promql::{Catalogue, Labels, Reading, read};
 
 /// The dashboards by uid, with the variables that one sees on them.
@@ -43,23 +41,6 @@ fn place(query: &Query) -> String {
 /// The names in `{{…}}` of a legend.
 fn names_in(legend: &str) -> Vec<&str> {
     legend.split("{{").skip(1).map(|rest| rest.split("}}").next().unwrap().trim()).collect()
-}
-
-#[test]
-fn the_generator_writes_what_is_committed() {
-    let fresh = tempfile::tempdir().unwrap();
-    let mut command = Command::new("python3");
-    command.arg(grafana::folder().join("generate.py")).arg(fresh.path());
-    let output = command.output().expect("python3 cannot be run: install the Debian package python3");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let committed = dashboards();
-    assert_eq!(fs::read_dir(fresh.path()).unwrap().count(), committed.len());
-    for dashboard in committed {
-        let name = format!("{}.json", dashboard.file);
-        let (old, new) = (grafana::folder().join(&name), fresh.path().join(&name));
-        let same = fs::read_to_string(old).unwrap() == fs::read_to_string(new).unwrap();
-        assert!(same, "{name}: dashboards/grafana/generate.py writes it anew");
-    }
 }
 
 #[test]

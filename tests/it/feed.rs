@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use ems_exporter::feed::MAX_CLIENTS;
 use serde_json::{Value, json};
+use testkit::DEADLINE;
+use testkit::wait::{holds, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::api::{busy, event};
 use crate::http::Exporter;
 use crate::openapi::Document;
+use crate::query::{busy, event};
 use crate::support::stream;
-
-/// No message takes longer.
-const SOON: Duration = Duration::from_secs(10);
 
 /// A client of the feed.
 struct Client {
@@ -42,7 +41,8 @@ impl Client {
                 return before;
             }
             let mut bytes = vec![0; 1 << 16];
-            let read = timeout(SOON, self.stream.read(&mut bytes)).await.expect("something comes").unwrap();
+            let read =
+                timeout(DEADLINE, self.stream.read(&mut bytes)).await.expect("something comes").unwrap();
             assert_ne!(read, 0, "the feed ended");
             self.text += &String::from_utf8_lossy(&bytes[..read]);
         }
@@ -145,11 +145,7 @@ async fn clients_are_limited_and_a_place_comes_free_again() {
     assert_eq!(exporter.app.exporter_metrics.feed_clients_rejected.get(), 1);
     assert_eq!(exporter.app.exporter_metrics.feed_clients.get(), MAX_CLIENTS as i64);
     clients.pop();
-    let deadline = tokio::time::Instant::now() + SOON;
-    while exporter.app.pipeline.feed.clients() == MAX_CLIENTS {
-        assert!(tokio::time::Instant::now() < deadline, "the place stays taken");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("a free place", async || holds(exporter.app.pipeline.feed.clients() < MAX_CLIENTS, ())).await;
     Client::of(&exporter, "").await.named("snapshot").await;
 }
 
@@ -178,5 +174,5 @@ async fn open_feeds_do_not_hold_up_the_end() {
     let exporter = Exporter::start().await;
     let mut client = Client::of(&exporter, "").await;
     client.named("snapshot").await;
-    timeout(Duration::from_secs(3), exporter.stop()).await.expect("the exporter stops soon");
+    timeout(DEADLINE, exporter.stop()).await.expect("the exporter stops soon");
 }

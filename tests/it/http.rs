@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use ems_exporter::config::Config;
 use ems_exporter::http::state::App;
+use testkit::http::{exchange, exchange_on};
+use testkit::wait::{holds, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -55,9 +57,7 @@ impl Exporter {
     }
 
     pub async fn raw_to(address: SocketAddr, request: &[u8]) -> String {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(request).await.unwrap();
-        answer(&mut stream).await
+        exchange(address, request).await.unwrap()
     }
 
     pub async fn post(&self, path: &str, body: &str) -> String {
@@ -82,21 +82,6 @@ impl Exporter {
     }
 }
 
-/// Reads one answer with a Content-Length, leaving the connection open.
-async fn answer(stream: &mut TcpStream) -> String {
-    let mut bytes = Vec::new();
-    loop {
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-            if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
-                return text;
-            }
-        }
-        assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0, "cut short: {text}");
-    }
-}
-
 pub const TIMER: &str = r#"{"id":5,"payload":{"PID":1,"timerId":9,"triggerCount":1,"value":3},"processId":1,"timestamp":1795364096,"type":"timerTriggered"}"#;
 
 #[tokio::test]
@@ -106,8 +91,7 @@ async fn answers_at_once_with_a_reason_phrase_and_a_length_and_closes_only_when_
     for _ in 0..3 {
         let request =
             format!("POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{TIMER}", TIMER.len());
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let answer = answer(&mut stream).await;
+        let answer = exchange_on(&mut stream, request.as_bytes()).await.unwrap();
         assert!(
             answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("content-length: 0\r\n"),
             "{answer}"
@@ -327,9 +311,7 @@ async fn an_open_request_is_answered_after_the_stop() {
     let head = format!("POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", TIMER.len());
     stream.write_all(head.as_bytes()).await.unwrap();
     // The connection is counted once the exporter has it in its hands.
-    while exporter.app.exporter_metrics.connections.get() == 0 {
-        tokio::task::yield_now().await;
-    }
+    until("the connection", async || holds(exporter.app.exporter_metrics.connections.get() > 0, ())).await;
     stream.write_all(&TIMER.as_bytes()[..10]).await.unwrap();
     exporter.stop.cancel();
     stream.write_all(&TIMER.as_bytes()[10..]).await.unwrap();

@@ -6,7 +6,7 @@ use ems_exporter::query::List;
 use serde_json::{Map, Value};
 use strum::VariantArray;
 
-use crate::api::{busy, json_of};
+use crate::query::{busy, json_of};
 
 /// The document.
 pub struct Document(Value);

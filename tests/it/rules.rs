@@ -1,319 +1,381 @@
-//! The alert rules, their runbook and the configurations that go with them, judged by the programs
-//! that they are for and against the catalogue of metrics.
+//! Rules: what they may say, what triggers them, and what they decide.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
-use ems_exporter::exposition::Kind;
-use ems_exporter::metrics::{self, ExporterMetrics};
-use serde::Deserialize;
-use serde_json::json;
+use ems_exporter::config::{Config, Overrides};
+use ems_protocol::runtime_api::parameter::Value as Given;
 
-use crate::support::at;
+use ems_exporter::model::state::listing::{Listed, Listing};
+use ems_exporter::model::stream::listed as listed_stream;
+use ems_exporter::model::{Key, Settings};
+use ems_exporter::pipeline::tally::Transport;
+use ems_exporter::pipeline::{ConfiguredServer, Pipeline, Server};
+use ems_exporter::rules::{Action, Call, InvalidCall, Rules, Skipped};
+use ems_protocol::decode::json::Part;
+use serde_json::{Value, json};
 
-/// Labels that Prometheus gives to every series of a target.
-const TARGET_LABELS: [&str; 2] = ["job", "instance"];
-/// Series of Prometheus itself, and their labels.
-const PROMETHEUS: &[(&str, &[&str])] = &[("up", &[]), ("ALERTS", &["alertname", "alertstate", "severity"])];
+use crate::config::load;
+use crate::support::{at, output, stream, with};
 
-fn shipped(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+const SERVER: &str = "servers: [{name: ems, expect: [studio], api: {url: 'http://127.0.0.1:7777'}}]\n";
+
+/// A road on which rules decide and nothing is done.
+struct Stage {
+    ingest: Pipeline,
+    server: Arc<Server>,
+    calls: Arc<Mutex<Vec<Call>>>,
+    id: u64,
 }
 
-fn text(name: &str) -> String {
-    std::fs::read_to_string(shipped(name)).unwrap()
-}
-
-/// Runs a program of a Debian package, which must be content, and returns its answer.
-fn run(program: &str, package: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program)
-        .args(arguments)
-        .current_dir(shipped("dashboards/prometheus"))
-        .output()
-        .unwrap_or_else(|error| panic!("{program} cannot be run ({error}): apt-get install {package}"));
-    let [said, complained] = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap());
-    assert!(output.status.success(), "{program} {}: {said}{complained}", arguments.join(" "));
-    said
-}
-
-fn promtool(arguments: &[&str]) -> String {
-    run("promtool", "prometheus", arguments)
-}
-
-fn amtool(arguments: &[&str]) -> String {
-    run("amtool", "prometheus-alertmanager", arguments)
-}
-
-#[derive(Deserialize)]
-struct Rules {
-    groups: Vec<Group>,
-}
-
-#[derive(Deserialize)]
-struct Group {
-    rules: Vec<Rule>,
-}
-
-#[derive(Deserialize)]
-struct Rule {
-    alert: String,
-    expr: String,
-    labels: BTreeMap<String, String>,
-    annotations: BTreeMap<String, String>,
-}
-
-fn alerts() -> Vec<Rule> {
-    let rules: Rules = serde_saphyr::from_str(&text("dashboards/prometheus/alerts.yml")).unwrap();
-    rules.groups.into_iter().flat_map(|group| group.rules).collect()
-}
-
-/// What queries may name: metrics with their labels.
-pub struct Names(BTreeMap<String, BTreeSet<String>>);
-
-impl Names {
-    pub fn of_catalogue() -> Self {
-        let mut names = BTreeMap::new();
-        let mut add = |name: String, labels: &[&str]| {
-            let labels = labels.iter().chain(&TARGET_LABELS).map(|label| (*label).to_owned());
-            names.insert(name, labels.collect::<BTreeSet<_>>());
-        };
-        for metric in metrics::catalogue(&ExporterMetrics::new(at(0.0)).unwrap()) {
-            let labels: Vec<&str> = metric.labels.iter().map(String::as_str).collect();
-            if metric.kind == Kind::Histogram {
-                add(format!("{}_bucket", metric.name), &[&labels[..], &["le"]].concat());
-                add(format!("{}_sum", metric.name), &labels);
-                add(format!("{}_count", metric.name), &labels);
-            } else {
-                add(metric.name, &labels);
-            }
-        }
-        for (name, labels) in PROMETHEUS {
-            add((*name).to_owned(), labels);
-        }
-        Self(names)
+impl Stage {
+    fn new(rules: &str) -> Self {
+        let config = load(&format!("{SERVER}rules:\n{rules}")).unwrap();
+        let settings = Settings { expected: vec!["studio".to_owned()], ..Settings::default() };
+        let known = [ConfiguredServer { name: "ems".to_owned(), expected: vec!["studio".to_owned()] }];
+        let mut ingest = Pipeline::new(&known, &settings, 64);
+        let server = ingest.server(None).unwrap();
+        let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
+        let taken = Arc::clone(&calls);
+        ingest
+            .set_rules(Rules::new(&config.rules), Box::new(move |calls| taken.lock().unwrap().extend(calls)));
+        Self { ingest, server, calls, id: 0 }
     }
 
-    /// The labels of all metrics in a query, each of which must exist, as must every label that the
-    /// query names.
-    pub fn check(&self, query: &str) -> BTreeSet<String> {
-        let tokens = tokens(query);
-        let mut all = BTreeSet::new();
-        for token in &tokens {
-            let known = self.0.get(token.as_str());
-            let ours = token.starts_with("ems_") || token.starts_with("process_");
-            assert!(known.is_some() || !ours, "no metric is called {token}: {query}");
-            all.extend(known.into_iter().flatten().cloned());
-        }
-        for (at, token) in tokens.iter().enumerate() {
-            let listed =
-                |close: &'static str| tokens[at + 2..].iter().take_while(move |token| *token != close);
-            match tokens.get(at + 1).map(String::as_str) {
-                Some("{") => {
-                    let labels = &self.0.get(token).unwrap_or_else(|| panic!("{token} is unknown: {query}"));
-                    for label in listed("}").filter(|token| is_word(token)) {
-                        assert!(labels.contains(label), "{token} has no label {label}: {query}");
-                    }
-                }
-                Some("(")
-                    if ["by", "on", "without", "ignoring", "group_left", "group_right"]
-                        .contains(&token.as_str()) =>
-                {
-                    for label in listed(")").filter(|token| is_word(token)) {
-                        assert!(all.contains(label), "nothing here has the label {label}: {query}");
-                    }
-                }
-                Some(_) | None => {}
-            }
-        }
-        all
+    /// Sends an event of the process 100, and returns what was decided.
+    fn tell(&mut self, name: &str, seconds: f64, payload: Value) -> Vec<Call> {
+        self.id += 1;
+        let event = json!({"id": self.id, "type": name, "processId": 100, "payload": payload});
+        let accepted =
+            self.ingest.accept(Transport::Http, &self.server, event.to_string().as_bytes(), at(seconds));
+        assert_eq!(accepted.first, None);
+        self.decided()
+    }
+
+    fn tick(&self, seconds: f64) -> Vec<Call> {
+        self.ingest.tick(at(seconds));
+        self.decided()
+    }
+
+    fn decided(&self) -> Vec<Call> {
+        std::mem::take(&mut *self.calls.lock().unwrap())
     }
 }
 
-fn is_word(token: &str) -> bool {
-    token.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-}
-
-/// The words and single signs of a query, without its strings.
-fn tokens(query: &str) -> Vec<String> {
-    let mut tokens = Vec::new();
-    let mut rest = query.chars().peekable();
-    while let Some(first) = rest.next() {
-        if first == '"' || first == '\'' {
-            while rest.next().is_some_and(|next| next != first) {}
-        } else if first.is_ascii_alphanumeric() || first == '_' {
-            let mut word = String::from(first);
-            while let Some(next) = rest.next_if(|next| next.is_ascii_alphanumeric() || "_:".contains(*next)) {
-                word.push(next);
-            }
-            tokens.push(word);
-        } else if !first.is_whitespace() {
-            tokens.push(first.to_string());
+/// `rule: command name=value …`, or why nothing is sent.
+fn shown(calls: &[Call]) -> Vec<String> {
+    let one = |call: &Call| match &call.action {
+        Ok(Action::Command(command, parameters)) => {
+            let parameters: Vec<String> = parameters
+                .iter()
+                .map(|(name, value)| match value {
+                    Given::Text(text) => format!(" {name}={text}"),
+                    Given::List(texts) => format!(" {name}={texts:?}"),
+                })
+                .collect();
+            format!("{}{}", command.name, parameters.concat())
         }
+        Ok(Action::Post(_, body)) => format!("post {body}"),
+        Err(why) => why.to_string(),
+    };
+    calls.iter().map(one).collect()
+}
+
+const CUT: &str = "  - {name: cut, on: inStreamCreated, call: shutdownStream, with: {id: '{{ id }}'}}\n";
+
+#[test]
+fn all_faults_of_rules_come_at_once() {
+    let faults = load(
+        "servers: [{name: east}, {name: west, api: {url: 'http://127.0.0.1:7777'}}]\n\
+         actions: {dry_run: 1, max_age: 60, queue: 0, retries: 3}\n\
+         rules:\n\
+         - on: inStreamCreatd\n  call: createHLStream\n\
+         - name: twice\n  on: nothing\n  post: https://example.net\n  with: {a: 1}\n\
+         - name: twice\n  on: inStreamClosed\n  match: {server: east, stream: 'a[', type: IMR, purpose: pul}\n  \
+           call: createHLSStream\n  with: {localStreamName: cam, bandwidths: {a: 1}}\n\
+         - name: three\n  on: inStreamClosed\n  when: last_output\n  call: shutdownStream\n  \
+           with: {permanently: '{{ 1 +', Permanently: 1}\n\
+         - name: four\n  on: timerTriggered\n  when: still_stalled\n  call: removeTimer\n  post: http://a/b\n  \
+           with: {id: 1, ids: 2}\n\
+         - name: loop\n  on: cliRequest\n  call: removeTimer\n  with: {id: 1}\n\
+         - name: five\n  on: chunkStalled\n  when: always\n\
+         - 7\n",
+    )
+    .unwrap_err();
+    let lines: Vec<&str> = faults.lines().map(str::trim).collect();
+    let path = crate::support::fixture("rules.faults");
+    let golden = format!("{}\n", lines.join("\n"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &golden).unwrap();
     }
-    tokens
-}
-
-/// Lets Prometheus's own parser judge queries.
-pub fn parse(queries: &[String]) {
-    let rules: Vec<_> = queries
-        .iter()
-        .enumerate()
-        .map(|(at, query)| json!({"record": format!("query:{at}"), "expr": query}))
-        .collect();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("queries.yml");
-    let document = json!({"groups": [{"name": "queries", "rules": rules}]});
-    std::fs::write(&file, document.to_string()).unwrap();
-    promtool(&["check", "rules", file.to_str().unwrap()]);
-}
-
-/// The queries in a page's code blocks, one a line.
-fn queries(page: &str) -> Vec<String> {
-    let blocks = page.split("```promql\n").skip(1).map(|block| block.split("```").next().unwrap());
-    blocks.flat_map(str::lines).map(str::to_owned).collect()
+    assert_eq!(golden, std::fs::read_to_string(path).unwrap());
 }
 
 #[test]
-fn prometheus_accepts_the_rules_and_the_configuration() {
-    promtool(&["check", "rules", "alerts.yml"]);
-    promtool(&["check", "config", "prometheus.yml"]);
-}
-
-#[test]
-fn the_rules_pass_their_tests() {
-    promtool(&["test", "rules", "alerts.test.yml"]);
-}
-
-#[test]
-fn alertmanager_accepts_its_configuration_and_routes_by_severity() {
-    amtool(&["check-config", "alertmanager.yml"]);
-    for (severity, receiver) in [("critical", "page"), ("warning", "notes")] {
-        let severity = format!("severity={severity}");
-        let said = amtool(&["config", "routes", "test", "--config.file=alertmanager.yml", &severity]);
-        assert_eq!(said.trim(), receiver);
+fn every_example_is_a_whole_configuration() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/rules");
+    let mut count = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let config = Config::load(Some(&path), &Overrides::default()).map_err(|faults| faults.to_string());
+        assert!(!config.unwrap().rules.is_empty(), "{}", path.display());
+        count += 1;
     }
+    assert_eq!(count, 5);
 }
 
 #[test]
-fn what_alertmanager_holds_back_exists() {
-    let alerts = alerts();
-    let file = text("dashboards/prometheus/alertmanager.yml");
-    let names: Vec<&str> = file.match_indices("Ems").map(|(at, _)| &file[at..]).collect();
-    assert!(names.len() > 10, "the test has lost sight of the alerts");
-    for rest in names {
-        let end = rest.find(|letter: char| !letter.is_ascii_alphanumeric()).unwrap();
-        let (name, rest) = rest.split_at(end);
-        let found = alerts
-            .iter()
-            .any(|rule| rule.alert == name || (rest.starts_with(".+") && rule.alert.starts_with(name)));
-        assert!(found, "alertmanager.yml names {name}, which is no alert");
-    }
+fn a_stream_appears_once_whichever_event_brings_it() {
+    let mut stage = Stage::new(CUT);
+    let camera = |id| stream(id, "INP", "cam");
+    assert_eq!(shown(&stage.tell("inStreamCreated", 0.0, camera(1))), ["shutdownStream id=1"]);
+    assert!(stage.tell("inStreamCodecsUpdated", 0.1, camera(1)).is_empty());
+    assert!(stage.tell("inStreamCreated", 0.2, camera(1)).is_empty(), "repeated");
+    assert_eq!(shown(&stage.tell("inStreamCodecsUpdated", 1.0, camera(2))), ["shutdownStream id=2"], "lost");
+    assert!(stage.tell("inStreamCreated", 1.1, camera(2)).is_empty(), "late");
+    let reused = with(camera(2), json!({"creationTimestamp": 1_795_364_900_000.0}));
+    assert_eq!(shown(&stage.tell("inStreamCreated", 2.0, reused)), ["shutdownStream id=2"], "replaced");
+    assert!(stage.tell("inStreamClosed", 3.0, camera(3)).is_empty());
+    assert!(stage.tell("inStreamCreated", 3.1, camera(3)).is_empty(), "after its close");
 }
 
 #[test]
-fn every_alert_is_complete_and_names_what_exists() {
-    let names = Names::of_catalogue();
-    for rule in alerts() {
-        let name = &rule.alert;
-        assert!(["critical", "warning"].contains(&rule.labels["severity"].as_str()), "{name}: severity");
-        let url = format!("dashboards/prometheus/RUNBOOK.md#{}", name.to_lowercase());
-        assert_eq!(rule.annotations["runbook_url"], url);
-        assert!(rule.annotations["description"].contains("$value"), "{name}: the description has no value");
-        let labels = names.check(&rule.expr);
-        for (annotation, text) in &rule.annotations {
-            for (at, prefix) in text.match_indices("$labels.") {
-                let label = &tokens(&text[at + prefix.len()..])[0];
-                assert!(labels.contains(label), "{name}: {annotation} names the label {label}");
-            }
-        }
-        let own = tokens(&rule.expr).iter().find_map(|token| names.0.get(token)).unwrap().clone();
-        for label in ["server", "stream", "format"].into_iter().filter(|label| own.contains(*label)) {
-            let told = rule.annotations["summary"].contains(&format!("$labels.{label}"));
-            assert!(told, "{name}: the summary does not name {label}");
-        }
-    }
-}
-
-#[test]
-fn every_alert_has_its_section_in_the_runbook_and_no_section_is_left_over() {
-    let runbook = text("dashboards/prometheus/RUNBOOK.md");
-    let sections: Vec<&str> = runbook.lines().filter_map(|line| line.strip_prefix("## ")).collect();
-    let alerts: Vec<String> = alerts().into_iter().map(|rule| rule.alert).collect();
-    assert_eq!(sections, alerts, "in the order of alerts.yml");
-    for section in runbook.split("\n## ").skip(1) {
-        let name = section.lines().next().unwrap();
-        for part in ["**Means.**", "**Confirm.**", "```promql", "**Do.**", "**False alarms.**"] {
-            assert!(section.contains(part), "{name} has no {part}");
-        }
-    }
-    for (at, _) in runbook.match_indices("](#") {
-        let anchor = runbook[at + 3..].split(')').next().unwrap();
-        assert!(sections.iter().any(|section| section.to_lowercase() == anchor), "no section is {anchor}");
-    }
-}
-
-#[derive(Deserialize)]
-struct Tests {
-    tests: Vec<Test>,
-}
-
-#[derive(Deserialize)]
-struct Test {
-    #[serde(default)]
-    alert_rule_test: Vec<Expected>,
-}
-
-#[derive(Deserialize)]
-struct Expected {
-    alertname: String,
-    #[serde(default)]
-    exp_alerts: Vec<serde_json::Value>,
-}
-
-#[test]
-fn every_alert_is_tested_to_fire_and_to_be_silent() {
-    let tests: Tests = serde_saphyr::from_str(&text("dashboards/prometheus/alerts.test.yml")).unwrap();
-    let expected: Vec<Expected> = tests.tests.into_iter().flat_map(|test| test.alert_rule_test).collect();
-    for rule in alerts() {
-        let of_rule = || expected.iter().filter(|expected| expected.alertname == rule.alert);
-        assert!(of_rule().any(|expected| !expected.exp_alerts.is_empty()), "{} never fires", rule.alert);
-        assert!(of_rule().any(|expected| expected.exp_alerts.is_empty()), "{} is never silent", rule.alert);
-    }
-}
-
-#[test]
-fn every_query_in_runbook_readme_and_guides_parses_and_names_what_exists() {
-    let names = Names::of_catalogue();
-    let pages = ["README.md", "docs/performance.md", "docs/rules.md", "docs/troubleshooting.md"]
-        .map(|page| queries(&text(page)));
-    let runbook = queries(&text("dashboards/prometheus/RUNBOOK.md"));
-    assert!(
-        runbook.len() > 40 && pages.iter().all(|queries| !queries.is_empty()),
-        "the test has lost sight of the queries"
+fn a_stream_closes_once_and_a_restart_closes_nothing() {
+    let mut stage = Stage::new(
+        "  - {name: a, on: inStreamClosed, call: removeConfig, with: {groupName: '{{ stream }}'}}\n",
     );
-    let all = [&pages[..], &[runbook]].concat();
-    let all = all.concat();
-    for query in &all {
-        names.check(query);
+    let camera = |id| stream(id, "INP", "cam");
+    stage.tell("inStreamCreated", 0.0, camera(1));
+    assert_eq!(stage.tell("inStreamClosed", 1.0, camera(1)).len(), 1);
+    assert!(stage.tell("inStreamClosed", 1.1, camera(1)).is_empty(), "repeated");
+    assert_eq!(stage.tell("inStreamClosed", 2.0, camera(2)).len(), 1, "never seen open");
+    stage.tell("inStreamCreated", 3.0, camera(4));
+    assert!(stage.tell("serverStopping", 4.0, json!({})).is_empty());
+    assert_eq!(stage.server.read(|state| state.streams.len()), 0);
+}
+
+#[test]
+fn plumbing_files_and_what_we_made_trigger_nothing_unless_named() {
+    let rules = format!(
+        "{CUT}  - {{name: b, on: inStreamCreated, match: {{purpose: vod}}, call: shutdownStream, with: {{id: 2}}}}\n  \
+         - {{name: c, on: outStreamCreated, call: shutdownStream, with: {{id: 3}}}}\n  \
+         - {{name: d, on: outStreamCreated, include_own: true, call: shutdownStream, with: {{id: 4}}}}\n"
+    );
+    let mut stage = Stage::new(&rules);
+    let internal = with(stream(1, "INP", "cam"), json!({"_isInternal": true}));
+    assert!(stage.tell("inStreamCreated", 0.0, internal).is_empty());
+    assert_eq!(
+        shown(&stage.tell("inStreamCreated", 0.0, stream(2, "IFR", "/a.mp4"))),
+        ["shutdownStream id=2"]
+    );
+    let init = with(stream(3, "OFMP4", "segInitwriter"), json!({"recordSettings": {}}));
+    assert!(stage.tell("outStreamCreated", 0.0, init).is_empty());
+    let mut ours = output(4, "hls", "cam", 6);
+    ours["hlsSettings"]["_createdBy"] = json!("ems-exporter");
+    assert_eq!(shown(&stage.tell("outStreamCreated", 0.0, ours)), ["shutdownStream id=4"]);
+    let others = output(5, "hls", "cam", 6);
+    assert_eq!(stage.tell("outStreamCreated", 0.0, others).len(), 2);
+}
+
+#[test]
+fn everything_that_is_matched_must_fit() {
+    let rule = |matching: &str| {
+        format!(
+            "  - {{name: a, on: outStreamCreated, match: {{{matching}}}, call: shutdownStream, with: {{id: 1}}}}\n"
+        )
+    };
+    for (matching, fits) in [
+        ("stream: 'cam*'", true),
+        ("stream: [x, 'c?m']", true),
+        ("stream: dog", false),
+        ("server: 'e*'", true),
+        ("group: g", true),
+        ("group: other", false),
+        ("format: [hls, dash]", true),
+        ("format: dash", false),
+        ("purpose: hls, type: OFHLS", true),
+        ("purpose: hls, type: OFDASH", false),
+    ] {
+        let calls = Stage::new(&rule(matching)).tell("outStreamCreated", 0.0, output(1, "hls", "cam", 6));
+        assert_eq!(!calls.is_empty(), fits, "{matching}");
     }
-    parse(&all);
 }
 
 #[test]
-#[should_panic(expected = "no metric is called ems_chunks")]
-fn a_metric_that_does_not_exist_is_found() {
-    Names::of_catalogue().check("rate(ems_chunks[5m])");
+fn the_last_output_is_told_although_its_close_has_forgotten_its_input() {
+    let rule = "  - {name: a, on: outStreamClosed, match: {purpose: push}, when: last_output, call: shutdownStream, \
+                with: {id: '{{ in_stream_id }}', permanently: false}}\n";
+    let mut stage = Stage::new(rule);
+    let push = |id, input: Value| {
+        with(stream(id, "ONR", "cam"), json!({"inStreamUniqueId": input, "pushSettings": {"configId": id}}))
+    };
+    stage.tell("inStreamCreated", 0.0, stream(1, "INR", "cam"));
+    for id in [2, 3] {
+        stage.tell("outStreamCreated", 0.0, push(id, json!(1)));
+    }
+    stage.tell("outStreamCreated", 0.0, with(stream(4, "ONR", "cam"), json!({"inStreamUniqueId": 1})));
+    let first = stage.tell("outStreamClosed", 1.0, push(2, Value::Null));
+    assert_eq!(shown(&first), ["last_output does not hold"]);
+    let second = stage.tell("outStreamClosed", 1.0, push(3, Value::Null));
+    assert_eq!(shown(&second), ["shutdownStream id=1 permanently=0"]);
+    stage.tell("outStreamCreated", 2.0, push(5, json!(1)));
+    stage.tell("inStreamClosed", 2.0, stream(1, "INR", "cam"));
+    let after = stage.tell("outStreamClosed", 2.0, push(5, Value::Null));
+    assert_eq!(shown(&after), ["last_output does not hold"], "the input is gone");
 }
 
 #[test]
-#[should_panic(expected = "ems_outputs has no label stream")]
-fn a_label_in_a_selector_that_does_not_exist_is_found() {
-    Names::of_catalogue().check(r#"ems_outputs{format="hls", stream="format"}"#);
+fn a_push_tells_its_input_by_its_settings_where_nothing_else_does() {
+    let rule = "  - {name: a, on: outStreamClosed, match: {purpose: push}, when: last_output, call: shutdownStream, \
+                with: {id: '{{ in_stream_id }}'}}\n";
+    let mut stage = Stage::new(rule);
+    let push = |id, input| {
+        let settings = json!({"configId": id, "localUniqueStreamId": input});
+        with(stream(id, "ONR", "cam"), json!({"inStreamUniqueId": null, "pushSettings": settings}))
+    };
+    stage.tell("inStreamCreated", 0.0, stream(1, "INR", "cam"));
+    for id in [2, 3] {
+        stage.tell("outStreamCreated", 0.0, push(id, 1));
+    }
+    let first = stage.tell("outStreamClosed", 1.0, push(2, 1));
+    assert_eq!(shown(&first), ["last_output does not hold"], "the other one is of the same input");
+    let second = stage.tell("outStreamClosed", 1.0, push(3, 1));
+    assert_eq!(shown(&second), ["shutdownStream id=1"]);
+    let other = stage.tell("outStreamClosed", 2.0, push(4, 9));
+    assert_eq!(shown(&other), ["last_output does not hold"], "its input is not open");
 }
 
 #[test]
-#[should_panic(expected = "nothing here has the label track")]
-fn a_label_in_a_clause_that_does_not_exist_is_found() {
-    Names::of_catalogue().check("sum by (server, track) (ems_outputs)");
+fn templates_name_fields_and_refuse_what_is_missing_or_hostile() {
+    let rule = "  - {name: a, on: inStreamCreated, call: pushStream, with: {uri: 'rtmp://x/{{ stream }}', \
+                localStreamName: '{{ stream }}', keepAlive: true, ttl: 5, \
+                _note: ['{{ type }} {{ direction }}', '{{ pullSettings.configId }}-{{ config_id }}'], \
+                targetStreamName: '{{ pullSettings.tag }}'}}\n";
+    let mut stage = Stage::new(rule);
+    let pulled =
+        |id, name: &str, settings: Value| with(stream(id, "INR", name), json!({"pullSettings": settings}));
+    let good =
+        stage.tell("inStreamCreated", 0.0, pulled(1, "a b=c,d\\e", json!({"configId": 7, "tag": true})));
+    assert_eq!(
+        shown(&good),
+        ["pushStream uri=rtmp://x/a b=c,d\\e localStreamName=a b=c,d\\e keepAlive=1 ttl=5 \
+          _note=[\"INR in\", \"7-7\"] targetStreamName=1 _createdBy=ems-exporter"]
+    );
+    let missing = stage.tell("inStreamCreated", 0.0, pulled(2, "cam", json!({"configId": 7})));
+    assert_eq!(
+        shown(&missing),
+        ["cannot render the parameter targetStreamName: the event has no pullSettings.tag"]
+    );
+    let hostile = stage.tell(
+        "inStreamCreated",
+        0.0,
+        pulled(3, "a\nshutdownServer", json!({"configId": 7, "tag": "x"})),
+    );
+    assert!(matches!(hostile[0].action, Err(Skipped::Invalid(InvalidCall::Unsendable(_)))), "{hostile:?}");
+}
+
+#[test]
+fn the_streams_of_edges_have_the_ids_of_the_api() {
+    let rule = "  - {name: a, on: outStreamCreated, call: shutdownStream, with: {id: '{{ id }}', _in: '{{ in_stream_id }}'}}\n";
+    let mut stage = Stage::new(rule);
+    let relayed = with(stream(1, "ONR", "cam"), json!({"PID": 11192, "inStreamUniqueId": 2}));
+    let calls = stage.tell("outStreamCreated", 0.0, relayed);
+    assert_eq!(shown(&calls), [format!("shutdownStream id=48069273976833 _in={}", (11192u64 << 32) | 2)]);
+}
+
+#[test]
+fn happenings_trigger_for_outputs_that_we_made_and_tell_of_what_feeds_them() {
+    let rules = "  - {name: a, on: outputNeverStarted, match: {purpose: pull, format: hls}, when: still_stalled, \
+                 call: removeConfig, with: {id: '{{ config_id }}'}}\n  \
+                 - {name: b, on: streamMissing, post: 'http://127.0.0.1:9/x'}\n  \
+                 - {name: c, on: chunkRecovered, match: {stream: cam}, post: 'http://127.0.0.1:9/x'}\n  \
+                 - {name: d, on: chunkStalled, match: {stream: cam}, post: 'http://127.0.0.1:9/x'}\n";
+    let mut stage = Stage::new(rules);
+    stage.tell(
+        "inStreamCreated",
+        0.0,
+        with(stream(1, "INR", "cam"), json!({"pullSettings": {"configId": 1}})),
+    );
+    let mut ours = with(output(2, "hls", "cam", 2), json!({"inStreamUniqueId": 1}));
+    ours["hlsSettings"]["_createdBy"] = json!("ems-exporter");
+    ours["hlsSettings"]["configId"] = json!(77);
+    stage.tell("outStreamCreated", 0.0, ours);
+    assert!(stage.tick(1.0).is_empty());
+    let calls = stage.tick(12.0);
+    let shown_calls = shown(&calls);
+    assert_eq!(shown_calls[0], "removeConfig id=77");
+    assert_eq!(calls[0].target.needs, Some(Key { pid: 100, id: 1 }));
+    let posted = |call: &str| serde_json::from_str::<Value>(call.strip_prefix("post ").unwrap()).unwrap();
+    assert_eq!(posted(&shown_calls[1])["event"], json!("chunkStalled"), "it stalls, having never started");
+    let missing = posted(&shown_calls[2]);
+    assert_eq!((&missing["event"], &missing["stream"]), (&json!("streamMissing"), &json!("studio")));
+    assert_eq!(missing["time"], json!("2026-11-22T16:13:32Z"));
+    stage.tell("hlsChunkClosed", 13.0, json!({"file": "/srv/hls/cam/1.ts", "segmentDuration": 2000.0}));
+    let recovered = stage.tick(14.0);
+    assert_eq!(recovered.len(), 1);
+    assert!(
+        !stage
+            .server
+            .read(|state| recovered[0].rule.when.is_some_and(|when| when.holds(&recovered[0].target, state)))
+    );
+}
+
+#[test]
+fn what_is_posted_holds_no_secret() {
+    let rule = "  - {name: a, on: inStreamCreated, post: 'http://127.0.0.1:9/x'}\n";
+    let secret = "hunter2";
+    let payload = with(
+        stream(1, "INR", "cam"),
+        json!({
+            "tcUrl": format!("rtmp://u:{secret}@x"), "pageUrl": secret, "ingestPoint": secret, "customData": secret,
+            "pullSettings": {"uri": format!("rtmp://u:{secret}@x"), "configId": 7, "httpProxy": secret, "other": format!("x://{secret}")},
+        }),
+    );
+    let calls = Stage::new(rule).tell("inStreamCreated", 0.0, payload);
+    let shown = shown(&calls);
+    assert!(!shown[0].contains(secret), "{shown:?}");
+    let body: Value = serde_json::from_str(shown[0].strip_prefix("post ").unwrap()).unwrap();
+    assert_eq!((&body["change"], &body["fields"]["pullSettings"]["configId"]), (&json!("opened"), &json!(7)));
+    assert_eq!((&body["server"], &body["rule"]), (&json!("ems"), &json!("a")));
+}
+
+#[test]
+fn streams_that_are_found_or_gone_without_an_event_trigger_too() {
+    let rules = format!(
+        "{CUT}  - {{name: b, on: outStreamClosed, call: shutdownStream, with: {{id: '{{{{ in_stream_id }}}}'}}}}\n"
+    );
+    let mut stage = Stage::new(&rules);
+    // Of an edge: the API tells its ids apart from those of the origin.
+    let members = json!({"processId": 11192, "edgePid": 11192, "upTime": 60_000.0});
+    let item = with(stream((11192 << 32) | 5, "INP", "cam"), members).to_string();
+    let item = Part::of(item.as_bytes());
+    let listed = || {
+        let stream = listed_stream(&item.message().unwrap()).unwrap();
+        Listed { item, stream, output: None }
+    };
+    let look = |stage: &Stage, streams, seconds| {
+        let listing = Listing { asked: at(seconds), streams, ..Listing::default() };
+        stage.ingest.reconcile(&stage.server, &listing, at(seconds + 0.1));
+        shown(&stage.decided())
+    };
+    assert_eq!(look(&stage, vec![listed()], 1.0), [format!("shutdownStream id={}", (11192u64 << 32) | 5)]);
+    stage.tell("outStreamCreated", 2.0, with(stream(9, "ONR", "cam"), json!({"inStreamUniqueId": 3})));
+    assert_eq!(look(&stage, vec![listed()], 30.0), [""; 0], "its close may be on its way");
+    assert_eq!(look(&stage, vec![listed()], 32.2), ["shutdownStream id=3"]);
+}
+
+#[test]
+fn the_page_on_rules_shows_the_examples_as_they_are() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/rules.md")).unwrap();
+    let examples: Vec<String> = std::fs::read_dir(root.join("examples/rules"))
+        .unwrap()
+        .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
+        .collect();
+    let shown: Vec<&str> =
+        page.split("```yaml\n").skip(1).map(|block| block.split("```").next().unwrap()).collect();
+    assert_eq!(shown.len(), 3);
+    for block in shown {
+        assert!(examples.iter().any(|example| example.ends_with(block)), "no example ends with:\n{block}");
+    }
 }

@@ -11,23 +11,16 @@ use ems_exporter::pipeline::tally::Transport;
 use ems_exporter::pipeline::{Accepted, ConfiguredServer, Pipeline, Server};
 use ems_protocol::Timestamp;
 use serde_json::{Value, json};
+use testkit::Program;
+use testkit::exporter::samples;
+pub use testkit::recordings::{body, examples};
+
+/// The exporter's program.
+pub const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_ems-exporter"));
 
 /// A file under `tests/fixtures`.
 pub fn fixture(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests", "fixtures", name].iter().collect()
-}
-
-/// Every recorded request, by file name.
-pub fn examples() -> Vec<(String, Vec<u8>)> {
-    let files = std::fs::read_dir(fixture("examples")).unwrap();
-    let mut examples: Vec<_> = files
-        .map(|file| {
-            let path = file.unwrap().path();
-            (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(&path).unwrap())
-        })
-        .collect();
-    examples.sort();
-    examples
 }
 
 /// The recorded session: raw requests, in the order in which they arrived. Two of them count one
@@ -38,12 +31,6 @@ pub fn session() -> Vec<Vec<u8>> {
     let mut starts: Vec<usize> = memchr::memmem::find_iter(&recording, start).collect();
     starts.push(recording.len());
     starts.windows(2).map(|pair| recording[pair[0]..pair[1]].to_vec()).collect()
-}
-
-/// The body of a raw request.
-pub fn body(request: &[u8]) -> &[u8] {
-    let head = request.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
-    &request[head..]
 }
 
 /// When the events of the tests happen, unless they say otherwise.
@@ -125,12 +112,8 @@ pub struct Samples(BTreeMap<String, f64>);
 
 impl Samples {
     pub fn of(page: &str) -> Self {
-        let samples = page.lines().filter(|line| !line.starts_with('#')).map(|line| {
-            let (series, value) = line.rsplit_once(' ').unwrap();
-            let series = series.replace("{server=\"ems\",", "{").replace("{server=\"ems\"}", "");
-            (series, value.parse().unwrap())
-        });
-        Self(samples.collect())
+        let short = |series: &str| series.replace("{server=\"ems\",", "{").replace("{server=\"ems\"}", "");
+        Self(samples(page).into_iter().map(|(series, value)| (short(&series), value)).collect())
     }
 
     /// The value of a series; `None` when it is not there.

@@ -1,0 +1,62 @@
+//! The programs that tests may need beside the exporter, and where they come from.
+
+use std::env;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process;
+
+use crate::target_folder;
+
+/// Each program with the Debian package that has it.
+const PACKAGES: [(&str, &str); 7] = [
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
+    ("prometheus-alertmanager", "prometheus-alertmanager"),
+    ("amtool", "prometheus-alertmanager"),
+    ("docker-compose", "docker-compose"),
+    ("chromium", "chromium"),
+    ("node", "nodejs"),
+];
+
+/// Ends the test program with one sentence if any of these is missing. To be called before anything is started.
+pub fn require(needed: &[&str]) {
+    let missing: Vec<String> = needed.iter().filter_map(|name| missing(name)).collect();
+    if missing.is_empty() {
+        return;
+    }
+    // Past the capture of output by the test harness, for which this is no failed expectation of one test.
+    let sentence = format!("these tests need {}: tests/setup installs what is missing\n", missing.join(", "));
+    drop(io::stderr().write_all(sentence.as_bytes()));
+    process::exit(1);
+}
+
+/// What is to be said of a program that is not there.
+fn missing(name: &str) -> Option<String> {
+    match name {
+        "python3" => find(name).is_none().then(|| "python3 (Debian package python3-venv)".to_owned()),
+        "prometheus_client" => (!prepared_python().exists())
+            .then(|| "the Python package prometheus-client (Debian package python3-venv)".to_owned()),
+        "playwright-core" => (!browser_modules().join("node_modules/playwright-core").exists())
+            .then(|| "the Node package playwright-core (Debian packages nodejs and npm)".to_owned()),
+        _ => {
+            let (_, package) =
+                PACKAGES.iter().find(|(known, _)| *known == name).expect("the program is listed");
+            find(name).is_none().then(|| format!("{name} (Debian package {package})"))
+        }
+    }
+}
+
+/// Where a program is.
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
+/// The Python that `tests/setup` has prepared, with the packages of the tests.
+pub fn prepared_python() -> PathBuf {
+    target_folder().join("python/bin/python3")
+}
+
+/// Where `tests/setup` puts the packages of `tests/browser/package.json`.
+pub(crate) fn browser_modules() -> PathBuf {
+    target_folder().join("browser")
+}

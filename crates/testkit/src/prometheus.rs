@@ -1,0 +1,170 @@
+//! A real Prometheus, one that scrapes an exporter every second unless it is configured otherwise.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::alertmanager::listening_on;
+use crate::http::{self, block_on, encoded};
+use crate::now;
+use crate::process::Process;
+use crate::wait::{holds, wait_for};
+
+/// A running Prometheus.
+#[derive(Debug)]
+pub struct Prometheus {
+    process: Process,
+    address: SocketAddr,
+    _folder: TempDir,
+}
+
+/// Labels of a series, its name under `__name__`.
+pub type Labels = BTreeMap<String, String>;
+
+/// A series with its samples: Unix seconds and values.
+pub type Series = (Labels, Vec<(f64, f64)>);
+
+impl Prometheus {
+    /// Starts one that has scraped `exporter` before this returns.
+    pub fn scraping(exporter: SocketAddr) -> Self {
+        Self::configured(
+            &format!(
+                "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
+                 scrape_configs:\n- {{job_name: ems, static_configs: [{{targets: ['{exporter}']}}]}}\n"
+            ),
+            &[],
+        )
+    }
+
+    /// Starts one with a configuration and copies of files beside it; it has scraped before this returns.
+    pub fn configured(text: &str, beside: &[&Path]) -> Self {
+        let folder = TempDir::new().expect("its folder can be used");
+        let config = folder.path().join("prometheus.yml");
+        fs::write(&config, text).expect("its folder can be used");
+        for file in beside {
+            fs::copy(file, folder.path().join(file.file_name().expect("its folder can be used")))
+                .expect("its folder can be used");
+        }
+        let mut command = Command::new("prometheus");
+        command
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
+            .args(["--web.listen-address=127.0.0.1:0", "--log.level=debug"]);
+        let mut process = Process::start(&mut command);
+        let address = process.wait_for_output(listening_on);
+        let prometheus = Self { process, address, _folder: folder };
+        prometheus.wait_for_scrape_after(0.0);
+        prometheus
+    }
+
+    /// What an instant query gives at this moment.
+    pub fn now(&self, query: &str) -> Vec<(Labels, f64)> {
+        let answer = self.ask("query", &[("query", query)]);
+        answer.into_iter().map(|(labels, samples)| (labels, samples[0].1)).collect()
+    }
+
+    /// Every sample that was scraped of the series that a selector picks, as it was scraped.
+    pub fn scraped(&self, selector: &str) -> Vec<Series> {
+        self.ask("query", &[("query", &format!("{selector}[1h]"))])
+    }
+
+    /// Those samples of them that were scraped after a moment.
+    pub fn scraped_after(&self, selector: &str, seconds: f64) -> Vec<Series> {
+        let window = (now() - seconds).ceil() as u64 + 1;
+        let mut all = self.ask("query", &[("query", &format!("{selector}[{window}s]"))]);
+        for (_, samples) in &mut all {
+            samples.retain(|(at, _)| *at > seconds);
+        }
+        all
+    }
+
+    /// What a query gave at each second of a span.
+    pub fn each_second(&self, query: &str, from: f64, to: f64) -> Vec<Series> {
+        let (from, to) = (from.to_string(), to.to_string());
+        self.ask("query_range", &[("query", query), ("start", &from), ("end", &to), ("step", "1")])
+    }
+
+    /// Waits until a scrape that began after a moment has succeeded and is stored.
+    pub fn wait_for_scrape_after(&self, seconds: f64) {
+        wait_for("the next scrape", || {
+            let up = self.scraped_after("up", seconds);
+            let after = |(at, up): &(f64, f64)| *at > seconds && *up == 1.0;
+            let samples = up.first().map(|(_, samples)| samples.clone()).unwrap_or_default();
+            holds(samples.iter().any(after), samples)
+        });
+    }
+
+    /// Fails if it could not use a page. A scrape that has not ended in its second tells how busy the machine is.
+    pub fn assert_no_scrape_was_refused(&self) {
+        let said = self.process.output();
+        let failed = |line: &&str| {
+            line.contains("Append failed")
+                || line.contains("Scrape failed") && !line.contains("context deadline exceeded")
+        };
+        assert_eq!(said.lines().find(failed), None);
+    }
+
+    /// Its rules, each with its health and with the alerts that it has raised, as the API gives them.
+    pub fn rules(&self) -> Vec<Value> {
+        let groups = self.data("rules")["groups"].take();
+        list(&groups).iter().flat_map(|group| list(&group["rules"])).cloned().collect()
+    }
+
+    fn ask(&self, what: &str, parameters: &[(&str, &str)]) -> Vec<Series> {
+        let data =
+            self.answer(what, parameters).unwrap_or_else(|error| panic!("{what} {parameters:?}: {error}"));
+        list(&data["result"]).iter().map(series).collect()
+    }
+
+    fn data(&self, what: &str) -> Value {
+        self.answer(what, &[]).unwrap_or_else(|error| panic!("{what}: {error}"))
+    }
+
+    /// Asks its API: the `data` of the answer.
+    ///
+    /// # Errors
+    /// Fails with what it says is wrong.
+    pub fn answer(&self, what: &str, parameters: &[(&str, &str)]) -> Result<Value, String> {
+        let query: Vec<String> =
+            parameters.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        let path = format!("/api/v1/{what}?{}", query.join("&"));
+        let answer = wait_for("Prometheus to be ready", || {
+            let answer = block_on(http::get(self.address, &path, &[])).map_err(|error| error.to_string())?;
+            if answer.status == 503 { Err(answer.text().to_owned()) } else { Ok(answer) }
+        });
+        let mut answer = answer.json();
+        if answer["status"] == "success" {
+            Ok(answer["data"].take())
+        } else {
+            Err(answer["error"].to_string())
+        }
+    }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().expect("Prometheus gives a list")
+}
+
+fn series(series: &Value) -> Series {
+    let labels = series["metric"].as_object().expect("a series has labels");
+    let labels = labels.iter().map(|(name, value)| (name.clone(), text(value).to_owned()));
+    let samples = match series["values"].as_array() {
+        Some(samples) => samples.iter().map(sample).collect(),
+        None => vec![sample(&series["value"])],
+    };
+    (labels.collect(), samples)
+}
+
+fn sample(pair: &Value) -> (f64, f64) {
+    let number = text(&pair[1]).parse().expect("a value is a number");
+    (pair[0].as_f64().expect("a sample has a time"), number)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().expect("Prometheus gives a text")
+}

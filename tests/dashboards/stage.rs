@@ -1,0 +1,52 @@
+//! All that runs, on loopback: the demo, a Prometheus that scrapes it, and a second media server.
+
+use std::fs;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use testkit::ports::free_port;
+use testkit::process::Process;
+use testkit::prometheus::Prometheus;
+use testkit::{Exporter, Program, programs};
+
+/// A rule for both servers, so that there are actions to be shown.
+const RULES: &str = "\
+servers: [{name: ems}, {name: SECOND, api: {url: 'http://API'}}]
+rules:
+  - name: package it once more
+    on: inStreamCreated
+    call: createDASHStream
+    with: {localStreamNames: '{{ stream }}', targetFolder: /srv/www, groupName: more, keepAlive: 0}
+";
+
+/// All that runs.
+#[derive(Debug)]
+pub struct Stage {
+    prometheus: Prometheus,
+    _second: Process,
+    _exporter: Exporter,
+    _folder: TempDir,
+}
+
+impl Stage {
+    /// Starts the demo, a Prometheus, and, once that has scraped, a second server with the arguments of `simulate`.
+    pub fn set(speed: &str, second: &str, simulate: &[&str]) -> Self {
+        programs::require(&["prometheus"]);
+        let program = Program(env!("CARGO_BIN_EXE_ems-exporter"));
+        let folder = TempDir::new().unwrap();
+        let api = format!("127.0.0.1:{}", free_port());
+        let rules = folder.path().join("rules.yml");
+        fs::write(&rules, RULES.replace("SECOND", second).replace("API", &api)).unwrap();
+        let exporter = program.demo(&["--speed", speed, "--config.file", rules.to_str().unwrap()]);
+        let prometheus = Prometheus::scraping(exporter.address);
+        let url = exporter.url(&format!("/events/{second}"));
+        let mut server = program.command(&["simulate", "--url", &url, "--api", &api]);
+        let server = Process::start(server.args(simulate));
+        Self { prometheus, _second: server, _exporter: exporter, _folder: folder }
+    }
+
+    /// Asks Prometheus's API; the `data` of its answer, or what it says is wrong.
+    pub fn ask(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Value, String> {
+        self.prometheus.answer(path, parameters)
+    }
+}

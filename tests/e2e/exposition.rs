@@ -1,0 +1,76 @@
+//! `promtool` and the reference OpenMetrics parser find nothing wrong with the pages of a busy exporter.
+
+use std::io::Read;
+use std::process::Command;
+use std::time::Duration;
+
+use ems_simulator::Options;
+
+use testkit::http::Response;
+use testkit::process::{run, run_well};
+use testkit::{Exporter, programs, repository};
+
+use crate::program;
+use crate::simulated::Simulated;
+
+const OPENMETRICS: (&str, &str) = ("Accept", "application/openmetrics-text; version=1.0.0");
+const GZIP: (&str, &str) = ("Accept-Encoding", "gzip");
+
+/// An exporter that has seen every family of metrics, and hostile names.
+fn busy() -> Exporter {
+    let exporter = program().configured("servers: [{name: ems, expect: [missing]}]");
+    let simulated = Simulated::start(Options {
+        url: exporter.url("/events/ems").parse().unwrap(),
+        speed: 50.0,
+        hostile_names: true,
+        duration: Some(Duration::from_secs(6)),
+        ..Options::default()
+    });
+    let (truth, _) = simulated.finish();
+    assert!(truth.lost.is_empty() && truth.refused.is_empty(), "{truth:?}");
+    exporter
+}
+
+/// The page, unpacked if it is packed.
+fn unpacked(response: &Response) -> Vec<u8> {
+    assert_eq!(response.status, 200);
+    if response.header("content-encoding") != "gzip" {
+        return response.body.to_vec();
+    }
+    let mut page = Vec::new();
+    flate2::read::GzDecoder::new(&*response.body).read_to_end(&mut page).unwrap();
+    page
+}
+
+fn samples(page: &[u8]) -> usize {
+    page.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && line[0] != b'#').count()
+}
+
+#[test]
+fn promtool_and_the_reference_parser_find_nothing_wrong() {
+    let exporter = busy();
+    for encoding in [&[][..], &[GZIP]] {
+        let response = exporter.get("/metrics", encoding);
+        assert_eq!(response.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+        assert_eq!(response.header("content-encoding"), if encoding.is_empty() { "" } else { "gzip" });
+        let page = unpacked(&response);
+        let mut promtool = Command::new("promtool");
+        let found = run(promtool.args(["check", "metrics"]), &page);
+        let said = String::from_utf8_lossy(&found.stderr) + String::from_utf8_lossy(&found.stdout);
+        assert!(found.status.success() && said.is_empty(), "promtool: {}\n{said}", found.status);
+
+        let response = exporter.get("/metrics", &[&[OPENMETRICS], encoding].concat());
+        let kind = response.header("content-type");
+        assert_eq!(kind, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+        let page = unpacked(&response);
+        assert!(page.ends_with(b"\n# EOF\n"));
+        assert_eq!(parsed_by_reference(&page), samples(&page));
+    }
+}
+
+/// How many samples the reference parser finds.
+fn parsed_by_reference(page: &[u8]) -> usize {
+    let script = repository().join("tests/e2e/openmetrics.py");
+    let said = run_well(Command::new(programs::prepared_python()).arg(script), page);
+    said.trim().parse().unwrap()
+}

@@ -1,0 +1,248 @@
+//! The log transport: the recorded session in every format, both doors at once, and replay.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ems_exporter::commands::replay::replay;
+use ems_exporter::config::{Config, Source};
+use ems_tail::Start;
+
+use testkit::wait::{holds, until};
+
+use crate::http::Exporter;
+use crate::support::{Road, Samples, at, body, fixture, session};
+
+fn recording(name: &str) -> PathBuf {
+    fixture("files").join(name)
+}
+
+fn replayed(names: &[&str]) -> Samples {
+    let paths: Vec<PathBuf> = names.iter().map(|name| recording(name)).collect();
+    let page = replay(&paths, None, &mut |_, _| ()).unwrap().page().unwrap();
+    Samples::of(&page.replace("server=\"replay\"", "server=\"ems\""))
+}
+
+/// The counts by event, those of 0 left out.
+fn events(samples: &Samples) -> BTreeMap<String, f64> {
+    let counts = samples.of_metric("ems_events_total").filter(|(_, count)| *count > 0.0);
+    counts.map(|(labels, count)| (labels.to_owned(), count)).collect()
+}
+
+/// All that is counted of a metric, series by series.
+fn series(samples: &Samples, metric: &str) -> BTreeMap<String, f64> {
+    samples.of_metric(metric).map(|(labels, value)| (labels.to_owned(), value)).collect()
+}
+
+/// Metrics that every format which carries all events must agree on.
+const TOTALS: [&str; 16] = [
+    "ems_events_total",
+    "ems_streams_opened_total",
+    "ems_streams_closed_total",
+    "ems_stream_bytes_total",
+    "ems_chunks_opened_total",
+    "ems_chunks_closed_total",
+    "ems_chunk_errors_total",
+    "ems_playlist_updates_total",
+    "ems_timers_created_total",
+    "ems_timers_triggered_total",
+    "ems_sessions_started_total",
+    "ems_downloads_total",
+    "ems_connections_opened_total",
+    "ems_api_requests_total",
+    "ems_pull_failures_total",
+    "ems_playlist_items_total",
+];
+
+#[test]
+fn json_xml_and_text_files_tell_the_same_session() {
+    let json = replayed(&["json_noappend.json"]);
+    assert_eq!(json.sum("ems_events_total"), 633.0);
+    assert_eq!(json.sum("ems_exporter_events_rejected_total"), 0.0);
+    let others: [(&str, &[&str]); 5] = [
+        ("with local time", &["json_ts.json"]),
+        (
+            "in chunks",
+            &["json_chunk_9797_0001.json", "json_chunk_9797_0002.json", "json_chunk_9797_0003.json"],
+        ),
+        ("xml", &["xml_noappend.xml"]),
+        ("text", &["text_noappend.txt"]),
+        ("text with local time", &["text_ts.txt"]),
+    ];
+    for (name, files) in others {
+        let other = replayed(files);
+        assert_eq!(other.sum("ems_exporter_events_rejected_total"), 0.0, "{name}");
+        for metric in TOTALS {
+            assert_eq!(series(&other, metric), series(&json, metric), "{metric}: {name}");
+        }
+    }
+}
+
+#[test]
+fn w3c_files_tell_what_they_can_carry() {
+    let json = replayed(&["json_noappend.json"]);
+    for file in ["w3c_noappend.log", "w3c_ts.log"] {
+        let w3c = replayed(&[file]);
+        assert_eq!(w3c.sum("ems_exporter_events_rejected_total"), 0.0);
+        let told = events(&w3c);
+        assert_eq!(told.len(), 10, "{told:?}");
+        for (event, count) in &told {
+            assert_eq!(events(&json).get(event), Some(count), "{event}");
+        }
+        for metric in ["ems_streams_opened_total", "ems_streams_closed_total"] {
+            assert_eq!(series(&w3c, metric), series(&json, metric), "{metric}");
+        }
+    }
+}
+
+/// The recording over HTTP ends with the server's stop; the files go on to the very end.
+#[test]
+fn files_and_http_tell_the_same_event_by_event() {
+    let road = Road::new();
+    for request in session() {
+        road.send(body(&request), at(0.0));
+    }
+    let http = events(&road.read(0.0));
+    let file = events(&replayed(&["json_noappend.json"]));
+    let after_the_stop = [
+        ("inStreamClosed", 1.0),
+        ("outStreamClosed", 4.0),
+        ("applicationStop", 1.0),
+        ("hlsChunkClosed", 1.0),
+        ("hlsChildPlaylistUpdated", 2.0),
+        ("hdsChunkClosed", 1.0),
+        ("dashChunkClosed", 1.0),
+        ("mssChunkClosed", 2.0),
+        ("dashChunkCreated", 1.0),
+    ];
+    let mut difference = 0.0;
+    for (event, count) in &file {
+        let missing = count - http.get(event).copied().unwrap_or(0.0);
+        assert!(missing >= 0.0, "{event}");
+        let known = after_the_stop.iter().any(|(name, _)| event.contains(&format!("\"{name}\"")));
+        assert!(missing == 0.0 || known, "{event}: {missing} more in the file");
+        difference += missing;
+    }
+    assert_eq!(difference, 14.0, "the field report counts fourteen");
+}
+
+fn following(path: &Path, start: Start, storage: Option<&Path>) -> Config {
+    let source = Source { server: None, patterns: vec![path.display().to_string()], format: None };
+    Config { sources: vec![source], start, storage: storage.map(Path::to_owned), ..Config::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_comes_by_both_doors_counts_once_and_one_door_brings_what_the_other_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("events.json");
+    let lines = std::fs::read(recording("json_noappend.json")).unwrap();
+    let lines: Vec<&[u8]> = lines.split_inclusive(|byte| *byte == b'\n').collect();
+    std::fs::write(&file, b"").unwrap();
+    let exporter = Exporter::with(&following(&file, Start::Beginning, None)).await;
+    let requests = session();
+    // HTTP is ahead of the file, then dead for a while, then behind it.
+    for (part, from_http) in [(0..200, true), (200..400, false), (400..633, true)] {
+        if from_http && part.start == 0 {
+            send(&exporter, &requests[..200.min(requests.len())]).await;
+        }
+        let mut whole = std::fs::read(&file).unwrap();
+        lines[part.clone()].iter().for_each(|line| whole.extend_from_slice(line));
+        std::fs::write(&file, &whole).unwrap();
+        until("the file is read", async || {
+            let read = exporter.read().await.get("ems_exporter_tail_entries_read_total");
+            holds(read == Some(part.end as f64), read)
+        })
+        .await;
+        if from_http && part.start > 0 {
+            send(&exporter, &requests[400..]).await;
+        }
+    }
+    let samples = exporter.read().await;
+    let alone = replayed(&["json_noappend.json"]);
+    assert_eq!(events(&samples), events(&alone));
+    let received = samples.sum("ems_exporter_events_received_total");
+    let sum = |part: &str| samples.sum(&format!("ems_exporter_events_{part}_total"));
+    assert_eq!(received, sum("applied") + sum("duplicate") + sum("rejected") + sum("dropped"));
+    assert_eq!(sum("applied"), 633.0);
+    assert_eq!(sum("duplicate"), (200 + requests.len() - 400) as f64);
+    assert_eq!(samples.get("ems_exporter_tail_bytes_behind"), Some(0.0));
+}
+
+async fn send(exporter: &Exporter, requests: &[Vec<u8>]) {
+    for request in requests {
+        let text = String::from_utf8_lossy(body(request)).into_owned();
+        assert!(exporter.post("/events", &text).await.starts_with("HTTP/1.1 200"), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clean_stop_repeats_nothing_and_a_restart_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = tempfile::tempdir().unwrap();
+    let file = folder.path().join("events.json");
+    let whole = std::fs::read(recording("json_noappend.json")).unwrap();
+    let half = whole.len() / 2;
+    std::fs::write(&file, &whole[..half]).unwrap();
+    let config = following(&folder.path().join("*.json"), Start::SavedOrBeginning, Some(storage.path()));
+    let first = Exporter::with(&config).await;
+    until("the first half is read", async || {
+        let ready = first.get("/-/ready").await;
+        let read = first.read().await.sum("ems_exporter_tail_entries_read_total");
+        holds(ready.starts_with("HTTP/1.1 200") && read > 0.0, (ready, read))
+    })
+    .await;
+    let before = first.read().await.sum("ems_events_total");
+    first.stop().await;
+    std::fs::write(&file, &whole).unwrap();
+    let second = Exporter::with(&config).await;
+    until("the second half is read", async || {
+        let events = before + second.read().await.sum("ems_events_total");
+        holds(events >= 633.0, events)
+    })
+    .await;
+    assert_eq!(before + second.read().await.sum("ems_events_total"), 633.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_files_have_no_ids_is_told_of_by_its_files_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("events.txt");
+    std::fs::copy(recording("text_noappend.txt"), &file).unwrap();
+    let exporter = Exporter::with(&following(&file, Start::Beginning, None)).await;
+    until("the file is read", async || {
+        let events = exporter.read().await.sum("ems_events_total");
+        holds(events == 633.0, events)
+    })
+    .await;
+    let answer = exporter.post("/events", r#"{"type":"serverStarted","payload":{}}"#).await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    assert!(answer.contains("are read from text or w3c files"), "{answer}");
+    assert!(exporter.post("/events/other", r#"{"type":"x"}"#).await.starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn a_replay_is_told_as_a_table() {
+    let replayed = replay(&[recording("json_noappend.json")], None, &mut |_, _| ()).unwrap();
+    let summary = replayed.summary().unwrap();
+    assert!(summary.starts_with("events                            633\n"), "{summary}");
+    for line in [
+        "        26  format=\"hls\",group=\"hlsgrp\",stream=\"stream1\",track=\"\"\n",
+        "refused                             0\n",
+        "server restarts                     0\n",
+    ] {
+        assert!(summary.contains(line), "{line}: {summary}");
+    }
+}
+
+#[test]
+fn a_replay_tells_what_was_refused_and_what_is_unfinished() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("events.json");
+    let good = r#"{"id":1,"payload":{"PID":1},"processId":1,"timestamp":1795364000,"type":"cliRequest"},"#;
+    std::fs::write(&file, format!("{good}\n{{\"type\":]\n{{\"payload\":{{}}}},\n{}", &good[..20])).unwrap();
+    let replayed = replay(&[file], None, &mut |_, _| ()).unwrap();
+    let summary = replayed.summary().unwrap();
+    assert!(summary.starts_with("events                              1\n"), "{summary}");
+    assert!(summary.contains("refused                             2\n"), "{summary}");
+    assert!(summary.contains("  such as: not an event: it has no type\n"), "{summary}");
+    assert!(summary.contains("an unfinished entry at the end of a file: 20 bytes\n"), "{summary}");
+}

@@ -1,0 +1,58 @@
+//! The alert rules and the configurations that go with them, and every query that is shown to a reader.
+
+use std::fs;
+use std::process::Command;
+
+use ems_exporter::metrics::{self, ExporterMetrics};
+use ems_protocol::Timestamp;
+use serde_json::json;
+use testkit::process::run_well;
+use testkit::programs::require;
+use testkit::{promql_blocks, repository};
+
+/// Runs a program in the folder of the rules; it must be content. Returns its answer.
+fn run(program: &str, arguments: &[&str]) -> String {
+    require(&["promtool", "amtool"]);
+    let folder = repository().join("dashboards/prometheus");
+    run_well(Command::new(program).args(arguments).current_dir(folder), b"")
+}
+
+#[test]
+fn prometheus_accepts_the_rules_and_the_configuration() {
+    run("promtool", &["check", "rules", "alerts.yml"]);
+    run("promtool", &["check", "config", "prometheus.yml"]);
+}
+
+#[test]
+fn the_rules_pass_their_tests() {
+    run("promtool", &["test", "rules", "alerts.test.yml"]);
+}
+
+#[test]
+fn alertmanager_accepts_its_configuration_and_routes_by_severity() {
+    run("amtool", &["check-config", "alertmanager.yml"]);
+    for (severity, receiver) in [("critical", "page"), ("warning", "notes")] {
+        let severity = format!("severity={severity}");
+        let said = run("amtool", &["config", "routes", "test", "--config.file=alertmanager.yml", &severity]);
+        assert_eq!(said.trim(), receiver);
+    }
+}
+
+#[test]
+fn prometheus_parses_every_query_of_the_documentation() {
+    let own = ExporterMetrics::new(Timestamp::now()).unwrap();
+    let mut queries: Vec<String> =
+        metrics::catalogue(&own).iter().map(|metric| metric.query.to_owned()).collect();
+    for page in ["dashboards/prometheus/RUNBOOK.md", "README.md"] {
+        queries.extend(promql_blocks(&fs::read_to_string(repository().join(page)).unwrap()));
+    }
+    assert!(queries.len() > 100, "the test has lost sight of the queries");
+    let rules: Vec<_> = (0..)
+        .zip(&queries)
+        .map(|(at, query)| json!({"record": format!("query:{at}"), "expr": query}))
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("queries.yml");
+    fs::write(&file, json!({"groups": [{"name": "queries", "rules": rules}]}).to_string()).unwrap();
+    run("promtool", &["check", "rules", file.to_str().unwrap()]);
+}
