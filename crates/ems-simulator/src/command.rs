@@ -146,7 +146,7 @@ pub(crate) struct Answer {
     pub(crate) accepted: bool,
     /// A sentence for people.
     pub(crate) description: Vec<u8>,
-    /// What was asked for, or what was made.
+    /// The requested or created objects.
     pub(crate) data: Value,
     /// The caller's own mark of the command.
     pub(crate) response_id: Option<Vec<u8>>,

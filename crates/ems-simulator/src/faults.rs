@@ -1,19 +1,19 @@
-//! What goes wrong with an event on its way, on request.
+//! Requested faults of delivery: events that are lost, delayed or posted twice.
 
 use super::options::Options;
 use fastrand::Rng;
 use std::time::Duration;
 
-/// What becomes of one event.
+/// How one event is delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum Delivery {
     /// It is never posted.
     Lost,
-    /// It is posted after a pause, which is usually none.
+    /// It is posted after a delay, which is usually zero.
     Posted {
-        /// How long it is held back.
+        /// The delay.
         held: Duration,
-        /// How long after the event a second copy is posted, if one is.
+        /// The delay of a second copy, if one is posted.
         copy: Option<Duration>,
     },
 }
@@ -28,7 +28,7 @@ pub(crate) struct Faults {
     random: Rng,
 }
 
-/// The events whose loss leaves something open in the receiver's books.
+/// The events whose loss leaves something open in the state of the receiver.
 const CLOSES: [&str; 4] = ["inStreamClosed", "outStreamClosed", "streamingSessionEnded", "timerClosed"];
 
 impl Faults {
@@ -42,29 +42,29 @@ impl Faults {
         }
     }
 
-    /// The fate of the next event, by its name.
-    pub(crate) fn decide(&mut self, name: &str) -> Fate {
+    /// How the next event is delivered.
+    pub(crate) fn decide(&mut self, name: &str) -> Delivery {
         let mut draw = |share| self.random.f64() < share;
         if draw(self.lose) || (CLOSES.contains(&name) && draw(self.lose_closes)) {
-            return Fate::Lost;
+            return Delivery::Lost;
         }
         let (is_held, is_copied) = (draw(self.reorder), draw(self.duplicates));
         let mut millis = |range| Duration::from_millis(self.random.u64(range));
         let held = if is_held { millis(50..2000) } else { Duration::ZERO };
         let copy = is_copied.then(|| millis(1..1000));
-        Fate::Posted { held, copy }
+        Delivery::Posted { held, copy }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, Fate, Faults, Options};
+    use super::{Delivery, Duration, Faults, Options};
 
     #[test]
     fn nothing_goes_wrong_unless_requested() {
         let mut faults = Faults::new(&Options::default());
         for _ in 0..1000 {
-            let fine = Fate::Posted { held: Duration::ZERO, copy: None };
+            let fine = Delivery::Posted { held: Duration::ZERO, copy: None };
             assert_eq!(faults.decide("inStreamClosed"), fine);
         }
     }
@@ -72,15 +72,15 @@ mod tests {
     #[test]
     fn only_closing_events_are_lost() {
         let mut faults = Faults::new(&Options { lose_closes: 1.0, ..Options::default() });
-        assert_eq!(faults.decide("outStreamClosed"), Fate::Lost);
-        assert_ne!(faults.decide("hlsChunkClosed"), Fate::Lost);
-        assert_ne!(faults.decide("inStreamCreated"), Fate::Lost);
+        assert_eq!(faults.decide("outStreamClosed"), Delivery::Lost);
+        assert_ne!(faults.decide("hlsChunkClosed"), Delivery::Lost);
+        assert_ne!(faults.decide("inStreamCreated"), Delivery::Lost);
     }
 
     #[test]
     fn a_share_of_all_events_is_lost() {
         let mut faults = Faults::new(&Options { lose: 0.3, ..Options::default() });
-        let lost = (0..10_000).filter(|_| faults.decide("hlsChunkClosed") == Fate::Lost).count();
+        let lost = (0..10_000).filter(|_| faults.decide("hlsChunkClosed") == Delivery::Lost).count();
         assert!((2700..3300).contains(&lost), "{lost}");
     }
 
@@ -90,8 +90,8 @@ mod tests {
         let (mut copies, mut holds) = (0, 0);
         for _ in 0..10_000 {
             match faults.decide("timerTriggered") {
-                Fate::Lost => panic!("nothing is to be lost"),
-                Fate::Posted { held, copy } => {
+                Delivery::Lost => panic!("nothing is to be lost"),
+                Delivery::Posted { held, copy } => {
                     copies += usize::from(copy.is_some());
                     holds += usize::from(held > Duration::ZERO);
                 }

@@ -1,17 +1,17 @@
-//! Incident with one stream from some moment on, as it is written in a flag.
+//! An incident on one stream, as a flag requests it.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 /// One request: `STREAM:after=DURATION`.
 ///
-/// The duration is the simulated server's time, counted from its first start. If there is nothing yet to be in trouble
-/// by then, it begins as soon as there is.
+/// The duration is the simulated server's time, counted from its first start. If the stream is not open by then, the
+/// incident begins as soon as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Incident {
-    /// The stream in trouble.
+    /// The affected stream.
     pub stream: String,
-    /// When the trouble begins.
+    /// When the incident begins.
     pub after: Duration,
 }
 
@@ -20,7 +20,7 @@ impl FromStr for Incident {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let parts = text.rsplit_once(":after=").filter(|(stream, _)| !stream.is_empty());
-        let (stream, after) = parts.ok_or("this is written STREAM:after=DURATION")?;
+        let (stream, after) = parts.ok_or("expected STREAM:after=DURATION, as in cam3:after=20s")?;
         let after = humantime::parse_duration(after)
             .map_err(|error| format!("after={after} is not a duration: {error}"))?;
         Ok(Self { stream: stream.to_owned(), after })
@@ -34,12 +34,12 @@ mod tests {
 
     #[test]
     fn a_request_is_read_or_refused_with_its_reason() {
-        let trouble = Incident { stream: "cam1".to_owned(), after: Duration::from_secs(20) };
-        assert_eq!("cam1:after=20s".parse(), Ok(trouble));
+        let incident = Incident { stream: "cam1".to_owned(), after: Duration::from_secs(20) };
+        assert_eq!("cam1:after=20s".parse(), Ok(incident));
         for (text, reason) in [
-            ("cam1", "is written"),
-            (":after=1s", "is written"),
-            ("cam1:for=1s", "is written"),
+            ("cam1", "expected STREAM"),
+            (":after=1s", "expected STREAM"),
+            ("cam1:for=1s", "expected STREAM"),
             ("cam1:after=soon", "not a duration"),
         ] {
             let error = text.parse::<Incident>().unwrap_err();

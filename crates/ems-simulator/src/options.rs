@@ -1,4 +1,4 @@
-//! What the simulated server is asked to do.
+//! The options of the simulated server, which are flags of `simulate`.
 
 use super::incident::Incident;
 use super::stall::Stall;
@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Simulate a media server that posts its events over HTTP.
 ///
 /// Unless a flag says otherwise, durations are the simulated server's own time: at --speed 10 they pass ten times faster
-/// than on the wall. At the end the server prints what it knows itself, to compare an exporter's numbers with.
+/// than on the wall. At the end the server prints its own state and counts, to compare with those of an exporter.
 #[derive(clap::Args, Clone, Debug, PartialEq)]
 pub struct Options {
     /// Where to post the events: http://host:port/path?query.
@@ -28,7 +28,7 @@ pub struct Options {
     #[arg(long, value_name = "DURATION", default_value = "4s", value_parser = chunk_length)]
     pub chunk_length: Duration,
 
-    /// How much faster than the wall clock the server lives; the stamps in its events stay on the wall clock.
+    /// How much faster than the wall clock simulated time passes; the stamps in its events stay on the wall clock.
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
     pub speed: f64,
 
@@ -51,7 +51,7 @@ pub struct Options {
     /// Let an output stop writing chunks for a while although its stream stays up.
     ///
     /// FORMAT is hls, hds, dash, mss or record, and all of the stream's when left out; with every= the stall repeats,
-    /// and with for=recreated it lasts until the output is closed and created anew. Example:
+    /// and with for=recreated it lasts until the output is closed and re-created. Example:
     /// cam2:hls:after=20s,for=60s,every=5m. May be given more than once.
     #[arg(long, value_name = "STREAM[:FORMAT]:after=…,for=…[,every=…]")]
     pub stall: Vec<Stall>,
@@ -63,8 +63,8 @@ pub struct Options {
     #[arg(long, value_name = "STREAM:after=…")]
     pub freeze: Vec<Incident>,
 
-    /// Let the far side of a stream's push go away for good: the push closes, and only a push that is set up anew
-    /// connects again.
+    /// Let the remote server of a stream's push go away for good: the push closes, and only a newly created push connects
+    /// again.
     ///
     /// Example: cam1:after=20s. May be given more than once.
     #[arg(long, value_name = "STREAM:after=…")]
@@ -86,7 +86,7 @@ pub struct Options {
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     pub reorder: f64,
 
-    /// Crash after this long, without any event, and start again as a new process whose ids begin at 1.
+    /// Crash after this long, without any event, and restart as a new process whose ids begin at 1.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub crash_after: Option<Duration>,
 
@@ -106,7 +106,7 @@ pub struct Options {
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = burst_every)]
     pub burst_every: Duration,
 
-    /// Leave outputs, pushes and timers to commands: the streams come and go, but nobody else asks for anything.
+    /// Create outputs, pushes and timers only on API commands; streams still come and go.
     #[arg(long)]
     pub unattended: bool,
 
@@ -126,7 +126,7 @@ pub struct Options {
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     pub api_reset: f64,
 
-    /// The share of API calls that are answered with what is no JSON; about half of them have been carried out.
+    /// The share of API calls that are answered with invalid JSON; about half of them have been carried out.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     pub api_garbage: f64,
 
@@ -134,7 +134,7 @@ pub struct Options {
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     pub api_slow: f64,
 
-    /// How late that is, in real time.
+    /// The delay of late answers, in real time.
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration)]
     pub api_slow_for: Duration,
 
@@ -223,7 +223,7 @@ fn speed(text: &str) -> Result<f64, String> {
 fn login(text: &str) -> Result<String, String> {
     match text.split_once(':') {
         Some((user, _)) if !user.is_empty() => Ok(text.to_owned()),
-        Some(_) | None => Err("a login is written USER:PASSWORD".to_owned()),
+        Some(_) | None => Err("expected USER:PASSWORD".to_owned()),
     }
 }
 
@@ -294,7 +294,7 @@ mod tests {
             (["--burst-every", "10s"], "one minute apart"),
             (["--url", "https://h/"], "https is not supported"),
             (["--stall", "cam1:after=1s"], "needs both"),
-            (["--freeze", "cam1"], "is written"),
+            (["--freeze", "cam1"], "expected STREAM"),
             (["--api-fail", "2"], "from 0 to 1"),
             (["--api-auth", "me"], "USER:PASSWORD"),
         ] {

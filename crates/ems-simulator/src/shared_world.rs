@@ -1,4 +1,4 @@
-//! The world as it lives by the clock: moved on by whoever looks at it, and watched by whoever must know.
+//! The world behind a mutex, advanced by the clock whenever it is read or given a command.
 
 use super::command::{Answer, Command};
 use super::event::Event;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-/// A world between the one who posts its events and those who give it commands.
+/// A world shared by the task that posts its events and the API, which gives it commands.
 #[derive(Debug)]
 pub(crate) struct SharedWorld {
     world: Mutex<World>,
@@ -35,7 +35,7 @@ impl SharedWorld {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The real time of a moment of the world, whose time begins to pass with the first question.
+    /// The real time of a moment of the world, whose time starts with the first call.
     pub(crate) fn real(&self, moment: Duration) -> Instant {
         *self.started.get_or_init(Instant::now) + moment.div_f64(self.speed)
     }
@@ -44,7 +44,7 @@ impl SharedWorld {
     pub(crate) fn advance(&self) -> Vec<Event> {
         let mut world = self.world();
         let events = world.advance(self.now());
-        self.tell(&world);
+        self.publish(&world);
         events
     }
 
@@ -52,7 +52,7 @@ impl SharedWorld {
     pub(crate) fn command(&self, command: &Command) -> Option<Answer> {
         let mut world = self.world();
         let answer = world.command(self.now(), command);
-        self.tell(&world);
+        self.publish(&world);
         self.woken.notify_one();
         answer
     }
@@ -61,12 +61,12 @@ impl SharedWorld {
     pub(crate) fn refuse(&self, command: &Command, refusal: &Answer) -> bool {
         let mut world = self.world();
         let there = world.refuse(self.now(), command, refusal);
-        self.tell(&world);
+        self.publish(&world);
         self.woken.notify_one();
         there
     }
 
-    /// Ready when a command has been carried out.
+    /// Ready once a command has been carried out.
     pub(crate) async fn woken(&self) {
         self.woken.notified().await;
     }
@@ -80,7 +80,7 @@ impl SharedWorld {
         self.real(Duration::ZERO).elapsed().mul_f64(self.speed)
     }
 
-    fn tell(&self, world: &World) {
+    fn publish(&self, world: &World) {
         let present = world.running().then_some(world.starts());
         self.process.send_if_modified(|process| std::mem::replace(process, present) != present);
     }

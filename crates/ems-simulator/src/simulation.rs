@@ -2,7 +2,7 @@
 
 use crate::api::{ApiFaults, ApiListener, Call};
 use crate::event::Event;
-use crate::faults::{Fate, Faults};
+use crate::faults::{Delivery, Faults};
 use crate::options::Options;
 use crate::sender::{self, Post, Sender, SharedTally};
 use crate::shared_world::SharedWorld;
@@ -15,43 +15,43 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// After the stop, what is still on its way gets this long.
+/// How long the stop waits for answers to posts.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a simulated server cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The receiver's host has no address.
+    /// The host of the receiver cannot be resolved.
     #[error("could not resolve the host {host:?} of the events' address")]
     Resolve {
         /// The host as written.
         host: String,
-        /// What the resolver said.
+        /// The cause.
         source: io::Error,
     },
-    /// A stall can never happen.
+    /// A stall is requested for an unknown output.
     #[error("a stall is requested for {output}, which the simulated server does not have")]
     Stall {
         /// The stream, with the format when one was named.
         output: String,
     },
-    /// Incident can never happen.
-    #[error("trouble is requested for {stream}, which the simulated server does not have")]
+    /// An incident is requested for an unknown stream.
+    #[error("an incident is requested for {stream}, which the simulated server does not have")]
     Incident {
         /// The stream.
         stream: String,
     },
-    /// The API has no place to be.
+    /// The address of the API cannot be bound.
     #[error("could not listen on {address} for the API")]
     Api {
         /// The address as written.
         address: String,
-        /// What the system said.
+        /// The cause.
         source: io::Error,
     },
 }
 
-/// Runs a simulated server until `stop` is ready or the requested duration is over, and returns what it knows at the end.
+/// Runs a simulated server until `stop` is ready or the requested duration is over, and returns its final [`Truth`].
 pub async fn run(options: Options, stop: impl Future<Output = ()>) -> Result<Truth, Error> {
     Simulation::new(options)?.run(stop).await
 }
@@ -86,14 +86,14 @@ impl Simulation {
         self.listener.as_ref().map(|listener| listener.address())
     }
 
-    /// Changes what goes wrong with calls to the API from now on.
+    /// Replaces the faults of API calls from now on.
     pub fn set_api_faults(&self, faults: ApiFaults) {
         if let Some(listener) = &self.listener {
             listener.set_faults(faults);
         }
     }
 
-    /// What the API was asked for, oldest first; of very many calls only the newest ones.
+    /// The newest API calls, oldest first.
     pub fn calls(&self) -> Vec<Call> {
         self.listener.as_ref().map(|listener| listener.calls()).unwrap_or_default()
     }
@@ -109,8 +109,7 @@ impl Simulation {
         truth
     }
 
-    /// Lives the server's whole life, once: from its start to a graceful stop when `stop` is ready or the requested
-    /// duration is over.
+    /// Runs the server once, from its start to a graceful stop when `stop` is ready or the requested duration is over.
     pub async fn run(&self, stop: impl Future<Output = ()>) -> Result<Truth, Error> {
         let mut sender = Sender::new(self.resolve().await?);
         let mut faults = Faults::new(&self.options);
@@ -158,13 +157,13 @@ impl Simulation {
         if tokio::time::timeout(SHUTDOWN_TIMEOUT, ending_posts).await.is_err() {
             tracing::debug!("some posts had no answer when the simulated server ended");
         }
-        // Whatever is left counts itself as lost.
+        // Dropping a post without an answer counts it as lost.
         sender.shutdown().await;
         drop(queue);
         Ok(self.truth())
     }
 
-    /// Serves the API, if there is one, for as long as this is waited for.
+    /// Serves the API, if there is one, until it is dropped.
     async fn serve(&self) {
         if let Some(listener) = &self.listener
             && let Err(error) = Arc::clone(listener).serve().await
@@ -191,11 +190,11 @@ impl Simulation {
         let Options { url, format, nul_header, .. } = &self.options;
         for event in events {
             let (held, copy) = match faults.decide(event.name) {
-                Fate::Lost => {
+                Delivery::Lost => {
                     *sender::lock(&self.tally).lost.entry(event.name).or_default() += 1;
                     continue;
                 }
-                Fate::Posted { held, copy } => (held, copy),
+                Delivery::Posted { held, copy } => (held, copy),
             };
             let body = serialize::body(*format, event);
             let request = request::request(url, *format, *nul_header, &body);
@@ -208,7 +207,7 @@ impl Simulation {
     }
 }
 
-/// Refuses trouble for what there can never be; what commands bring cannot be known.
+/// Rejects stalls and incidents of streams that the plan does not have. Without an operator, commands may create any.
 fn check(options: &Options, world: &World) -> Result<(), Error> {
     if options.unattended {
         return Ok(());

@@ -15,7 +15,7 @@ pub struct Stall {
     pub format: Option<OutputFormat>,
     /// When the first stall begins.
     pub after: Duration,
-    /// How long each stall lasts; until the output is closed and created anew when absent.
+    /// How long each stall lasts; until the output is closed and re-created when absent.
     pub lasting: Option<Duration>,
     /// From the beginning of one stall to that of the next; only one stall when absent.
     pub every: Option<Duration>,
@@ -26,7 +26,7 @@ pub struct Stall {
 pub(crate) enum StallEnd {
     /// By itself, at this moment.
     At(Duration),
-    /// When the output is closed and created anew.
+    /// When the output is closed and re-created.
     Recreated,
 }
 
@@ -61,8 +61,7 @@ impl FromStr for Stall {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let form =
-            "a stall is written STREAM[:FORMAT]:after=DURATION,for=DURATION|recreated[,every=DURATION]";
+        let form = "expected STREAM[:FORMAT]:after=DURATION,for=DURATION|recreated[,every=DURATION]";
         let Some((place, times)) = text.rsplit_once(':') else {
             return Err(form.to_owned());
         };
@@ -151,9 +150,9 @@ mod tests {
     #[test]
     fn every_wrong_stall_is_refused_with_its_reason() {
         for (text, reason) in [
-            ("cam1", "is written"),
-            (":after=1s,for=1s", "is written"),
-            ("cam1:after=1s,for", "is written"),
+            ("cam1", "expected STREAM"),
+            (":after=1s,for=1s", "expected STREAM"),
+            ("cam1:after=1s,for", "expected STREAM"),
             ("cam1:mp3:after=1s,for=1s", "hls, hds, dash, mss or record"),
             ("cam1:after=1s", "needs both"),
             ("cam1:after=1s,for=soon", "not a duration"),

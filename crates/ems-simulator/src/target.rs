@@ -45,7 +45,7 @@ impl FromStr for Target {
         };
         if authority.contains('@') {
             return Err(
-                "a user and password in the address would never be sent; put a secret into the path or query"
+                "a user and password in the address are not sent by the server; put a secret into the path or query"
                     .to_owned(),
             );
         }

@@ -261,6 +261,6 @@ async fn what_cannot_run_is_refused_with_one_sentence() {
         Simulation::new(Options { freeze: vec!["cam9:after=1s".parse().unwrap()], ..Options::default() });
     assert_eq!(
         troubled.unwrap_err().to_string(),
-        "trouble is requested for cam9, which the simulated server does not have"
+        "an incident is requested for cam9, which the simulated server does not have"
     );
 }

@@ -31,7 +31,7 @@ pub struct Truth {
     pub pushes: BTreeMap<String, u64>,
     /// The same with what is known of each, by unique id.
     pub pushed: Vec<Push>,
-    /// What the server has been told to keep up, open or not, by id.
+    /// Configurations, whether their stream is open or not, by id.
     pub configs: Vec<Configuration>,
     /// Armed timers, by id.
     pub timers: Vec<Timer>,
@@ -62,7 +62,7 @@ pub struct Input {
     pub unique_id: u64,
     /// The configuration of a pull; none when it is published.
     pub config_id: Option<u32>,
-    /// What the one who asked for the pull wants to be reminded of.
+    /// The caller's own variables.
     pub variables: BTreeMap<String, String>,
     /// Whether a requested freeze holds it.
     pub frozen: bool,
@@ -79,11 +79,11 @@ pub struct Push {
     pub unique_id: u64,
     /// The configuration that keeps it up.
     pub config_id: Option<u32>,
-    /// What the one who asked for it wants to be reminded of.
+    /// The caller's own variables.
     pub variables: BTreeMap<String, String>,
 }
 
-/// Something the server has been told to keep up.
+/// A configuration: a pull, push or output that the server maintains.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Configuration {
     /// Its id, which outlives a restart.
@@ -96,7 +96,7 @@ pub struct Configuration {
     pub stream: String,
     /// Whether it outlives its stream and the server.
     pub keep_alive: bool,
-    /// What the one who asked for it wants to be reminded of.
+    /// The caller's own variables.
     pub variables: BTreeMap<String, String>,
 }
 
@@ -113,7 +113,7 @@ pub struct Output {
     pub unique_id: u64,
     /// The configuration that keeps it up.
     pub config_id: Option<u32>,
-    /// What the one who asked for it wants to be reminded of.
+    /// The caller's own variables.
     pub variables: BTreeMap<String, String>,
     /// Whether a requested stall, or the freeze of its stream, holds it at this moment.
     pub stalled: bool,
@@ -128,7 +128,7 @@ pub struct Timer {
     pub period: Option<u64>,
     /// How often it has fired.
     pub triggered: u32,
-    /// What the one who set it wants to be reminded of.
+    /// The caller's own variables.
     pub variables: BTreeMap<String, String>,
 }
 

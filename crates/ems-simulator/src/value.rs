@@ -19,7 +19,7 @@ pub(crate) enum Value {
     Double(f64),
     /// A date and time, already written as `YYYY-MM-DDTHH:MM:SS.000`.
     Timestamp(String),
-    /// Text as bytes: stream names come from strangers and need not be UTF-8.
+    /// Text as bytes: stream names are chosen by publishers and need not be UTF-8.
     Text(Vec<u8>),
     /// Values without names.
     List(Vec<Value>),

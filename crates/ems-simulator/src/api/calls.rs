@@ -1,4 +1,4 @@
-//! What has been asked of the API and what became of it, for comparison.
+//! The record of API calls and their answers, for comparison.
 
 use crate::command::{Answer, Argument, Command};
 use serde::Serialize;

@@ -1,10 +1,10 @@
-//! What goes wrong with a call to the API, on request.
+//! Requested faults of API calls.
 
 use crate::options::Options;
 use fastrand::Rng;
 use std::time::Duration;
 
-/// Which shares of the calls go wrong, each in its own way; together they are at most all.
+/// The shares of calls that fail, by kind of fault; their sum is at most 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ApiFaults {
     /// Answered with FAIL and not carried out.
@@ -21,7 +21,7 @@ pub struct ApiFaults {
 }
 
 impl Default for ApiFaults {
-    /// Nothing goes wrong.
+    /// No faults.
     fn default() -> Self {
         Self { fail: 0.0, reset: 0.0, garbage: 0.0, slow: 0.0, slow_for: Duration::from_secs(3) }
     }
@@ -39,16 +39,16 @@ impl From<&Options> for ApiFaults {
     }
 }
 
-/// What becomes of one call.
+/// How one call ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Fate {
+pub(crate) enum CallOutcome {
     /// Carried out and answered.
     Fine,
     /// Answered with FAIL.
     Failed,
     /// Dropped, after it was carried out or not.
     Reset { carried_out: bool },
-    /// Answered with nonsense, after it was carried out or not.
+    /// Answered with invalid JSON, after it was carried out or not.
     Garbage { carried_out: bool, cut: bool },
     /// Held back, after it was carried out or before.
     Slow { carried_out: bool, pause: Duration },
@@ -56,54 +56,54 @@ pub(crate) enum Fate {
 
 /// Decides on each call in turn; the same for the same options.
 #[derive(Debug)]
-pub(crate) struct Fates {
-    pub(crate) faults: ApiFaults,
+pub(crate) struct CallFaults {
+    pub(crate) shares: ApiFaults,
     random: Rng,
 }
 
-impl Fates {
+impl CallFaults {
     pub(crate) fn new(options: &Options) -> Self {
-        Self { faults: options.into(), random: Rng::with_seed(options.seed ^ 0xa_b1) }
+        Self { shares: options.into(), random: Rng::with_seed(options.seed ^ 0xa_b1) }
     }
 
-    /// The fate of the next call.
-    pub(crate) fn decide(&mut self) -> Fate {
-        let ApiFaults { fail, reset, garbage, slow, slow_for } = self.faults;
+    /// How the next call ends.
+    pub(crate) fn decide(&mut self) -> CallOutcome {
+        let ApiFaults { fail, reset, garbage, slow, slow_for } = self.shares;
         let drawn = self.random.f64();
         let carried_out = self.random.bool();
         let cut = self.random.bool();
         if drawn < fail {
-            Fate::Failed
+            CallOutcome::Failed
         } else if drawn < fail + reset {
-            Fate::Reset { carried_out }
+            CallOutcome::Reset { carried_out }
         } else if drawn < fail + reset + garbage {
-            Fate::Garbage { carried_out, cut }
+            CallOutcome::Garbage { carried_out, cut }
         } else if drawn < fail + reset + garbage + slow {
-            Fate::Slow { carried_out, pause: slow_for }
+            CallOutcome::Slow { carried_out, pause: slow_for }
         } else {
-            Fate::Fine
+            CallOutcome::Fine
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ApiFaults, Fate, Fates, Options};
+    use super::{ApiFaults, CallFaults, CallOutcome, Options};
 
     #[test]
     fn every_fault_keeps_to_its_share_and_half_is_carried_out() {
-        let mut fates = Fates::new(&Options::default());
-        assert_eq!(fates.faults, ApiFaults::default());
-        assert!((0..1000).all(|_| fates.decide() == Fate::Fine));
-        fates.faults = ApiFaults { fail: 0.1, reset: 0.2, garbage: 0.3, slow: 0.2, ..ApiFaults::default() };
+        let mut faults = CallFaults::new(&Options::default());
+        assert_eq!(faults.shares, ApiFaults::default());
+        assert!((0..1000).all(|_| faults.decide() == CallOutcome::Fine));
+        faults.shares = ApiFaults { fail: 0.1, reset: 0.2, garbage: 0.3, slow: 0.2, ..ApiFaults::default() };
         let (mut shares, mut done) = ([0; 5], 0);
         for _ in 0..10_000 {
-            let (place, carried_out) = match fates.decide() {
-                Fate::Fine => (0, false),
-                Fate::Failed => (1, false),
-                Fate::Reset { carried_out } => (2, carried_out),
-                Fate::Garbage { carried_out, .. } => (3, carried_out),
-                Fate::Slow { carried_out, .. } => (4, carried_out),
+            let (place, carried_out) = match faults.decide() {
+                CallOutcome::Fine => (0, false),
+                CallOutcome::Failed => (1, false),
+                CallOutcome::Reset { carried_out } => (2, carried_out),
+                CallOutcome::Garbage { carried_out, .. } => (3, carried_out),
+                CallOutcome::Slow { carried_out, .. } => (4, carried_out),
             };
             shares[place] += 1;
             done += i32::from(carried_out);

@@ -1,7 +1,7 @@
-//! The listener of the API: a connection for each call, closed behind its answer.
+//! The listener of the API: one connection per call, closed after the answer.
 
 use super::calls::{Call, CallAnswer, Calls};
-use super::faults::{ApiFaults, Fate, Fates};
+use super::faults::{ApiFaults, CallFaults, CallOutcome};
 use super::request::ApiRequest;
 use crate::command::{Answer, Command};
 use crate::options::Options;
@@ -31,9 +31,9 @@ pub(crate) struct ApiListener {
     listener: Mutex<Option<std::net::TcpListener>>,
     world: Arc<SharedWorld>,
     agent: &'static str,
-    /// The header of callers that the proxy lets through.
+    /// The `Authorization` header that the proxy requires.
     authorization: Option<String>,
-    fates: Mutex<Fates>,
+    faults: Mutex<CallFaults>,
     calls: Mutex<Calls>,
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct ApiListener {
 struct Dropped;
 
 impl ApiListener {
-    /// Takes the address, so that its port is known, without serving anybody yet.
+    /// Binds the address, so that its port is known, without serving yet.
     pub(crate) fn bind(
         address: &str,
         world: &Arc<SharedWorld>,
@@ -58,7 +58,7 @@ impl ApiListener {
             world: Arc::clone(world),
             agent,
             authorization: options.api_auth.as_ref().map(|login| format!("Basic {}", STANDARD.encode(login))),
-            fates: Mutex::new(Fates::new(options)),
+            faults: Mutex::new(CallFaults::new(options)),
             calls: Mutex::default(),
         })
     }
@@ -68,7 +68,7 @@ impl ApiListener {
     }
 
     pub(crate) fn set_faults(&self, faults: ApiFaults) {
-        lock(&self.fates).faults = faults;
+        lock(&self.faults).shares = faults;
     }
 
     pub(crate) fn calls(&self) -> Vec<Call> {
@@ -81,7 +81,7 @@ impl ApiListener {
             return Ok(());
         };
         let listener = TcpListener::from_std(listener)?;
-        tracing::info!(address = %self.address, "the simulated server takes commands");
+        tracing::info!(address = %self.address, "the API of the simulated server is listening");
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
@@ -94,7 +94,7 @@ impl ApiListener {
         }
     }
 
-    /// One connection, as long as the process lives that accepted it.
+    /// Serves one connection until the process that accepted it ends.
     async fn connection(self: Arc<Self>, stream: TcpStream) {
         let mut process = self.world.process();
         if process.borrow_and_update().is_none() {
@@ -135,30 +135,30 @@ impl ApiListener {
         if !readable {
             return self.refuse(&numbered, "Syntax error. Unable to decode parameters");
         }
-        let fate = lock(&self.fates).decide();
-        self.meet(&numbered, fate).await
+        let outcome = lock(&self.faults).decide();
+        self.respond(&numbered, outcome).await
     }
 
-    /// Lets a call meet its fate.
-    async fn meet(
+    /// Answers a call as its outcome demands.
+    async fn respond(
         &self,
         commands: &[(usize, Command)],
-        fate: Fate,
+        outcome: CallOutcome,
     ) -> Result<Response<Full<Bytes>>, Dropped> {
-        match fate {
-            Fate::Fine => {
+        match outcome {
+            CallOutcome::Fine => {
                 let answer = self.carry_out(commands)?;
                 Ok(self.response(commands, &answer))
             }
-            Fate::Failed => self.refuse(commands, "Operation failed"),
-            Fate::Reset { carried_out } => {
+            CallOutcome::Failed => self.refuse(commands, "Operation failed"),
+            CallOutcome::Reset { carried_out } => {
                 if carried_out {
                     self.carry_out(commands)?;
                 }
                 self.note(commands, |call| call.answer = CallAnswer::Reset);
                 Err(Dropped)
             }
-            Fate::Garbage { carried_out, cut } => {
+            CallOutcome::Garbage { carried_out, cut } => {
                 let answer = if carried_out { self.carry_out(commands)? } else { Answer::failure("") };
                 self.note(commands, |call| call.answer = CallAnswer::Garbage);
                 Ok(self.ok(if cut {
@@ -169,7 +169,7 @@ impl ApiListener {
                     b"<html>no answer</html>\r\n\r\n".to_vec()
                 }))
             }
-            Fate::Slow { carried_out, pause } => {
+            CallOutcome::Slow { carried_out, pause } => {
                 self.note(commands, |call| call.slow = true);
                 let early = if carried_out { Some(self.carry_out(commands)?) } else { None };
                 tokio::time::sleep(pause).await;
@@ -182,7 +182,7 @@ impl ApiListener {
         }
     }
 
-    /// Puts commands on record; all but the first hid behind the end of a line.
+    /// Records commands; all but the first were injected behind the end of a line.
     fn receive(&self, commands: Vec<Command>) -> Vec<(usize, Command)> {
         let mut calls = lock(&self.calls);
         let numbered = commands.into_iter().enumerate().map(|(place, command)| {
@@ -208,7 +208,7 @@ impl ApiListener {
         first.ok_or(Dropped)
     }
 
-    /// Changes the record of what was asked for; what hid behind it keeps its own.
+    /// Changes the record of the first command; injected ones keep theirs.
     fn note(&self, commands: &[(usize, Command)], change: impl FnOnce(&mut Call)) {
         if let Some((number, _)) = commands.first()
             && let Some(call) = lock(&self.calls).get_mut(*number)
@@ -217,7 +217,7 @@ impl ApiListener {
         }
     }
 
-    /// Answers that nothing was done.
+    /// Answers with FAIL without carrying anything out.
     fn refuse(
         &self,
         commands: &[(usize, Command)],

@@ -1,9 +1,9 @@
-//! A request taken apart: the line of text that the server makes of it.
+//! Parsing of requests: the line of text that the server makes of it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// What a request asks for.
+/// A parsed request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ApiRequest {
     /// The command with its parameters as one text, which can hold more than one command; none when the parameters

@@ -1,4 +1,4 @@
-//! The runtime API: carrying out commands, whoever gives them, with the two events that tell of each.
+//! The runtime API: carries out commands and logs the two events of each.
 
 mod control;
 mod files;
@@ -28,7 +28,7 @@ impl World {
         Some(answer)
     }
 
-    /// Answers a command with a refusal that has no cause in the world; false while the server is gone.
+    /// Answers a command with a failure without carrying it out; false while there is no server.
     pub(crate) fn refuse(&mut self, until: Duration, command: &Command, refusal: &Answer) -> bool {
         self.live(until);
         if self.running {

@@ -1,4 +1,4 @@
-//! What the server has been told to keep up: pulls, pushes and outputs, each with an id and a status.
+//! Configurations: pulls, pushes and outputs that the server maintains, each with an id and a status.
 
 use super::model::{Code, Config, Kind, Purpose, Status, World};
 use crate::output_format::OutputFormat;

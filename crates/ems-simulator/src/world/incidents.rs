@@ -1,15 +1,15 @@
-//! Trouble on request: inbound streams that stand still and pushes whose far side goes away.
+//! Requested incidents: inbound streams that freeze and pushes whose remote server goes away.
 
 use super::model::{Code, IncidentKind, Output, Task, World};
 use crate::output_format::OutputFormat;
 use crate::stall::StallEnd;
 use std::time::Duration;
 
-/// From one look for what is to be in trouble to the next.
-const LOOK: Duration = Duration::from_millis(250);
+/// The interval at which an incident looks for its stream.
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
 impl World {
-    /// Puts on the agenda what has not happened yet.
+    /// Schedules the incidents that have not begun.
     pub(crate) fn schedule_incidents(&mut self, at: Duration) {
         let freezes =
             self.options.freeze.iter().enumerate().map(|(index, one)| (IncidentKind::Freeze, index, one));
@@ -28,7 +28,7 @@ impl World {
         }
     }
 
-    /// Lets the trouble begin if there is somebody to have it; otherwise it waits.
+    /// Begins an incident if its stream is open; otherwise tries again later.
     pub(crate) fn begin_incident(&mut self, at: Duration, kind: IncidentKind, index: usize) {
         let requests = match kind {
             IncidentKind::Freeze => &self.options.freeze,
@@ -44,7 +44,7 @@ impl World {
         if begun {
             self.incidents.insert((kind, index));
         } else {
-            self.schedule(at + LOOK, Task::Incident { kind, index });
+            self.schedule(at + RETRY_INTERVAL, Task::Incident { kind, index });
         }
     }
 

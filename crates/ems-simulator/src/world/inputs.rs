@@ -8,13 +8,13 @@ use super::stream_object::{Codecs, Facts, NEAR_IP, Peer, common};
 use crate::value::{Map, Value, map, text, u32, u64};
 use std::time::Duration;
 
-/// The port of a source at which nobody ever answers.
-const NOBODY: u16 = 1;
+/// The port of a source that never answers.
+const DEAD_PORT: u16 = 1;
 /// From the loss of a pull to the next try.
 pub(crate) const RECONNECT: Duration = Duration::from_secs(1);
-/// From an encoder's refusal to its next try.
-const AGAIN: Duration = Duration::from_secs(5);
-/// From one look at the feeds to the next (`streamsExpireTimer`).
+/// From the rejection of an encoder to its next try.
+const ENCODER_RETRY: Duration = Duration::from_secs(5);
+/// The interval between checks of the feeds (`streamsExpireTimer`).
 const FEED_CHECK: Duration = Duration::from_secs(10);
 /// A feed that stops does so once in this time, …
 const SILENCE_EVERY: u64 = 240;
@@ -31,7 +31,7 @@ impl World {
         if self.input_named(&name).is_some() {
             // The name is taken: the encoder is refused and tries again.
             if !pulled {
-                self.schedule(at + AGAIN, Task::OpenStream { slot });
+                self.schedule(at + ENCODER_RETRY, Task::OpenStream { slot });
             }
             return;
         }
@@ -97,7 +97,7 @@ impl World {
         let Purpose::Pull(address) = config.purpose.clone() else {
             return None;
         };
-        if address.port != NOBODY {
+        if address.port != DEAD_PORT {
             return Some((id, address));
         }
         let settings = config.settings.clone();

@@ -282,7 +282,7 @@ pub(crate) struct Files {
     pub(crate) container: &'static str,
 }
 
-/// How it stands with a configuration.
+/// The state of a configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
     Streaming,
@@ -352,7 +352,7 @@ pub(crate) struct Timer {
     pub(crate) when: When,
     /// How often it has fired.
     pub(crate) triggered: u32,
-    /// What the one who set it wants to be reminded of.
+    /// The caller's own variables.
     pub(crate) variables: Map,
 }
 
@@ -369,7 +369,7 @@ impl Timer {
 /// A timer that the operator wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
-    /// Every so many seconds, set anew after some expiries.
+    /// Every so many seconds, replaced after some expiries.
     Every(u64),
     /// Once, when so much time has passed.
     In(Duration),
@@ -383,7 +383,7 @@ pub(crate) struct Session {
     pub(crate) since: Duration,
 }
 
-/// What is requested for a stream.
+/// The kind of an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum IncidentKind {
     /// Its packets stop, though its connection stays up.

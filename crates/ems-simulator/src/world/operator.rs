@@ -36,7 +36,7 @@ impl World {
         let command = Command::new("pullStream", &parameters);
         if self.options.unattended {
             self.slots[slot].preset = true;
-            // Without a word: the server has known it for long.
+            // Without events: the configuration dates from before the start.
             drop(self.pull_stream(at, Arguments(&command)));
         } else {
             self.execute(at, &command);
@@ -69,7 +69,7 @@ impl World {
         self.execute(at, &Command::new("pushStream", &parameters));
     }
 
-    /// The operator sets a timer; the short one tells by a variable of its own which stream it is for.
+    /// The operator sets a timer; the short one names its stream in a variable.
     pub(crate) fn want_timer(&mut self, at: Duration, wanted: Wanted) {
         let value = match wanted {
             Wanted::Every(seconds) => seconds.to_string(),

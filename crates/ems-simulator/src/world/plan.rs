@@ -128,10 +128,10 @@ fn camera(options: &Options, number: usize) -> Slot {
     }
 }
 
-/// Whether a request for trouble needs this stream to stay.
+/// Whether a requested stall or incident needs this stream to stay.
 fn names_stream(options: &Options, label: &str) -> bool {
     options.stall.iter().any(|stall| stall.stream == label)
-        || options.freeze.iter().chain(&options.lose_push).any(|trouble| trouble.stream == label)
+        || options.freeze.iter().chain(&options.lose_push).any(|incident| incident.stream == label)
 }
 
 /// A published stream that is only written as HLS and that nobody watches.

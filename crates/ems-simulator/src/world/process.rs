@@ -3,7 +3,7 @@
 use crate::request::{EMS_AGENT, RMS_AGENT};
 use crate::value::{Map, map, text};
 
-/// Numbers that begin anew with each process.
+/// Counters that restart with each process.
 #[derive(Debug)]
 pub(crate) struct Process {
     /// The pid.

@@ -79,7 +79,7 @@ impl World {
         self.schedule(at + self.options.burst_every, Task::Burst);
     }
 
-    /// The process is gone without a word; another one starts after the pause.
+    /// The process ends without an event; another one starts after the pause.
     pub(crate) fn crash(&mut self, at: Duration) {
         self.forget();
         self.keep_configs(at);

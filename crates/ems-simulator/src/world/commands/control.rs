@@ -59,7 +59,7 @@ impl World {
         Ok(Answer::success("Configuration terminated", sample))
     }
 
-    /// Closes a stream that was told to end.
+    /// Closes a stream on command.
     pub(in super::super) fn shut(&mut self, at: Duration, stream: u64) {
         if self.inputs.contains_key(&stream) {
             self.close_stream(at, stream);

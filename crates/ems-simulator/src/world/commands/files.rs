@@ -68,7 +68,7 @@ impl World {
         Ok(Answer::success(format.names().answer, Value::Map(data)))
     }
 
-    /// What the settings of one stream have beside what the caller asked for.
+    /// The settings of one stream that the caller did not give.
     fn of_stream(&self, at: Duration, files: &Files, name: &[u8], bandwidth: u32) -> Map {
         let mut settings = map([
             ("bandwidth", u32(bandwidth)),
