@@ -111,7 +111,7 @@ complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -s h -l 
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l url -d 'Where to post the events: http://host:port/path?query' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l streams -d 'How many streams (cam1, cam2, …) are published or pulled' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l chunk-length -d 'The configured length of a chunk, in whole seconds (humantime, such as 4s)' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l speed -d 'How much faster than the wall clock the server lives; the stamps in its events stay on the wall clock' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l speed -d 'How much faster than the wall clock simulated time passes; the stamps in its events stay on the wall clock' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l seed -d 'The seed of everything random: the same seed gives the same events' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l format -d 'The serializer of the bodies' -r -f -a "json\t'Compact JSON'
 xml\t'Typed XML'
@@ -119,12 +119,12 @@ xmlrpc\t'An XML-RPC call'"
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l duration -d 'Stop the server gracefully after this much real time (humantime, such as 10m); it runs until stopped when absent' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l stall -d 'Let an output stop writing chunks for a while although its stream stays up' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l freeze -d 'Let no more packets arrive on a stream whose connection stays up: none of its outputs writes a chunk until the stream is reconnected' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l lose-push -d 'Let the far side of a stream\'s push go away for good: the push closes, and only a push that is set up anew connects again' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l lose-push -d 'Let the remote server of a stream\'s push go away for good: the push closes, and only a newly created push connects again' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l lose -d 'The share of all events that are lost on the way, from 0 to 1' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l lose-closes -d 'The share of closing events (streams, timers, web sessions) that are lost on the way, from 0 to 1' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l duplicates -d 'The share of events that are posted twice, from 0 to 1' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l reorder -d 'The share of events that are held back for up to two real seconds, so that later ones overtake them, from 0 to 1' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l crash-after -d 'Crash after this long, without any event, and start again as a new process whose ids begin at 1' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l crash-after -d 'Crash after this long, without any event, and restart as a new process whose ids begin at 1' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l crash-pause -d 'How long the server is gone after a crash' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l burst -d 'Open this many more streams (burst1, burst2, …) at once, for half a minute, shortly after the start and again later' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l burst-every -d 'The time from one burst to the next, at least one minute' -r
@@ -132,12 +132,12 @@ complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l a
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l api-auth -d 'Answer also below /apiproxy/, as behind the web server\'s proxy, to callers with this user and password' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l api-fail -d 'The share of API calls that are answered with FAIL, from 0 to 1' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l api-reset -d 'The share of API calls whose connection is dropped without an answer; about half of them have been carried out' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l api-garbage -d 'The share of API calls that are answered with what is no JSON; about half of them have been carried out' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l api-garbage -d 'The share of API calls that are answered with invalid JSON; about half of them have been carried out' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l api-slow -d 'The share of API calls that are answered late; about half of them have been carried out at once' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l api-slow-for -d 'How late that is, in real time' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l api-slow-for -d 'The delay of late answers, in real time' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l nul-header -d 'Send the NUL byte inside a header name that a stock RMS sends, with that server\'s names'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l crash-keep-pid -d 'Keep the process id across the crash, as in a container where the server always has the same one'
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l unattended -d 'Leave outputs, pushes and timers to commands: the streams come and go, but nobody else asks for anything'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l unattended -d 'Create outputs, pushes and timers only on API commands; streams still come and go'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l hostile-names -d 'Add streams whose names hold spaces, quotes, markup, control bytes, invalid UTF-8, path steps and more'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l config.file -d 'YAML configuration file; flags and variables override it' -r

@@ -33,7 +33,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn a_request_is_read_or_refused_with_its_reason() {
+    fn a_request_is_read_or_rejected_with_its_reason() {
         let incident = Incident { stream: "cam1".to_owned(), after: Duration::from_secs(20) };
         assert_eq!("cam1:after=20s".parse(), Ok(incident));
         for (text, reason) in [

@@ -57,10 +57,10 @@ impl SharedWorld {
         answer
     }
 
-    /// Refuses a command at this moment; false while there is no server.
-    pub(crate) fn refuse(&self, command: &Command, refusal: &Answer) -> bool {
+    /// Rejects a command at this moment; false while there is no server.
+    pub(crate) fn reject(&self, command: &Command, rejection: &Answer) -> bool {
         let mut world = self.world();
-        let there = world.refuse(self.now(), command, refusal);
+        let there = world.reject(self.now(), command, rejection);
         self.publish(&world);
         self.woken.notify_one();
         there

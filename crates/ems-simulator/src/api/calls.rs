@@ -14,7 +14,7 @@ pub struct Call {
     pub parameters: Vec<(String, String)>,
     /// Whether it stood behind the end of a line in the parameters of another command.
     pub injected: bool,
-    /// Whether the server carried it out, which can also end in a refusal of its own, whatever was answered.
+    /// Whether the server carried it out, which can also end in a rejection of its own, whatever was answered.
     pub carried_out: bool,
     /// Whether the answer is held back on request.
     pub slow: bool,

@@ -133,7 +133,7 @@ impl ApiListener {
             return Ok(self.unauthorized());
         }
         if !readable {
-            return self.refuse(&numbered, "Syntax error. Unable to decode parameters");
+            return self.reject(&numbered, "Syntax error. Unable to decode parameters");
         }
         let outcome = lock(&self.faults).decide();
         self.respond(&numbered, outcome).await
@@ -150,7 +150,7 @@ impl ApiListener {
                 let answer = self.carry_out(commands)?;
                 Ok(self.response(commands, &answer))
             }
-            CallOutcome::Failed => self.refuse(commands, "Operation failed"),
+            CallOutcome::Failed => self.reject(commands, "Operation failed"),
             CallOutcome::Reset { carried_out } => {
                 if carried_out {
                     self.carry_out(commands)?;
@@ -218,15 +218,15 @@ impl ApiListener {
     }
 
     /// Answers with FAIL without carrying anything out.
-    fn refuse(
+    fn reject(
         &self,
         commands: &[(usize, Command)],
         description: &str,
     ) -> Result<Response<Full<Bytes>>, Dropped> {
-        let refusal = Answer::failure(description);
+        let rejection = Answer::failure(description);
         match commands.first() {
-            Some((_, command)) if self.world.refuse(command, &refusal) => {
-                Ok(self.response(commands, &refusal))
+            Some((_, command)) if self.world.reject(command, &rejection) => {
+                Ok(self.response(commands, &rejection))
             }
             Some(_) | None => Err(Dropped),
         }

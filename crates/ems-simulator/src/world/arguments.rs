@@ -1,4 +1,4 @@
-//! Reading the parameters of a command, or the sentence with which the server refuses one.
+//! Reading the parameters of a command, or the sentence with which the server rejects one.
 
 use crate::command::{Answer, Argument, Command};
 use crate::value::Map;
@@ -8,11 +8,11 @@ use std::ops::RangeInclusive;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arguments<'a>(pub(crate) &'a Command);
 
-/// What was read, or the server's refusal.
+/// What was read, or the server's rejection.
 pub(crate) type Read<T> = Result<T, Answer>;
 
 impl Arguments<'_> {
-    /// Refuses a command without any parameter.
+    /// Rejects a command without any parameter.
     pub(crate) fn some(&self) -> Read<()> {
         if self.0.parameters.is_empty() {
             return Err(Answer::failure("Syntax error. No parameters provided"));
@@ -88,7 +88,7 @@ impl Arguments<'_> {
     }
 }
 
-/// The refusal of a parameter.
+/// The rejection of a parameter.
 pub(crate) fn invalid(name: &str) -> Answer {
     Answer::failure(format!("Syntax error. Parameter {name} is invalid"))
 }
@@ -107,8 +107,8 @@ mod tests {
     fn every_refusal_names_its_parameter() {
         let command = &Command::all(b"c n=010 big=70 list=a,b empty= word=odd yes=true one=1")[0];
         let arguments = Arguments(command);
-        let refusal = |description: Vec<u8>| String::from_utf8(description).unwrap();
-        let number = |name| arguments.number(name, 1, 1..=60).map_err(|answer| refusal(answer.description));
+        let rejection = |description: Vec<u8>| String::from_utf8(description).unwrap();
+        let number = |name| arguments.number(name, 1, 1..=60).map_err(|answer| rejection(answer.description));
         assert_eq!(number("n").unwrap_err(), "Syntax error. Parameter n is invalid. Range: 1 - 60");
         assert!(number("big").unwrap_err().contains("big"));
         assert_eq!(number("none"), Ok(1));

@@ -29,11 +29,11 @@ impl World {
     }
 
     /// Answers a command with a failure without carrying it out; false while there is no server.
-    pub(crate) fn refuse(&mut self, until: Duration, command: &Command, refusal: &Answer) -> bool {
+    pub(crate) fn reject(&mut self, until: Duration, command: &Command, rejection: &Answer) -> bool {
         self.live(until);
         if self.running {
             self.log(self.now, "cliRequest", command.members());
-            self.log(self.now, "cliResponse", refusal.members());
+            self.log(self.now, "cliResponse", rejection.members());
         }
         self.running
     }
@@ -42,7 +42,7 @@ impl World {
     pub(crate) fn execute(&mut self, at: Duration, command: &Command) -> Answer {
         self.log(at, "cliRequest", command.members());
         let arguments = Arguments(command);
-        let mut answer = self.dispatch(at, arguments).unwrap_or_else(|refusal| refusal);
+        let mut answer = self.dispatch(at, arguments).unwrap_or_else(|rejection| rejection);
         answer.response_id = arguments.optional("commandId").ok().flatten();
         self.log(at, "cliResponse", answer.members());
         answer
