@@ -66,6 +66,10 @@ impl Clock {
 
     /// Seconds since the Unix epoch of `2026-11-22T16:14:55`, or of `16:14:55` when that is next.
     pub(crate) fn read(&self, text: &str, now: Duration) -> Option<u64> {
+        // The parser takes a leap second for second 59; the server knows none.
+        if text.ends_with(":60") {
+            return None;
+        }
         if let Ok(given) = DateTime::strptime("%Y-%m-%dT%H:%M:%S", text) {
             return seconds_of(given);
         }
@@ -114,7 +118,15 @@ mod tests {
         }
         assert_eq!(clock.read("16:14:56", Duration::ZERO), Some(1_795_364_096));
         assert_eq!(clock.read("16:14:54", Duration::ZERO), Some(1_795_364_094 + 86_400));
-        for wrong in ["2026-02-30T00:00:00", "24:00:00", "soon", "2026-11-22", "2026-11-22T1:2"] {
+        for wrong in [
+            "2026-02-30T00:00:00",
+            "2026-11-22T00:00:60",
+            "23:59:60",
+            "24:00:00",
+            "soon",
+            "2026-11-22",
+            "2026-11-22T1:2",
+        ] {
             assert_eq!(clock.read(wrong, Duration::ZERO), None, "{wrong}");
         }
         assert_eq!(clock.moment(1_795_364_096).map(|moment| moment.as_millis()), Some(1644));
