@@ -23,7 +23,7 @@ pub enum Error {
     #[error("cannot read {0}: {1}")]
     File(String, std::io::Error),
     /// It holds something that is no event.
-    #[error("the event {0} is refused: {1}")]
+    #[error("event {0} is rejected: {1}")]
     Event(usize, Rejection),
     /// It holds nothing.
     #[error("there is no event in it")]

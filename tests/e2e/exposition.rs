@@ -54,7 +54,7 @@ fn promtool_and_the_reference_parser_find_nothing_wrong() {
         assert_eq!(response.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
         assert_eq!(response.header("content-encoding"), if encoding.is_empty() { "" } else { "gzip" });
         let page = unpacked(&response);
-        let mut promtool = Command::new("promtool");
+        let mut promtool = programs::command("promtool");
         let found = run(promtool.args(["check", "metrics"]), &page);
         let said = String::from_utf8_lossy(&found.stderr) + String::from_utf8_lossy(&found.stdout);
         assert!(found.status.success() && said.is_empty(), "promtool: {}\n{said}", found.status);

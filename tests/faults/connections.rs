@@ -9,6 +9,7 @@ use crate::events::{answer_to, connect, post, serve, stream, timer};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_thousand_at_once_are_all_answered() {
+    testkit::process::raise_file_limit();
     let exporter = serve(&[]);
     let mut open = Vec::new();
     for _ in 0..2000 {

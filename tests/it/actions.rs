@@ -174,7 +174,7 @@ async fn a_failure_that_may_pass_is_tried_again_and_one_that_does_not_is_not() {
     act.tell("inStreamCreated", camera(2, "login"));
     let done = act.settled().await;
     assert_eq!((done[1].outcome, done[1].attempts), (Outcome::Failed, 1));
-    assert!(done[1].reason.as_ref().unwrap().contains("password is wrong"));
+    assert!(done[1].reason.as_ref().unwrap().contains("wrong user name or password"));
     act.end().await;
 }
 

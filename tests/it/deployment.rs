@@ -214,7 +214,7 @@ fn ports_and_paths_are_those_of_the_program() {
         deployment.lines().filter_map(|line| line.trim().strip_prefix("path: ")).map(str::to_owned);
     let asked: Vec<String> = of_chart.chain(plain).collect();
     assert_eq!(asked.len(), 4);
-    let routes = text("src/http/routes.rs");
+    let routes = text("src/http/router.rs");
     for path in asked {
         assert!(routes.contains(&format!(".route(\"{path}\", get(")), "nothing answers at {path}");
     }

@@ -88,7 +88,7 @@ fn reads_all_that_the_road_reads() {
 #[test]
 fn unreadable_input_is_refused() {
     assert_eq!(told("", b" \n").unwrap_err(), "there is no event in it");
-    assert!(told("", b"{\"type\":").unwrap_err().starts_with("the event 1 is refused: the json is broken"));
+    assert!(told("", b"{\"type\":").unwrap_err().starts_with("event 1 is rejected: invalid json"));
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use serde::Deserialize;
 use testkit::process::run_well;
@@ -78,7 +77,7 @@ impl Volume {
 /// The compose file as docker-compose reads it, with a directory of events that is there.
 fn stack(events: &Path) -> Stack {
     require(&["docker-compose"]);
-    let mut command = Command::new("docker-compose");
+    let mut command = testkit::programs::command("docker-compose");
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("COMPOSE_")) {
         command.env_remove(name);
     }

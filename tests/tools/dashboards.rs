@@ -1,7 +1,6 @@
 //! The generator of the dashboards.
 
 use std::fs;
-use std::process::Command;
 
 use testkit::grafana::{dashboards, folder};
 use testkit::process::run_well;
@@ -11,7 +10,7 @@ use testkit::programs::require;
 fn the_generator_writes_what_is_committed() {
     require(&["python3"]);
     let fresh = tempfile::tempdir().unwrap();
-    run_well(Command::new("python3").arg(folder().join("generate.py")).arg(fresh.path()), b"");
+    run_well(testkit::programs::command("python3").arg(folder().join("generate.py")).arg(fresh.path()), b"");
     let committed = dashboards();
     assert_eq!(fs::read_dir(fresh.path()).unwrap().count(), committed.len());
     for dashboard in committed {

@@ -1,7 +1,6 @@
 //! The alert rules and the configurations that go with them, and every query that is shown to a reader.
 
 use std::fs;
-use std::process::Command;
 
 use ems_exporter::metrics::{self, ExporterMetrics};
 use ems_protocol::Timestamp;
@@ -14,7 +13,7 @@ use testkit::{promql_blocks, repository};
 fn run(program: &str, arguments: &[&str]) -> String {
     require(&["promtool", "amtool"]);
     let folder = repository().join("dashboards/prometheus");
-    run_well(Command::new(program).args(arguments).current_dir(folder), b"")
+    run_well(testkit::programs::command(program).args(arguments).current_dir(folder), b"")
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::process::Command;
 
 use tempfile::TempDir;
 
 use crate::process::Process;
+use crate::programs;
 
 /// A running Alertmanager.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl Alertmanager {
         let folder = TempDir::new().expect("a folder can be made");
         let config = folder.path().join("alertmanager.yml");
         fs::write(&config, text).expect("the configuration can be written");
-        let mut command = Command::new("prometheus-alertmanager");
+        let mut command = programs::command("prometheus-alertmanager");
         command
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.path={}", folder.path().join("data").display()))

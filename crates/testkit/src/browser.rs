@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ impl Browser {
     /// Starts a browser and opens the page of the exporter at `address`.
     pub fn at(address: SocketAddr) -> Self {
         let program = programs::find("chromium").expect("the test requires chromium");
-        let mut command = Command::new("node");
+        let mut command = programs::command("node");
         command.arg(repository().join("tests/browser/driver.mjs"));
         command.arg(programs::browser_modules()).arg(program).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("node cannot be run: {error}"));

@@ -6,11 +6,19 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 
-use rustix::process::{Pid, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, kill_process, setrlimit};
 
 pub use rustix::process::Signal;
 
 use crate::wait_for;
+
+/// Raises the limit of open files of this process, and so of those that it starts, to what it may have. The usual one,
+/// 1024, is too small for tests with many connections.
+pub fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
+        .expect("a limit can be raised to its maximum");
+}
 
 /// A running process.
 #[derive(Debug)]

@@ -2,20 +2,20 @@
 
 use std::env;
 use std::io::{self, Write};
+use std::iter;
 use std::path::PathBuf;
-use std::process;
+use std::process::{self, Command};
 
 use crate::target_folder;
 
 /// Each program with the Debian package that has it.
-const PACKAGES: [(&str, &str); 7] = [
+const PACKAGES: [(&str, &str); 6] = [
     ("prometheus", "prometheus"),
     ("promtool", "prometheus"),
     ("prometheus-alertmanager", "prometheus-alertmanager"),
     ("amtool", "prometheus-alertmanager"),
     ("docker-compose", "docker-compose"),
     ("chromium", "chromium"),
-    ("node", "nodejs"),
 ];
 
 /// Ends the test program with one sentence if any of these is missing. To be called before anything is started.
@@ -37,7 +37,8 @@ fn missing(name: &str) -> Option<String> {
         "prometheus_client" => (!prepared_python().exists())
             .then(|| "the Python package prometheus-client (Debian package python3-venv)".to_owned()),
         "playwright-core" => (!browser_modules().join("node_modules/playwright-core").exists())
-            .then(|| "the Node package playwright-core (Debian packages nodejs and npm)".to_owned()),
+            .then(|| "the package playwright-core of Node.js".to_owned()),
+        "node" => find(name).is_none().then(|| "node (Node.js 20 or later)".to_owned()),
         _ => {
             let (_, package) =
                 PACKAGES.iter().find(|(known, _)| *known == name).expect("the program is listed");
@@ -46,9 +47,16 @@ fn missing(name: &str) -> Option<String> {
     }
 }
 
-/// Where a program is.
+/// Where a program is: `tests/setup` links some of them into a folder of the target folder.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
-    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(name)).find(|path| path.is_file())
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = iter::once(target_folder().join("programs")).chain(env::split_paths(&path));
+    folders.map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
+/// A command that runs a program that the test [requires](require).
+pub fn command(name: &str) -> Command {
+    Command::new(find(name).unwrap_or_else(|| name.into()))
 }
 
 /// The Python that `tests/setup` has prepared, with the packages of the tests.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -13,6 +12,7 @@ use crate::alertmanager::listening_on;
 use crate::http::{self, block_on, encoded};
 use crate::now;
 use crate::process::Process;
+use crate::programs;
 use crate::wait::{holds, wait_for};
 
 /// A running Prometheus.
@@ -50,7 +50,7 @@ impl Prometheus {
             fs::copy(file, folder.path().join(file.file_name().expect("its folder can be used")))
                 .expect("its folder can be used");
         }
-        let mut command = Command::new("prometheus");
+        let mut command = programs::command("prometheus");
         command
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
