@@ -16,6 +16,8 @@
 //! Only Cargo's integration tests know where the exporter's program is, so they pass its path: see
 //! [`exporter::Program`].
 
+#![allow(clippy::unwrap_used, reason = "what helps tests fails by panicking")]
+
 pub mod alertmanager;
 pub mod browser;
 pub mod exporter;
