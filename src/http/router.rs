@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `/events`, `/events/NAME`, `/` | POST | `events`, called by the gate before routing |
 //! | `/` | GET | `page` |
-//! | `/metrics` (`--web.telemetry-path`) | GET | [`telemetry`](super::telemetry) |
+//! | `/metrics` (`--web.telemetry-path`) | GET | [`telemetry`] |
 //! | `/api/v1/{servers,streams,outputs,timers,sessions,events,rejections,actions}`, `/api/v1/openapi.yml` | GET | `api` |
 //! | `/api/v1/feed` | GET | `feed` |
 //! | `/-/healthy`, `/-/ready` | GET | this one |

@@ -3,7 +3,7 @@
 //! | module | purpose |
 //! | --- | --- |
 //! | [`decode`] | bytes of an event notification to a [`Message`]: JSON, XML, XML-RPC, text, W3C |
-//! | [`format`] | the formats, and how the format of a body is detected |
+//! | [`mod@format`] | the formats, and how the format of a body is detected |
 //! | [`limits`] | limits of what is read of one event |
 //! | [`message`] | one decoded event and its fields |
 //! | `text` | text values and their escapes |
