@@ -11,14 +11,15 @@
 //! listStreams … ─runtime API─▶ reconcile ────────┘
 //! ```
 //!
-//! One event, from the socket to `/metrics`, in six files:
+//! One event, from the socket to `/metrics`, in seven files:
 //!
-//! 1. `http/events.rs` reads the body of a POST and answers it.
-//! 2. `pipeline.rs`, [`pipeline::Pipeline::accept`], is the pipeline in one function.
-//! 3. `crates/ems-protocol/src/message.rs` decodes the body into messages, in any of the server's formats.
-//! 4. `model/event.rs` interprets a message: which event of which family it is.
-//! 5. `model/state.rs` applies the event to the tables of its server; each table is in its family's module.
-//! 6. `metrics.rs` renders the tables when Prometheus scrapes.
+//! 1. `http/server.rs` accepts the connection and parses the request; `http/gate.rs` only chooses who answers it.
+//! 2. `http/events.rs` reads the body of a POST, hands it to the pipeline and answers.
+//! 3. `pipeline.rs`, [`pipeline::Pipeline::accept`], is the pipeline in one function.
+//! 4. `crates/ems-protocol/src/decode.rs` decodes the body into messages, in any of the server's formats.
+//! 5. `model/event.rs` interprets a message: which event of which family it is.
+//! 6. `model/state.rs` applies the event to the tables of its server; each table is in its family's module.
+//! 7. `metrics.rs` renders the tables when Prometheus scrapes.
 //!
 //! Decoding and interpreting may reject an event, and name the field that is wrong. Applying an event never fails.
 //!
@@ -50,8 +51,8 @@
 //! | `commands` | a file for each subcommand | app, cli, config, ems_protocol, ems_simulator, ems_tail, exposition, file_input, http, metrics, model, pipeline, rules, web |
 //! | `main` | parses arguments, runs the subcommand, ends with an exit code | cli, commands |
 //!
-//! A test compares this table with the imports in the source, and fails on cycles, between these modules and between the
-//! A test compares this table with the imports in the source, and fails on cycles.
+//! A test compares this table with the imports in the source. It fails on cycles, between these modules and between the
+//! files of each of them.
 //!
 //! # Invariants
 //!
@@ -59,7 +60,7 @@
 //! * A stream is identified by (server, process, id); names are labels only.
 //! * received = applied + duplicate + rejected + dropped, at every instant.
 //! * decided = outcomes + queued, for every rule, at every instant.
-//! * Time comes in as an argument: only `app`, `http`, `file_input`, `ems_tail`, `reconcile`, `actions`, `reload`, `web`,
+//! * Time comes in as an argument: only `app`, `http`, `file_input`, `ems_tail`, `reconcile`, `actions`, `reload`,
 //!   `ems_simulator` and `commands` ask the clock.
 //! * A server's lock is held for one event, the samples of one metric or a copy of some rows, never across an await.
 //! * Everything has a limit; each limit that is hit moves a counter.

@@ -249,3 +249,39 @@ fn no_family_knows_another() {
     }
     assert!(seen >= FAMILIES.len(), "the test has lost sight of the families: {seen}");
 }
+
+/// Time comes in as an argument: the map lists the modules that may ask the clock.
+#[test]
+fn only_the_listed_modules_ask_the_clock() {
+    let lib = std::fs::read_to_string(Path::new(ROOT).join("src/lib.rs")).unwrap();
+    let (_, listed) = lib.split_once("* Time comes in as an argument: only ").unwrap();
+    let (listed, _) = listed.split_once(" ask the clock.").unwrap();
+    let listed: BTreeSet<&str> = listed.split('`').skip(1).step_by(2).collect();
+    let mut asking = BTreeSet::new();
+    for folder in ["src", "crates/ems-protocol/src", "crates/ems-tail/src", "crates/ems-simulator/src"] {
+        let folder = Path::new(ROOT).join(folder);
+        let mut files = Vec::new();
+        sources(&folder, &mut files);
+        for file in files {
+            let source = std::fs::read_to_string(&file).unwrap();
+            let code = source.split("#[cfg(test)]").next().unwrap();
+            if !["Timestamp::now()", "Instant::now()", "SystemTime::now()"]
+                .iter()
+                .any(|call| code.contains(call))
+            {
+                continue;
+            }
+            let inside = file.strip_prefix(&folder).unwrap().with_extension("");
+            let package = folder.parent().unwrap().file_name().unwrap().to_string_lossy().replace('-', "_");
+            let module = inside.iter().next().unwrap().to_string_lossy().into_owned();
+            let is_test = inside.iter().any(|part| part.to_string_lossy().ends_with("tests"));
+            if !is_test {
+                asking.insert(if CRATES.contains(&package.as_str()) { package } else { module });
+            }
+        }
+    }
+    // It defines Timestamp::now.
+    asking.remove("ems_protocol");
+    let asking: BTreeSet<&str> = asking.iter().map(String::as_str).collect();
+    assert_eq!(asking, listed);
+}
