@@ -246,7 +246,7 @@ impl Recordings {
     /// the whole pipeline, and how many streams were open.
     fn measure(&self, size: Size) -> ([Times; 4], usize) {
         let mut times: [Times; 4] = std::array::from_fn(|_| vec![Vec::new(); self.all.len()]);
-        let [decode, road, serde, accept] = &mut times;
+        let [decode, pipeline, serde, accept] = &mut times;
         let mut open = 0;
         // In turn, so that other load on the machine affects all alike.
         for _ in 0..ROUNDS {
@@ -254,7 +254,7 @@ impl Recordings {
                 decode::decode(body, Format::of(body), |message| drop(black_box(message)));
             });
             let mut state = State::new(&Settings::default());
-            self.time(size, road, |_, body, now| {
+            self.time(size, pipeline, |_, body, now| {
                 decode::decode(body, Format::of(body), |message| {
                     let message = message.unwrap();
                     let event = event::interpret(&message).unwrap();
@@ -292,12 +292,13 @@ fn main() {
     let bytes: Vec<usize> =
         recordings.all.iter().map(|recorded| recorded.body(1_000, 1_000, "cam00000").len()).collect();
     let line = |name: &str, times: &[Times; 4], events: Range<usize>, target: &str| {
-        let [decode, road, serde, accept] =
+        let [decode, pipeline, serde, accept] =
             times.each_ref().map(|times| median(&mut times[events.clone()].concat()));
         let bytes = bytes[events.clone()].iter().sum::<usize>() / events.len();
-        let ratio = format!("{:.2}", road / serde);
-        let [decode, road, serde, accept] = [decode, road, serde, accept].map(|time| format!("{time:.0}"));
-        vec![name.to_owned(), bytes.to_string(), decode, road, serde, ratio, accept, target.to_owned()]
+        let ratio = format!("{:.2}", pipeline / serde);
+        let [decode, pipeline, serde, accept] =
+            [decode, pipeline, serde, accept].map(|time| format!("{time:.0}"));
+        vec![name.to_owned(), bytes.to_string(), decode, pipeline, serde, ratio, accept, target.to_owned()]
     };
     let (all, streams) = (recordings.all.len(), recordings.streams);
     for size in SIZES {

@@ -56,11 +56,11 @@ fn app_of(config: &Config) -> anyhow::Result<Arc<App>> {
     let app = app::build(config)?;
     let setup = app.web.load();
     let exposed = config.exposed(&setup);
-    for sentence in &exposed {
-        tracing::warn!("INSECURE: {sentence}");
-    }
     if !exposed.is_empty() && !config.insecure {
         bail!("{}; or allow it with --web.insecure", exposed.join("; "));
+    }
+    for sentence in &exposed {
+        tracing::warn!("INSECURE: {sentence}");
     }
     if setup.tls.is_some() && config.ingest.listen.is_empty() {
         tracing::warn!(

@@ -85,6 +85,13 @@ impl Config {
         } else if config.format.is_some() {
             faults.push("--events.format: needs --events.file".to_owned());
         }
+        // An address that is at fault leaves the list empty too.
+        if faults.is_empty() && config.listen.is_empty() {
+            faults.push(
+                "web.listen_address is an empty list: name at least one HOST:PORT, or leave the key out"
+                    .to_owned(),
+            );
+        }
         config.origin = Origin { file: file.map(Path::to_owned), overrides: overrides.clone() };
         (config, faults)
     }

@@ -1,5 +1,6 @@
 //! The program: parses its arguments, runs the subcommand, ends with an exit code.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use ems_exporter::cli::{self, Cli, Command};
@@ -23,7 +24,8 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("ems-exporter: {error:#}");
+            // A reader that is gone must not turn a fault into a panic.
+            drop(writeln!(std::io::stderr(), "ems-exporter: {error:#}"));
             ExitCode::FAILURE
         }
     }

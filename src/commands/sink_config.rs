@@ -21,6 +21,10 @@ pub fn run(flags: &Serve, server: Option<&str>) -> anyhow::Result<()> {
             bail!("--server {name}: the configuration has no server of this name");
         }
     }
+    if server.is_none() && config.servers.len() > 1 {
+        let names: Vec<&str> = config.servers.iter().map(|known| known.name.as_str()).collect();
+        bail!("--server is needed, since several servers are configured: one of {}", names.join(", "));
+    }
     let address = config.own_address().context("the address to post to cannot be resolved")?;
     print(&sink_config(&address.to_string(), server, config.ingest.guard.secret.is_some()));
     Ok(())

@@ -111,7 +111,7 @@ async fn begins_with_the_whole_picture_and_goes_on_with_what_changes() {
 }
 
 #[tokio::test]
-async fn tells_of_events_refusals_and_happenings_at_once() {
+async fn tells_of_events_rejections_and_derived_events_at_once() {
     let exporter = busy().await;
     let document = Document::read();
     let mut client = Client::of(&exporter, "?only=event,rejection,derived").await;

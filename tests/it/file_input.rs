@@ -10,7 +10,7 @@ use ems_tail::Start;
 use testkit::wait::{holds, until};
 
 use crate::http::Exporter;
-use crate::support::{Road, Samples, at, body, fixture, session};
+use crate::support::{Harness, Samples, at, body, fixture, session};
 
 fn recording(name: &str) -> PathBuf {
     fixture("files").join(name)
@@ -97,11 +97,11 @@ fn w3c_files_tell_what_they_can_carry() {
 /// The recording over HTTP ends with the server's stop; the files go on to the very end.
 #[test]
 fn files_and_http_tell_the_same_event_by_event() {
-    let road = Road::new();
+    let harness = Harness::new();
     for request in session() {
-        road.send(body(&request), at(0.0));
+        harness.send(body(&request), at(0.0));
     }
-    let http = events(&road.read(0.0));
+    let http = events(&harness.read(0.0));
     let file = events(&replayed(&["json_noappend.json"]));
     let after_the_stop = [
         ("inStreamClosed", 1.0),

@@ -4,10 +4,10 @@ use ems_exporter::exposition::Style;
 use ems_exporter::metrics::{self, ExporterMetrics};
 use ems_protocol::Timestamp;
 
-use crate::support::{Road, START, at, body, fixture, session};
+use crate::support::{Harness, START, at, body, fixture, session};
 
-fn replayed() -> (Road, f64) {
-    let road = Road::new();
+fn replayed() -> (Harness, f64) {
+    let harness = Harness::new();
     let mut last = 0;
     for request in session() {
         let body = body(&request);
@@ -15,10 +15,10 @@ fn replayed() -> (Road, f64) {
         let (_, tail) = text.rsplit_once("\"timestamp\":").unwrap();
         let timestamp: u64 = tail.split(',').next().unwrap().parse().unwrap();
         last = last.max(timestamp);
-        let accepted = road.send(body, Timestamp::from_seconds(timestamp));
+        let accepted = harness.send(body, Timestamp::from_seconds(timestamp));
         assert_eq!(accepted.rejected, 0, "{text}");
     }
-    (road, (last - START) as f64 + 1.0)
+    (harness, (last - START) as f64 + 1.0)
 }
 
 /// The page with the values of our own process masked: they are never twice the same.
@@ -37,8 +37,8 @@ fn masked(page: &str, style: Style) -> String {
 }
 
 fn compare(style: Style, file: &str) {
-    let (road, end) = replayed();
-    let page = masked(&road.page(style, end), style);
+    let (harness, end) = replayed();
+    let page = masked(&harness.page(style, end), style);
     let path = fixture(file);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, &page).unwrap();
@@ -62,8 +62,8 @@ fn the_page_after_the_recorded_session_as_openmetrics() {
 
 #[test]
 fn every_metric_on_the_page_is_in_the_catalogue_and_the_other_way_round() {
-    let (road, end) = replayed();
-    let page = road.page(Style::Prometheus, end);
+    let (harness, end) = replayed();
+    let page = harness.page(Style::Prometheus, end);
     let on_page: Vec<&str> =
         page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     let catalogue = metrics::catalogue(&ExporterMetrics::new(at(0.0)).unwrap());
@@ -80,8 +80,8 @@ fn every_metric_on_the_page_is_in_the_catalogue_and_the_other_way_round() {
 
 #[test]
 fn samples_have_the_labels_of_the_catalogue() {
-    let (road, end) = replayed();
-    let page = road.page(Style::Prometheus, end);
+    let (harness, end) = replayed();
+    let page = harness.page(Style::Prometheus, end);
     let catalogue = metrics::catalogue(&ExporterMetrics::new(at(0.0)).unwrap());
     for line in page.lines().filter(|line| !line.starts_with('#') && line.contains("{server=")) {
         let (name, labels) = line.split_once('{').unwrap();

@@ -3,7 +3,7 @@
 use ems_exporter::model::Settings;
 use serde_json::{Value, json};
 
-use crate::support::{Road, Samples, at, output, stream, with};
+use crate::support::{Harness, Samples, at, output, stream, with};
 
 fn labels(format: &str, stream: &str, track: &str) -> String {
     format!("{{format=\"{format}\",group=\"g\",stream=\"{stream}\",track=\"{track}\"}}")
@@ -31,22 +31,22 @@ fn chunk(file: &str) -> Value {
 
 #[test]
 fn chunks_find_their_output_by_its_folder() {
-    let mut road = Road::new();
+    let mut harness = Harness::new();
     let settings = json!({
         "chunkLength": 4, "groupName": "g", "localStreamName": "live/cam?x=1", "targetFolder": "..\\web//g\\cam_x_1\\",
     });
-    road.tell(
+    harness.tell(
         "outStreamCreated",
         0.0,
         with(stream(1, "OFHLS", "live/cam?x=1"), json!({"hlsSettings": settings})),
     );
-    road.tell("hlsChunkCreated", 0.0, chunk("../web/g/cam_x_1/segment_1_1.ts"));
-    road.tell(
+    harness.tell("hlsChunkCreated", 0.0, chunk("../web/g/cam_x_1/segment_1_1.ts"));
+    harness.tell(
         "hlsChunkClosed",
         4.0,
         with(chunk("../web\\g/cam_x_1/segment_1_1.ts"), json!({"segmentDuration": 3960.0})),
     );
-    let samples = road.read(4.0);
+    let samples = harness.read(4.0);
     assert_eq!(closed(&samples, "hls", "live/cam?x=1", ""), Some(1.0));
     assert_eq!(last(&samples, "hls", "live/cam?x=1", ""), Some(at(4.0).seconds()));
     assert_eq!(samples.get("ems_chunk_duration_seconds_sum{format=\"hls\"}"), Some(3.96));
@@ -58,30 +58,30 @@ fn chunks_find_their_output_by_its_folder() {
 
 #[test]
 fn chunks_of_unknown_outputs_are_placed_by_the_shape_of_their_path() {
-    let mut road = Road::new();
-    road.tell("dashChunkClosed", 0.0, chunk("/srv/g/cam//video/264000/segment_0.m4s"));
-    road.tell("dashChunkClosed", 0.1, chunk("/srv/g/cam//audio/264000/segment_0.m4s"));
-    let samples = road.read(0.1);
+    let mut harness = Harness::new();
+    harness.tell("dashChunkClosed", 0.0, chunk("/srv/g/cam//video/264000/segment_0.m4s"));
+    harness.tell("dashChunkClosed", 0.1, chunk("/srv/g/cam//audio/264000/segment_0.m4s"));
+    let samples = harness.read(0.1);
     assert_eq!(closed(&samples, "dash", "cam", "video"), Some(1.0));
     assert_eq!(closed(&samples, "dash", "cam", "audio"), Some(1.0));
     assert_eq!(samples.get("ems_outputs{format=\"dash\"}"), Some(1.0));
     let told =
         json!({"chunkLength": 4, "groupName": "g", "localStreamName": "cam", "targetFolder": "/srv/g/cam"});
-    road.tell("outStreamClosed", 1.0, with(stream(1, "OFDASH", "cam"), json!({"dashSettings": told})));
-    let samples = road.read(1.0);
+    harness.tell("outStreamClosed", 1.0, with(stream(1, "OFDASH", "cam"), json!({"dashSettings": told})));
+    let samples = harness.read(1.0);
     assert_eq!(samples.get("ems_outputs{format=\"dash\"}"), Some(0.0), "its close names the folder");
     assert_eq!(last(&samples, "dash", "cam", "video"), None);
 }
 
 #[test]
 fn a_guess_gives_way_to_what_the_server_names() {
-    let mut road = Road::new();
-    road.tell("hlsChunkCreated", 0.0, chunk("/srv/hls/x/1.ts"));
+    let mut harness = Harness::new();
+    harness.tell("hlsChunkCreated", 0.0, chunk("/srv/hls/x/1.ts"));
     let settings =
         json!({"chunkLength": 4, "groupName": "g", "localStreamName": "a/x", "targetFolder": "/srv/hls/x"});
-    road.tell("outStreamCreated", 0.0, with(stream(1, "OFHLS", "a/x"), json!({"hlsSettings": settings})));
-    road.tell("hlsChunkClosed", 4.0, chunk("/srv/hls/x/1.ts"));
-    let samples = road.read(4.0);
+    harness.tell("outStreamCreated", 0.0, with(stream(1, "OFHLS", "a/x"), json!({"hlsSettings": settings})));
+    harness.tell("hlsChunkClosed", 4.0, chunk("/srv/hls/x/1.ts"));
+    let samples = harness.read(4.0);
     assert_eq!(samples.of_metric("ems_chunks_closed_total").count(), 1);
     assert_eq!(closed(&samples, "hls", "a/x", ""), Some(1.0));
     assert_eq!(samples.sum("ems_chunks_opened_total"), 1.0, "what the guess had counted is kept");
@@ -90,87 +90,87 @@ fn a_guess_gives_way_to_what_the_server_names() {
 
 #[test]
 fn tracks_of_dash_are_expected_once_their_codecs_are_known() {
-    let mut road = Road::new();
-    road.tell("outStreamCreated", 0.0, output(1, "dash", "cam", 4));
-    assert_eq!(last(&road.read(0.0), "dash", "cam", ""), Some(at(0.0).seconds()));
+    let mut harness = Harness::new();
+    harness.tell("outStreamCreated", 0.0, output(1, "dash", "cam", 4));
+    assert_eq!(last(&harness.read(0.0), "dash", "cam", ""), Some(at(0.0).seconds()));
     let known = with(output(1, "dash", "cam", 4), json!({"video": {"codec": "VH264"}}));
-    road.tell("outStreamCodecsUpdated", 0.0, known);
-    let samples = road.read(0.0);
+    harness.tell("outStreamCodecsUpdated", 0.0, known);
+    let samples = harness.read(0.0);
     assert_eq!(last(&samples, "dash", "cam", ""), None);
     assert_eq!(last(&samples, "dash", "cam", "video"), Some(at(0.0).seconds()));
     assert_eq!(last(&samples, "dash", "cam", "audio"), None, "it may have no audio at all");
-    road.tell("dashChunkClosed", 4.0, chunk("/srv/dash/cam//audio/1/s.m4s"));
-    assert_eq!(closed(&road.read(4.0), "dash", "cam", "audio"), Some(1.0));
+    harness.tell("dashChunkClosed", 4.0, chunk("/srv/dash/cam//audio/1/s.m4s"));
+    assert_eq!(closed(&harness.read(4.0), "dash", "cam", "audio"), Some(1.0));
 }
 
 #[test]
 fn a_stall_is_age_against_a_threshold_and_is_counted_once() {
-    let mut road = Road::new();
-    road.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
+    let mut harness = Harness::new();
+    harness.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
     for second in [4, 8, 12] {
-        road.tell("hlsChunkClosed", f64::from(second), chunk("/srv/hls/cam/1.ts"));
+        harness.tell("hlsChunkClosed", f64::from(second), chunk("/srv/hls/cam/1.ts"));
     }
-    let samples = road.read(24.0);
+    let samples = harness.read(24.0);
     assert_eq!(threshold(&samples, "hls", "cam", ""), Some(12.0));
     assert_eq!(stalls(&samples, "hls", "cam", ""), Some(0.0), "twelve seconds are not more than twelve");
-    assert_eq!(stalls(&road.read(24.001), "hls", "cam", ""), Some(1.0));
-    assert_eq!(stalls(&road.read(60.0), "hls", "cam", ""), Some(1.0));
-    road.tell("hlsChunkClosed", 60.0, chunk("/srv/hls/cam/1.ts"));
-    let samples = road.read(71.0);
+    assert_eq!(stalls(&harness.read(24.001), "hls", "cam", ""), Some(1.0));
+    assert_eq!(stalls(&harness.read(60.0), "hls", "cam", ""), Some(1.0));
+    harness.tell("hlsChunkClosed", 60.0, chunk("/srv/hls/cam/1.ts"));
+    let samples = harness.read(71.0);
     assert_eq!(stalls(&samples, "hls", "cam", ""), Some(1.0));
     assert_eq!(threshold(&samples, "hls", "cam", ""), Some(12.0), "one long gap teaches nothing");
 }
 
 #[test]
 fn a_stall_between_two_scrapes_is_seen_when_it_ends() {
-    let mut road = Road::new();
-    road.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
-    road.tell("hlsChunkClosed", 4.0, chunk("/srv/hls/cam/1.ts"));
-    road.tell("hlsChunkClosed", 44.0, chunk("/srv/hls/cam/1.ts"));
-    assert_eq!(stalls(&road.read(44.0), "hls", "cam", ""), Some(1.0));
+    let mut harness = Harness::new();
+    harness.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
+    harness.tell("hlsChunkClosed", 4.0, chunk("/srv/hls/cam/1.ts"));
+    harness.tell("hlsChunkClosed", 44.0, chunk("/srv/hls/cam/1.ts"));
+    assert_eq!(stalls(&harness.read(44.0), "hls", "cam", ""), Some(1.0));
 }
 
 #[test]
 fn a_chunk_that_is_opened_tells_that_the_one_before_is_complete() {
-    let mut road = Road::new();
-    road.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
+    let mut harness = Harness::new();
+    harness.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
     for second in [0, 4, 8, 12] {
-        road.tell("hlsChunkCreated", f64::from(second), chunk("/srv/hls/cam/1.ts"));
+        harness.tell("hlsChunkCreated", f64::from(second), chunk("/srv/hls/cam/1.ts"));
     }
-    let samples = road.read(24.0);
+    let samples = harness.read(24.0);
     assert_eq!(last(&samples, "hls", "cam", ""), Some(at(12.0).seconds()), "no close arrived");
     assert_eq!(
         (closed(&samples, "hls", "cam", ""), stalls(&samples, "hls", "cam", "")),
         (Some(0.0), Some(0.0))
     );
     assert_eq!(samples.get("ems_chunk_interval_seconds_count{format=\"hls\"}"), Some(0.0));
-    assert_eq!(stalls(&road.read(24.001), "hls", "cam", ""), Some(1.0), "the open one is not complete");
-    road.tell("hlsChunkCreated", 30.0, chunk("/srv/hls/cam/1.ts"));
-    assert_eq!(last(&road.read(30.0), "hls", "cam", ""), Some(at(30.0).seconds()));
+    assert_eq!(stalls(&harness.read(24.001), "hls", "cam", ""), Some(1.0), "the open one is not complete");
+    harness.tell("hlsChunkCreated", 30.0, chunk("/srv/hls/cam/1.ts"));
+    assert_eq!(last(&harness.read(30.0), "hls", "cam", ""), Some(at(30.0).seconds()));
 }
 
 #[test]
 fn a_chunk_that_is_opened_alone_completes_nothing() {
-    let mut road = Road::new();
-    road.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
-    road.tell("hlsChunkCreated", 0.0, chunk("/srv/hls/cam/1.ts"));
-    road.tell("hlsChunkClosed", 4.0, chunk("/srv/hls/cam/1.ts"));
-    road.tell("hlsChunkCreated", 10.0, chunk("/srv/hls/cam/2.ts"));
-    let samples = road.read(16.001);
+    let mut harness = Harness::new();
+    harness.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
+    harness.tell("hlsChunkCreated", 0.0, chunk("/srv/hls/cam/1.ts"));
+    harness.tell("hlsChunkClosed", 4.0, chunk("/srv/hls/cam/1.ts"));
+    harness.tell("hlsChunkCreated", 10.0, chunk("/srv/hls/cam/2.ts"));
+    let samples = harness.read(16.001);
     assert_eq!(last(&samples, "hls", "cam", ""), Some(at(4.0).seconds()));
     assert_eq!(stalls(&samples, "hls", "cam", ""), Some(1.0));
     // Nor does the first of the next run, although this one was never closed.
-    road.tell("outStreamClosed", 20.0, output(1, "hls", "cam", 4));
-    road.tell("outStreamCreated", 21.0, output(2, "hls", "cam", 4));
-    road.tell("hlsChunkCreated", 22.0, chunk("/srv/hls/cam/1.ts"));
-    assert_eq!(last(&road.read(22.0), "hls", "cam", ""), Some(at(21.0).seconds()));
+    harness.tell("outStreamClosed", 20.0, output(1, "hls", "cam", 4));
+    harness.tell("outStreamCreated", 21.0, output(2, "hls", "cam", 4));
+    harness.tell("hlsChunkCreated", 22.0, chunk("/srv/hls/cam/1.ts"));
+    assert_eq!(last(&harness.read(22.0), "hls", "cam", ""), Some(at(21.0).seconds()));
 }
 
 #[test]
 fn an_output_that_never_writes_stalls_too() {
-    let mut road = Road::new();
-    road.tell("outStreamCreated", 0.0, output(1, "hds", "cam", 6));
-    let samples = road.read(18.5);
+    let mut harness = Harness::new();
+    harness.tell("outStreamCreated", 0.0, output(1, "hds", "cam", 6));
+    let samples = harness.read(18.5);
     assert_eq!(
         (closed(&samples, "hds", "cam", ""), stalls(&samples, "hds", "cam", "")),
         (Some(0.0), Some(1.0))
@@ -180,16 +180,16 @@ fn an_output_that_never_writes_stalls_too() {
 
 #[test]
 fn an_output_that_is_made_again_every_second_and_never_writes_stalls_too() {
-    let mut road = Road::new();
+    let mut harness = Harness::new();
     for round in 0..20u64 {
         let made = round as f64;
-        road.tell("outStreamCreated", made, output(round, "hls", "cam", 4));
-        road.tell("hlsChunkError", made, json!({"error": "Unable to open /srv/hls/cam/1.ts"}));
-        road.read(made + 0.25);
-        road.tell("outStreamClosed", made + 0.5, output(round, "hls", "cam", 4));
+        harness.tell("outStreamCreated", made, output(round, "hls", "cam", 4));
+        harness.tell("hlsChunkError", made, json!({"error": "Unable to open /srv/hls/cam/1.ts"}));
+        harness.read(made + 0.25);
+        harness.tell("outStreamClosed", made + 0.5, output(round, "hls", "cam", 4));
     }
-    road.tell("outStreamCreated", 20.0, output(20, "hls", "cam", 4));
-    let samples = road.read(20.0);
+    harness.tell("outStreamCreated", 20.0, output(20, "hls", "cam", 4));
+    let samples = harness.read(20.0);
     assert_eq!(last(&samples, "hls", "cam", ""), Some(at(0.0).seconds()));
     assert_eq!(samples.get("ems_chunk_errors_total{format=\"hls\"}"), Some(20.0));
     assert_eq!(stalls(&samples, "hls", "cam", ""), Some(1.0), "it is one stall all along");
@@ -197,55 +197,55 @@ fn an_output_that_is_made_again_every_second_and_never_writes_stalls_too() {
 
 #[test]
 fn an_output_whose_stream_closed_is_gone_and_its_counters_stay_for_their_retention() {
-    let mut road = Road::new();
-    road.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
-    road.tell("hlsChunkClosed", 4.0, chunk("/srv/hls/cam/1.ts"));
-    road.tell("outStreamClosed", 5.0, output(1, "hls", "cam", 4));
-    road.tell("hlsChunkClosed", 5.1, chunk("/srv/hls/cam/2.ts"));
-    let samples = road.read(100.0);
+    let mut harness = Harness::new();
+    harness.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
+    harness.tell("hlsChunkClosed", 4.0, chunk("/srv/hls/cam/1.ts"));
+    harness.tell("outStreamClosed", 5.0, output(1, "hls", "cam", 4));
+    harness.tell("hlsChunkClosed", 5.1, chunk("/srv/hls/cam/2.ts"));
+    let samples = harness.read(100.0);
     assert_eq!(closed(&samples, "hls", "cam", ""), Some(2.0), "the last chunk may come late");
     assert_eq!((last(&samples, "hls", "cam", ""), stalls(&samples, "hls", "cam", "")), (None, Some(0.0)));
-    road.tell("outStreamCreated", 100.0, output(2, "hls", "cam", 4));
-    let samples = road.read(100.0);
+    harness.tell("outStreamCreated", 100.0, output(2, "hls", "cam", 4));
+    let samples = harness.read(100.0);
     assert_eq!(closed(&samples, "hls", "cam", ""), Some(2.0), "counters go on");
     assert_eq!(last(&samples, "hls", "cam", ""), Some(at(100.0).seconds()));
-    road.tell("outStreamClosed", 101.0, output(2, "hls", "cam", 4));
-    assert_eq!(closed(&road.read(401.0), "hls", "cam", ""), Some(2.0));
-    assert_eq!(closed(&road.read(402.0), "hls", "cam", ""), None);
+    harness.tell("outStreamClosed", 101.0, output(2, "hls", "cam", 4));
+    assert_eq!(closed(&harness.read(401.0), "hls", "cam", ""), Some(2.0));
+    assert_eq!(closed(&harness.read(402.0), "hls", "cam", ""), None);
 }
 
 #[test]
 fn chunks_that_keep_coming_bring_their_output_back() {
-    let mut road = Road::new();
-    road.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
-    road.tell("outStreamClosed", 1.0, output(1, "hls", "cam", 4));
-    road.tell("hlsChunkClosed", 20.0, chunk("/srv/hls/cam/2.ts"));
-    let samples = road.read(20.0);
+    let mut harness = Harness::new();
+    harness.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
+    harness.tell("outStreamClosed", 1.0, output(1, "hls", "cam", 4));
+    harness.tell("hlsChunkClosed", 20.0, chunk("/srv/hls/cam/2.ts"));
+    let samples = harness.read(20.0);
     assert_eq!(samples.get("ems_outputs{format=\"hls\"}"), Some(1.0), "its creation was lost");
     assert_eq!(last(&samples, "hls", "cam", ""), Some(at(20.0).seconds()));
 }
 
 #[test]
 fn a_target_is_learned_where_none_is_told() {
-    let mut road = Road::new();
+    let mut harness = Harness::new();
     let long = with(chunk("/srv/g/cam/1.ts"), json!({"segmentDuration": 75_000.0}));
-    road.tell("hlsChunkClosed", 0.0, long.clone());
-    let samples = road.read(0.0);
+    harness.tell("hlsChunkClosed", 0.0, long.clone());
+    let samples = harness.read(0.0);
     assert_eq!(threshold(&samples, "hls", "cam", ""), Some(225.0), "from the chunk itself");
-    road.tell("hlsChunkClosed", 75.0, long.clone());
-    road.tell("hlsChunkClosed", 150.0, long);
-    let samples = road.read(370.0);
+    harness.tell("hlsChunkClosed", 75.0, long.clone());
+    harness.tell("hlsChunkClosed", 150.0, long);
+    let samples = harness.read(370.0);
     assert_eq!(stalls(&samples, "hls", "cam", ""), Some(0.0));
 }
 
 #[test]
 fn longer_intervals_than_configured_raise_the_threshold() {
-    let mut road = Road::new();
-    road.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
+    let mut harness = Harness::new();
+    harness.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
     for chunks in 1..=5 {
-        road.tell("hlsChunkClosed", f64::from(chunks) * 10.0, chunk("/srv/hls/cam/1.ts"));
+        harness.tell("hlsChunkClosed", f64::from(chunks) * 10.0, chunk("/srv/hls/cam/1.ts"));
     }
-    let samples = road.read(50.0);
+    let samples = harness.read(50.0);
     assert_eq!(threshold(&samples, "hls", "cam", ""), Some(30.0));
     assert_eq!(samples.get(&format!("ems_chunk_target_seconds{}", labels("hls", "cam", ""))), Some(4.0));
     assert_eq!(samples.get("ems_chunk_interval_seconds_sum{format=\"hls\"}"), Some(40.0));
@@ -258,9 +258,9 @@ fn the_threshold_is_configurable() {
         stall_minimum: std::time::Duration::from_secs(1),
         ..Settings::default()
     };
-    let mut road = Road::with(settings);
-    road.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
-    assert_eq!(threshold(&road.read(0.0), "hls", "cam", ""), Some(8.0));
+    let mut harness = Harness::with(settings);
+    harness.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
+    assert_eq!(threshold(&harness.read(0.0), "hls", "cam", ""), Some(8.0));
 }
 
 fn recording(id: u64, chunk_length: u64) -> Value {
@@ -273,14 +273,14 @@ fn recording(id: u64, chunk_length: u64) -> Value {
 
 #[test]
 fn an_unchunked_recording_never_stalls() {
-    let mut road = Road::new();
-    road.tell("outStreamCreated", 0.0, recording(1, 0));
-    road.tell(
+    let mut harness = Harness::new();
+    harness.tell("outStreamCreated", 0.0, recording(1, 0));
+    harness.tell(
         "recordChunkCreated",
         0.0,
         with(chunk("/rec/cam.flv"), json!({"startTime": "2026-11-22T16:14:55.000"})),
     );
-    let samples = road.read(36_000.0);
+    let samples = harness.read(36_000.0);
     assert_eq!(samples.sum("ems_chunk_stalls_total"), 0.0);
     assert_eq!(samples.of_metric("ems_chunk_stall_threshold_seconds").count(), 0);
     let series = "ems_chunks_opened_total{format=\"record\",group=\"flv\",stream=\"cam\",track=\"\"}";
@@ -289,13 +289,13 @@ fn an_unchunked_recording_never_stalls() {
 
 #[test]
 fn a_chunked_recordings_files_are_its_own() {
-    let mut road = Road::new();
-    road.tell("outStreamCreated", 0.0, recording(1, 4));
-    road.tell("recordChunkCreated", 0.0, chunk("/rec/cam_part0000.flv"));
+    let mut harness = Harness::new();
+    harness.tell("outStreamCreated", 0.0, recording(1, 4));
+    harness.tell("recordChunkCreated", 0.0, chunk("/rec/cam_part0000.flv"));
     let end = json!({"startTime": "", "stopTime": "2026-11-22T16:14:59.000", "frameCount": 100});
-    road.tell("recordChunkClosed", 4.0, with(chunk("/rec/cam_part0000.flv"), end));
-    road.tell("recordChunkClosed", 4.0, chunk("/elsewhere/x.flv"));
-    let samples = road.read(15.0);
+    harness.tell("recordChunkClosed", 4.0, with(chunk("/rec/cam_part0000.flv"), end));
+    harness.tell("recordChunkClosed", 4.0, chunk("/elsewhere/x.flv"));
+    let samples = harness.read(15.0);
     let series = |stream: &str, group: &str| {
         samples.get(&format!(
             "ems_chunks_closed_total{{format=\"record\",group=\"{group}\",stream=\"{stream}\",track=\"\"}}"
@@ -307,10 +307,10 @@ fn a_chunked_recordings_files_are_its_own() {
 
 #[test]
 fn a_recordings_file_may_overtake_its_creation() {
-    let mut road = Road::new();
-    road.tell("recordChunkCreated", 0.0, chunk("/rec/cam_part0000.flv"));
-    road.tell("outStreamCreated", 0.1, recording(1, 4));
-    let samples = road.read(20.0);
+    let mut harness = Harness::new();
+    harness.tell("recordChunkCreated", 0.0, chunk("/rec/cam_part0000.flv"));
+    harness.tell("outStreamCreated", 0.1, recording(1, 4));
+    let samples = harness.read(20.0);
     let series = "ems_chunks_opened_total{format=\"record\",group=\"flv\",stream=\"cam\",track=\"\"}";
     assert_eq!(samples.get(series), Some(1.0));
     assert_eq!(samples.sum("ems_chunks_opened_total"), 1.0);
@@ -318,15 +318,15 @@ fn a_recordings_file_may_overtake_its_creation() {
 
 #[test]
 fn several_recordings_of_one_stream_stay_apart() {
-    let mut road = Road::new();
+    let mut harness = Harness::new();
     for (id, kind, length) in [(1, "flv", 4), (2, "ts", 0), (3, "mp4", 0)] {
         let mut recording = recording(id, length);
         recording["recordSettings"]["type"] = json!(kind);
         recording["recordSettings"]["computedPathToFile"] = json!(format!("/rec/{kind}.{kind}"));
-        road.tell("outStreamCreated", 0.0, recording);
+        harness.tell("outStreamCreated", 0.0, recording);
     }
-    road.tell("recordChunkClosed", 4.0, chunk("/rec/flv_part0000.flv"));
-    let samples = road.read(4.0);
+    harness.tell("recordChunkClosed", 4.0, chunk("/rec/flv_part0000.flv"));
+    let samples = harness.read(4.0);
     let series = "ems_chunks_closed_total{format=\"record\",group=\"flv\",stream=\"cam\",track=\"\"}";
     assert_eq!(samples.get(series), Some(1.0));
     assert_eq!(samples.of_metric("ems_chunk_stall_threshold_seconds").count(), 1);
@@ -334,18 +334,18 @@ fn several_recordings_of_one_stream_stay_apart() {
 
 #[test]
 fn playlists_of_streams_and_of_groups() {
-    let mut road = Road::new();
-    road.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
-    road.tell("hlsMasterPlaylistUpdated", 0.0, chunk("/srv/hls/playlist.m3u8"));
-    road.tell("hlsChildPlaylistUpdated", 4.0, chunk("/srv/hls/cam/playlist.m3u8"));
-    road.tell("dashPlaylistUpdated", 4.0, chunk("/srv/dash/manifest.mpd"));
-    let samples = road.read(4.0);
+    let mut harness = Harness::new();
+    harness.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
+    harness.tell("hlsMasterPlaylistUpdated", 0.0, chunk("/srv/hls/playlist.m3u8"));
+    harness.tell("hlsChildPlaylistUpdated", 4.0, chunk("/srv/hls/cam/playlist.m3u8"));
+    harness.tell("dashPlaylistUpdated", 4.0, chunk("/srv/dash/manifest.mpd"));
+    let samples = harness.read(4.0);
     let updates = |labels: &str| samples.get(&format!("ems_playlist_updates_total{{{labels}}}"));
     assert_eq!(updates("format=\"hls\",kind=\"master\",group=\"hls\",stream=\"\""), Some(1.0));
     assert_eq!(updates("format=\"hls\",kind=\"child\",group=\"g\",stream=\"cam\""), Some(1.0));
     assert_eq!(updates("format=\"dash\",kind=\"master\",group=\"dash\",stream=\"\""), Some(1.0));
-    road.tell("hlsMasterPlaylistUpdated", 500.0, chunk("/srv/other/playlist.m3u8"));
-    let samples = road.read(500.0);
+    harness.tell("hlsMasterPlaylistUpdated", 500.0, chunk("/srv/other/playlist.m3u8"));
+    let samples = harness.read(500.0);
     let updates = |labels: &str| samples.get(&format!("ems_playlist_updates_total{{{labels}}}"));
     assert_eq!(
         updates("format=\"dash\",kind=\"master\",group=\"dash\",stream=\"\""),
@@ -356,36 +356,36 @@ fn playlists_of_streams_and_of_groups() {
 
 #[test]
 fn a_playlist_ages_only_while_its_output_is_open() {
-    let mut road = Road::new();
+    let mut harness = Harness::new();
     let last = |samples: &Samples| {
         samples.get(
             "ems_playlist_last_updated_timestamp_seconds{format=\"hls\",kind=\"child\",group=\"g\",stream=\"cam\"}",
         )
     };
-    road.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
-    road.tell("hlsChildPlaylistUpdated", 4.0, chunk("/srv/hls/cam/playlist.m3u8"));
-    assert_eq!(last(&road.read(50.0)), Some(at(4.0).seconds()));
-    road.tell("outStreamClosed", 60.0, output(1, "hls", "cam", 4));
-    assert_eq!(last(&road.read(60.0)), None);
-    road.tell("outStreamCreated", 100.0, output(2, "hls", "cam", 4));
-    assert_eq!(last(&road.read(100.0)), None, "the run before says nothing of this one");
-    road.tell("hlsChildPlaylistUpdated", 104.0, chunk("/srv/hls/cam/playlist.m3u8"));
-    assert_eq!(last(&road.read(104.0)), Some(at(104.0).seconds()));
+    harness.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
+    harness.tell("hlsChildPlaylistUpdated", 4.0, chunk("/srv/hls/cam/playlist.m3u8"));
+    assert_eq!(last(&harness.read(50.0)), Some(at(4.0).seconds()));
+    harness.tell("outStreamClosed", 60.0, output(1, "hls", "cam", 4));
+    assert_eq!(last(&harness.read(60.0)), None);
+    harness.tell("outStreamCreated", 100.0, output(2, "hls", "cam", 4));
+    assert_eq!(last(&harness.read(100.0)), None, "the run before says nothing of this one");
+    harness.tell("hlsChildPlaylistUpdated", 104.0, chunk("/srv/hls/cam/playlist.m3u8"));
+    assert_eq!(last(&harness.read(104.0)), Some(at(104.0).seconds()));
 }
 
 #[test]
 fn outputs_beyond_the_limit_share_one_series_and_still_count() {
-    let mut road = Road::with(Settings { streams: 2, ..Settings::default() });
+    let mut harness = Harness::with(Settings { streams: 2, ..Settings::default() });
     for id in 1..=4 {
-        road.tell("outStreamCreated", 0.0, output(id, "hls", &format!("cam{id}"), 4));
-        road.tell("hlsChunkClosed", 1.0, chunk(&format!("/srv/hls/cam{id}/1.ts")));
+        harness.tell("outStreamCreated", 0.0, output(id, "hls", &format!("cam{id}"), 4));
+        harness.tell("hlsChunkClosed", 1.0, chunk(&format!("/srv/hls/cam{id}/1.ts")));
     }
-    let samples = road.read(1.0);
+    let samples = harness.read(1.0);
     assert_eq!(samples.get("ems_outputs{format=\"hls\"}"), Some(4.0));
     assert_eq!(samples.sum("ems_chunks_closed_total"), 4.0);
     assert_eq!(samples.of_metric("ems_chunks_closed_total").count(), 3);
     for id in 1..=4 {
-        road.tell("outStreamClosed", 2.0, output(id, "hls", &format!("cam{id}"), 4));
+        harness.tell("outStreamClosed", 2.0, output(id, "hls", &format!("cam{id}"), 4));
     }
-    assert_eq!(road.read(2.0).get("ems_outputs{format=\"hls\"}"), Some(0.0));
+    assert_eq!(harness.read(2.0).get("ems_outputs{format=\"hls\"}"), Some(0.0));
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::support::{Road, at, output, stream};
+use crate::support::{Harness, at, output, stream};
 
 /// A life of a thing: its events in order, and whether it ends.
 #[derive(Debug, Clone)]
@@ -21,10 +21,10 @@ fn life() -> impl Strategy<Value = Life> {
 }
 
 /// What the events of all lives are, in the order of the server, and which life each belongs to.
-fn events(road: &mut Road, lives: &[Life]) -> Vec<(usize, &'static str, Vec<u8>)> {
+fn events(harness: &mut Harness, lives: &[Life]) -> Vec<(usize, &'static str, Vec<u8>)> {
     let mut events = Vec::new();
-    let mut tell = |road: &mut Road, life: usize, name: &'static str, payload: serde_json::Value| {
-        events.push((life, name, road.event(name, 0.0, payload)));
+    let mut tell = |harness: &mut Harness, life: usize, name: &'static str, payload: serde_json::Value| {
+        events.push((life, name, harness.event(name, 0.0, payload)));
     };
     for (number, life) in lives.iter().enumerate() {
         let id = number as u64 + 1;
@@ -41,36 +41,36 @@ fn events(road: &mut Road, lives: &[Life]) -> Vec<(usize, &'static str, Vec<u8>)
                         output(id, "hls", &name, 4),
                     )
                 };
-                tell(road, number, created, payload.clone());
+                tell(harness, number, created, payload.clone());
                 for _ in 0..life.codecs {
-                    tell(road, number, codecs, payload.clone());
+                    tell(harness, number, codecs, payload.clone());
                 }
                 if life.ends {
-                    tell(road, number, closed, payload);
+                    tell(harness, number, closed, payload);
                 }
             }
             2 => {
                 let payload = json!({"timerId": id, "value": 60, "triggerCount": 0});
-                tell(road, number, "timerCreated", payload.clone());
+                tell(harness, number, "timerCreated", payload.clone());
                 for _ in 0..life.codecs {
-                    tell(road, number, "timerTriggered", payload.clone());
+                    tell(harness, number, "timerTriggered", payload.clone());
                 }
                 if life.ends {
-                    tell(road, number, "timerClosed", payload);
+                    tell(harness, number, "timerClosed", payload);
                 }
             }
             3 => {
                 let payload = json!({"sessionId": id, "startTime": "2026-11-22T16-15-06"});
-                tell(road, number, "streamingSessionStarted", payload.clone());
+                tell(harness, number, "streamingSessionStarted", payload.clone());
                 if life.ends {
-                    tell(road, number, "streamingSessionEnded", payload);
+                    tell(harness, number, "streamingSessionEnded", payload);
                 }
             }
             _ => {
                 let payload = json!({"id": id, "protocolType": "IR"});
-                tell(road, number, "protocolRegisteredToApp", payload.clone());
+                tell(harness, number, "protocolRegisteredToApp", payload.clone());
                 if life.ends {
-                    tell(road, number, "protocolUnregisteredFromApp", payload);
+                    tell(harness, number, "protocolUnregisteredFromApp", payload);
                 }
             }
         }
@@ -79,8 +79,8 @@ fn events(road: &mut Road, lives: &[Life]) -> Vec<(usize, &'static str, Vec<u8>)
 }
 
 /// What is open: streams, outputs, timers, sessions, connections.
-fn open(road: &Road) -> [usize; 5] {
-    road.server.read(|state| {
+fn open(harness: &Harness) -> [usize; 5] {
+    harness.server.read(|state| {
         let (streams, outputs) = (state.streams.len(), state.outputs.len());
         [streams, outputs, state.timers.open(), state.sessions.open(), state.connections.open()]
     })
@@ -99,8 +99,8 @@ proptest! {
         order in prop::collection::vec(any::<u32>(), 60),
         repeats in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
     ) {
-        let mut road = Road::new();
-        let mut events: Vec<_> = events(&mut road, &lives).into_iter().zip(order).collect();
+        let mut harness = Harness::new();
+        let mut events: Vec<_> = events(&mut harness, &lives).into_iter().zip(order).collect();
         events.sort_by_key(|(_, order)| *order);
         let mut sent: Vec<Vec<u8>> = events.into_iter().map(|((_, _, body), _)| body).collect();
         for repeat in repeats {
@@ -108,11 +108,11 @@ proptest! {
             sent.insert(repeat.index(sent.len()), again);
         }
         for body in &sent {
-            prop_assert_eq!(road.send(body, at(1.0)).first, None);
+            prop_assert_eq!(harness.send(body, at(1.0)).first, None);
         }
         let all: Vec<_> = lives.iter().enumerate().collect();
-        prop_assert_eq!(open(&road), truth(&all));
-        let samples = road.read(1.0);
+        prop_assert_eq!(open(&harness), truth(&all));
+        let samples = harness.read(1.0);
         let unique: BTreeSet<&Vec<u8>> = sent.iter().collect();
         prop_assert_eq!(samples.sum("ems_events_total"), unique.len() as f64);
         prop_assert_eq!(samples.sum("ems_exporter_events_duplicate_total"), (sent.len() - unique.len()) as f64);
@@ -124,11 +124,11 @@ proptest! {
     fn what_is_lost_is_all_that_is_wrong(
         lives in prop::collection::vec(life(), 1..12), lost in prop::collection::vec(any::<bool>(), 60)
     ) {
-        let mut road = Road::new();
-        let events = events(&mut road, &lives);
+        let mut harness = Harness::new();
+        let events = events(&mut harness, &lives);
         let kept: Vec<_> = events.iter().zip(&lost).filter(|(_, lost)| !**lost).map(|(event, _)| event).collect();
         for (_, _, body) in &kept {
-            road.send(body, at(1.0));
+            harness.send(body, at(1.0));
         }
         // Open is each life of which something came, but not its end.
         let ended = |name: &str| ["Closed", "Ended", "UnregisteredFromApp"].iter().any(|end| name.ends_with(end));
@@ -142,8 +142,8 @@ proptest! {
             })
             .collect();
         let believed: Vec<(usize, &Life)> = believed.iter().map(|(number, life)| (*number, life)).collect();
-        prop_assert_eq!(open(&road), truth(&believed));
-        let samples = road.read(1.0);
+        prop_assert_eq!(open(&harness), truth(&believed));
+        let samples = harness.read(1.0);
         let opened = samples.sum("ems_streams_opened_total") - samples.sum("ems_streams_closed_total");
         prop_assert_eq!(samples.sum("ems_streams"), opened);
     }
@@ -153,13 +153,13 @@ proptest! {
         events in prop::collection::vec((any::<prop::sample::Index>(), 0..400u32), 1..120)
     ) {
         let requests = crate::support::session();
-        let road = Road::new();
+        let harness = Harness::new();
         for (which, seconds) in events {
             let request: &Vec<u8> = which.get(&requests);
-            road.send(crate::support::body(request), at(f64::from(seconds)));
-            road.ingest.tick(at(f64::from(seconds)));
+            harness.send(crate::support::body(request), at(f64::from(seconds)));
+            harness.ingest.tick(at(f64::from(seconds)));
         }
-        let samples = road.read(400.0);
+        let samples = harness.read(400.0);
         let opened = samples.sum("ems_streams_opened_total") - samples.sum("ems_streams_closed_total");
         let internal: f64 = samples
             .of_metric("ems_streams")

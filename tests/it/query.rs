@@ -147,19 +147,19 @@ async fn tells_what_is_true() {
 
 #[tokio::test]
 async fn outputs_are_judged_by_the_numbers_of_the_metrics() {
-    let mut road = crate::support::Road::new();
-    road.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
-    let state = |road: &crate::support::Road, seconds| {
-        let (_, views) = road.server.read(|state| state.outputs.views(None, 0, 10));
+    let mut harness = crate::support::Harness::new();
+    harness.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
+    let state = |harness: &crate::support::Harness, seconds| {
+        let (_, views) = harness.server.read(|state| state.outputs.views(None, 0, 10));
         serde_json::to_value(views[0].clone().at(crate::support::at(seconds))).unwrap()["state"].clone()
     };
     for (seconds, expected) in
         [(0.0, "waiting"), (7.1, "waiting"), (7.3, "late"), (12.0, "late"), (12.1, "stalled")]
     {
-        assert_eq!(state(&road, seconds), expected, "at {seconds}");
+        assert_eq!(state(&harness, seconds), expected, "at {seconds}");
     }
-    let stalled = |road: &crate::support::Road| {
-        road.server.read(|state| {
+    let stalled = |harness: &crate::support::Harness| {
+        harness.server.read(|state| {
             state.outputs.stalls(
                 ems_exporter::model::output::Format::Hls,
                 "g",
@@ -168,13 +168,13 @@ async fn outputs_are_judged_by_the_numbers_of_the_metrics() {
             )
         })
     };
-    road.ingest.tick(crate::support::at(12.0));
-    assert!(!stalled(&road));
-    road.ingest.tick(crate::support::at(12.1));
-    assert!(stalled(&road));
-    road.tell("hlsChunkClosed", 13.0, json!({"file": "/srv/hls/cam/1.ts", "segmentDuration": 4000.0}));
-    assert_eq!(state(&road, 13.5), "ok");
-    let told: Vec<_> = road.server.read(|state| state.recent.notable(0).map(|told| told.name).collect());
+    harness.ingest.tick(crate::support::at(12.0));
+    assert!(!stalled(&harness));
+    harness.ingest.tick(crate::support::at(12.1));
+    assert!(stalled(&harness));
+    harness.tell("hlsChunkClosed", 13.0, json!({"file": "/srv/hls/cam/1.ts", "segmentDuration": 4000.0}));
+    assert_eq!(state(&harness, 13.5), "ok");
+    let told: Vec<_> = harness.server.read(|state| state.recent.notable(0).map(|told| told.name).collect());
     assert_eq!(told, ["outStreamCreated", "outputNeverStarted"]);
 }
 

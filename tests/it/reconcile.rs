@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use strum::EnumCount;
 
-use crate::support::{Road, START, at, output as output_payload, stream as stream_payload, with};
+use crate::support::{Harness, START, at, output as output_payload, stream as stream_payload, with};
 
 /// Lists as the server writes them.
 #[derive(Default)]
@@ -24,7 +24,7 @@ impl Lists {
     }
 
     /// Hands them over, asked for and answered at these seconds.
-    fn give(&self, road: &Road, asked: f64, now: f64) -> Reconciled {
+    fn give(&self, harness: &Harness, asked: f64, now: f64) -> Reconciled {
         let process = self.streams.iter().find_map(|stream| {
             serde_json::from_str::<Value>(stream).unwrap()["processId"].as_u64().filter(|pid| *pid < 900)
         });
@@ -57,13 +57,13 @@ impl Lists {
             timers,
             sessions,
         };
-        road.ingest.reconcile(&road.server, &listing, at(now))
+        harness.ingest.reconcile(&harness.server, &listing, at(now))
     }
 
     /// Two looks, three seconds apart, the last answered at these seconds.
-    fn give_twice(&self, road: &Road, now: f64) -> Reconciled {
-        self.give(road, now - 3.1, now - 3.0);
-        self.give(road, now - 0.1, now)
+    fn give_twice(&self, harness: &Harness, now: f64) -> Reconciled {
+        self.give(harness, now - 3.1, now - 3.0);
+        self.give(harness, now - 0.1, now)
     }
 }
 
@@ -82,139 +82,139 @@ const NONE: Corrections = Corrections { opened: 0, closed: 0, changed: 0 };
 
 #[test]
 fn streams_and_outputs_that_were_open_before_us_appear_at_once() {
-    let road = Road::new();
+    let harness = Harness::new();
     let lists = Lists::of(&[
         listed(stream_payload(1, "INR", "cam1"), 60.0),
         listed(output_payload(2, "hls", "cam1", 6), 50.0),
     ]);
-    let reconciled = lists.give(&road, 1.0, 1.1);
+    let reconciled = lists.give(&harness, 1.0, 1.1);
     assert_eq!(corrected(&reconciled, Subject::Stream).opened, 2);
     assert_eq!(corrected(&reconciled, Subject::Output).opened, 1);
     assert_eq!(reconciled.appeared, [0, 1]);
-    let page = road.read(2.0);
+    let page = harness.read(2.0);
     assert_eq!(page.get(r#"ems_stream_up{stream="cam1"}"#), Some(1.0));
     assert_eq!(page.get(r#"ems_outputs{format="hls"}"#), Some(1.0));
     let target = page.get(r#"ems_chunk_target_seconds{format="hls",group="g",stream="cam1",track=""}"#);
     assert_eq!(target, Some(6.0));
     // The same list again, and the chunk and the events that follow, change nothing.
-    assert_eq!(corrected(&lists.give(&road, 31.0, 31.1), Subject::Stream), NONE);
+    assert_eq!(corrected(&lists.give(&harness, 31.0, 31.1), Subject::Stream), NONE);
 }
 
 #[test]
 fn a_late_creation_of_what_a_list_told_opens_nothing_twice() {
-    let mut road = Road::new();
-    Lists::of(&[listed(stream_payload(1, "INR", "cam1"), 60.0)]).give(&road, 1.0, 1.1);
-    road.tell("inStreamCreated", 1.2, stream_payload(1, "INR", "cam1"));
-    assert_eq!(road.read(2.0).sum("ems_streams"), 1.0);
-    road.tell("inStreamClosed", 3.0, stream_payload(1, "INR", "cam1"));
-    let page = road.read(4.0);
+    let mut harness = Harness::new();
+    Lists::of(&[listed(stream_payload(1, "INR", "cam1"), 60.0)]).give(&harness, 1.0, 1.1);
+    harness.tell("inStreamCreated", 1.2, stream_payload(1, "INR", "cam1"));
+    assert_eq!(harness.read(2.0).sum("ems_streams"), 1.0);
+    harness.tell("inStreamClosed", 3.0, stream_payload(1, "INR", "cam1"));
+    let page = harness.read(4.0);
     assert_eq!(page.sum("ems_streams"), 0.0);
     assert_eq!((page.sum("ems_streams_opened_total"), page.sum("ems_streams_closed_total")), (1.0, 1.0));
 }
 
 #[test]
 fn a_ghost_goes_once_two_lists_do_not_have_it() {
-    let mut road = Road::new();
-    road.tell("inStreamCreated", 0.0, stream_payload(1, "INR", "cam1"));
-    road.tell("outStreamCreated", 0.0, output_payload(2, "hls", "cam1", 6));
-    road.tell("timerCreated", 0.0, json!({"timerId": 33, "triggerCount": 0, "value": 10}));
+    let mut harness = Harness::new();
+    harness.tell("inStreamCreated", 0.0, stream_payload(1, "INR", "cam1"));
+    harness.tell("outStreamCreated", 0.0, output_payload(2, "hls", "cam1", 6));
+    harness.tell("timerCreated", 0.0, json!({"timerId": 33, "triggerCount": 0, "value": 10}));
     let empty = Lists { timers: Some(Vec::new()), ..Lists::default() };
-    let first = empty.give(&road, 30.0, 30.1);
+    let first = empty.give(&harness, 30.0, 30.1);
     assert!(first.unconfirmed, "their closes may be on their way");
-    assert_eq!(road.read(30.2).sum("ems_streams"), 2.0);
-    let second = empty.give(&road, 32.1, 32.2);
+    assert_eq!(harness.read(30.2).sum("ems_streams"), 2.0);
+    let second = empty.give(&harness, 32.1, 32.2);
     assert_eq!(corrected(&second, Subject::Stream).closed, 2);
     assert_eq!(corrected(&second, Subject::Output).closed, 1);
     assert_eq!(corrected(&second, Subject::Timer).closed, 1);
     assert_eq!(second.removed.len(), 2);
-    let page = road.read(33.0);
+    let page = harness.read(33.0);
     for gauge in ["ems_streams", "ems_outputs", "ems_timers", "ems_stream_up"] {
         assert_eq!(page.sum(gauge), 0.0, "{gauge}");
     }
     // A close that is very late after all changes nothing.
-    road.tell("inStreamClosed", 34.0, stream_payload(1, "INR", "cam1"));
-    assert_eq!(road.read(34.0).sum("ems_streams_closed_total"), 2.0);
+    harness.tell("inStreamClosed", 34.0, stream_payload(1, "INR", "cam1"));
+    assert_eq!(harness.read(34.0).sum("ems_streams_closed_total"), 2.0);
 }
 
 #[test]
 fn what_events_told_after_the_list_was_asked_for_stands() {
-    let mut road = Road::new();
-    road.tell("inStreamCreated", 0.0, stream_payload(1, "INR", "old"));
+    let mut harness = Harness::new();
+    harness.tell("inStreamCreated", 0.0, stream_payload(1, "INR", "old"));
     let before = Lists::of(&[listed(stream_payload(1, "INR", "old"), 60.0)]);
     // While the answer is on its way: one stream closes, another opens.
-    road.tell("inStreamClosed", 10.05, stream_payload(1, "INR", "old"));
-    road.tell("inStreamCreated", 10.06, stream_payload(2, "INR", "new"));
-    let reconciled = before.give(&road, 10.0, 10.1);
+    harness.tell("inStreamClosed", 10.05, stream_payload(1, "INR", "old"));
+    harness.tell("inStreamCreated", 10.06, stream_payload(2, "INR", "new"));
+    let reconciled = before.give(&harness, 10.0, 10.1);
     assert_eq!(corrected(&reconciled, Subject::Stream), NONE);
-    let page = road.read(10.2);
+    let page = harness.read(10.2);
     assert_eq!(page.get(r#"ems_stream_up{stream="new"}"#), Some(1.0));
     assert_eq!(page.get(r#"ems_stream_up{stream="old"}"#), None);
     // The next look agrees with the events: nothing to correct, and no doubt left.
     let after = Lists::of(&[listed(stream_payload(2, "INR", "new"), 2.5)]);
-    let reconciled = after.give(&road, 12.2, 12.3);
+    let reconciled = after.give(&harness, 12.2, 12.3);
     assert_eq!((corrected(&reconciled, Subject::Stream), reconciled.unconfirmed), (NONE, false));
 }
 
 #[test]
 fn a_stream_that_has_just_opened_is_left_to_its_event() {
-    let mut road = Road::new();
+    let mut harness = Harness::new();
     let young = Lists::of(&[listed(stream_payload(1, "INR", "cam1"), 0.1)]);
-    let first = young.give(&road, 10.0, 10.1);
+    let first = young.give(&harness, 10.0, 10.1);
     assert!(first.unconfirmed && first.appeared.is_empty());
-    road.tell("inStreamCreated", 10.2, stream_payload(1, "INR", "cam1"));
-    let second = young.give(&road, 12.1, 12.2);
+    harness.tell("inStreamCreated", 10.2, stream_payload(1, "INR", "cam1"));
+    let second = young.give(&harness, 12.1, 12.2);
     assert_eq!((corrected(&second, Subject::Stream), second.unconfirmed), (NONE, false));
     // Where the event was lost, the second look brings it.
-    let road = Road::new();
-    assert_eq!(corrected(&young.give_twice(&road, 20.0), Subject::Stream).opened, 1);
+    let harness = Harness::new();
+    assert_eq!(corrected(&young.give_twice(&harness, 20.0), Subject::Stream).opened, 1);
 }
 
 #[test]
 fn an_old_doubt_is_not_held_against_a_later_close() {
-    let mut road = Road::new();
+    let mut harness = Harness::new();
     let list = |up| Lists::of(&[listed(stream_payload(1, "INR", "cam1"), up)]);
-    assert!(list(0.0).give(&road, 8.0, 8.1).unconfirmed, "it has just opened");
-    road.tell("inStreamCreated", 9.0, stream_payload(1, "INR", "cam1"));
-    road.tell("inStreamClosed", 47.3, stream_payload(1, "INR", "cam1"));
+    assert!(list(0.0).give(&harness, 8.0, 8.1).unconfirmed, "it has just opened");
+    harness.tell("inStreamCreated", 9.0, stream_payload(1, "INR", "cam1"));
+    harness.tell("inStreamClosed", 47.3, stream_payload(1, "INR", "cam1"));
     // Made before it closed, and slow to arrive.
-    let reconciled = list(38.0).give(&road, 46.9, 47.4);
+    let reconciled = list(38.0).give(&harness, 46.9, 47.4);
     assert_eq!((corrected(&reconciled, Subject::Stream), reconciled.unconfirmed), (NONE, true));
 }
 
 #[test]
 fn a_stream_that_two_lists_still_have_is_open_whatever_was_believed() {
-    let mut road = Road::new();
+    let mut harness = Harness::new();
     let open = Lists::of(&[
         listed(stream_payload(1, "INR", "cam1"), 60.0),
         listed(output_payload(2, "hls", "cam1", 6), 60.0),
     ]);
-    open.give(&road, 1.0, 1.1);
+    open.give(&harness, 1.0, 1.1);
     // An edge that did not answer in time made the lists short, twice.
-    Lists::default().give_twice(&road, 40.0);
-    assert_eq!(road.read(41.0).sum("ems_streams"), 0.0);
-    let reconciled = open.give_twice(&road, 80.0);
+    Lists::default().give_twice(&harness, 40.0);
+    assert_eq!(harness.read(41.0).sum("ems_streams"), 0.0);
+    let reconciled = open.give_twice(&harness, 80.0);
     assert_eq!(corrected(&reconciled, Subject::Stream).opened, 2);
     assert_eq!(corrected(&reconciled, Subject::Output).opened, 1);
-    road.tell("hlsChunkClosed", 81.0, json!({"file": "/srv/hls/cam1/segment_1_1.ts"}));
-    let page = road.read(82.0);
+    harness.tell("hlsChunkClosed", 81.0, json!({"file": "/srv/hls/cam1/segment_1_1.ts"}));
+    let page = harness.read(82.0);
     assert_eq!((page.sum("ems_streams"), page.sum("ems_outputs")), (2.0, 1.0));
 }
 
 #[test]
 fn ids_of_edges_are_those_of_events() {
-    let mut road = Road::new();
+    let mut harness = Harness::new();
     let edge = json!({"PID": 11_192, "processId": 11_192, "processType": "edge"});
-    road.tell("inStreamCreated", 0.0, with(stream_payload(1, "INR", "cam1"), edge));
+    harness.tell("inStreamCreated", 0.0, with(stream_payload(1, "INR", "cam1"), edge));
     let shifted: u64 = 11_192 << 32 | 1;
     let members = json!({"uniqueId": shifted, "edgePid": 11_192, "processId": 11_192, "processType": "edge"});
     let on_edge = with(listed(stream_payload(1, "INR", "cam1"), 60.0), members);
-    let reconciled = Lists::of(&[on_edge]).give(&road, 30.0, 30.1);
+    let reconciled = Lists::of(&[on_edge]).give(&harness, 30.0, 30.1);
     assert_eq!((corrected(&reconciled, Subject::Stream), reconciled.unconfirmed), (NONE, false));
 }
 
 #[test]
 fn byte_counters_go_on_over_new_ids_and_begin_where_we_began_to_look() {
-    let road = Road::new();
+    let harness = Harness::new();
     let series = r#"ems_stream_bytes_total{direction="in",stream="cam1",media="video"}"#;
     let rate = r#"ems_stream_bits_per_second{direction="in",stream="cam1",media="video"}"#;
     let stream = |id, bytes, queried: f64| {
@@ -225,49 +225,49 @@ fn byte_counters_go_on_over_new_ids_and_begin_where_we_began_to_look() {
         );
         Lists::of(&[listed(payload, 60.0)])
     };
-    stream(1, 5_000_000, 1.0).give(&road, 1.0, 1.1);
-    let page = road.read(2.0);
+    stream(1, 5_000_000, 1.0).give(&harness, 1.0, 1.1);
+    let page = harness.read(2.0);
     assert_eq!(
         (page.get(series), page.get(rate)),
         (Some(0.0), None),
         "what flowed before is not ours to tell"
     );
-    stream(1, 5_001_000, 11.0).give(&road, 11.0, 11.1);
-    let page = road.read(12.0);
+    stream(1, 5_001_000, 11.0).give(&harness, 11.0, 11.1);
+    let page = harness.read(12.0);
     assert_eq!((page.get(series), page.get(rate)), (Some(1000.0), Some(800.0)));
     // The pull reconnects as another stream, whose event was lost.
-    stream(7, 300, 40.0).give_twice(&road, 41.0);
-    stream(7, 500, 44.0).give(&road, 44.0, 44.1);
-    assert_eq!(road.read(45.0).get(series), Some(1200.0));
+    stream(7, 300, 40.0).give_twice(&harness, 41.0);
+    stream(7, 500, 44.0).give(&harness, 44.0, 44.1);
+    assert_eq!(harness.read(45.0).get(series), Some(1200.0));
 }
 
 #[test]
 fn an_output_learns_its_target_from_the_configurations() {
-    let mut road = Road::new();
-    road.tell("hlsChunkClosed", 0.0, json!({"file": "/srv/www/hls/cam1/segment_1_1.ts"}));
+    let mut harness = Harness::new();
+    harness.tell("hlsChunkClosed", 0.0, json!({"file": "/srv/www/hls/cam1/segment_1_1.ts"}));
     let target = r#"ems_chunk_target_seconds{format="hls",group="hls",stream="cam1",track=""}"#;
-    assert_eq!(road.read(0.5).get(target), None);
+    assert_eq!(harness.read(0.5).get(target), None);
     let settings = json!({"configId": 7, "groupName": "hls", "localStreamName": "cam1", "chunkLength": 4,
         "targetFolder": "/srv/www/hls/cam1", "status": {"current": {"code": 0}}});
     let lists = Lists { configured: vec![("hls", settings.to_string())], ..Lists::default() };
-    let reconciled = lists.give(&road, 1.0, 1.1);
+    let reconciled = lists.give(&harness, 1.0, 1.1);
     assert_eq!(corrected(&reconciled, Subject::Output).changed, 1);
-    assert_eq!(road.read(2.0).get(target), Some(4.0));
+    assert_eq!(harness.read(2.0).get(target), Some(4.0));
 }
 
 #[test]
 fn an_output_that_only_its_chunks_told_of_goes_when_no_stream_writes_it() {
-    let mut road = Road::new();
-    road.tell("hlsChunkClosed", 0.0, json!({"file": "/srv/www/hls/cam1/segment_1_1.ts"}));
-    assert_eq!(road.read(0.5).sum("ems_outputs"), 1.0);
-    let reconciled = Lists::default().give_twice(&road, 20.0);
+    let mut harness = Harness::new();
+    harness.tell("hlsChunkClosed", 0.0, json!({"file": "/srv/www/hls/cam1/segment_1_1.ts"}));
+    assert_eq!(harness.read(0.5).sum("ems_outputs"), 1.0);
+    let reconciled = Lists::default().give_twice(&harness, 20.0);
     assert_eq!(corrected(&reconciled, Subject::Output).closed, 1);
-    assert_eq!(road.read(21.0).sum("ems_outputs"), 0.0);
+    assert_eq!(harness.read(21.0).sum("ems_outputs"), 0.0);
 }
 
 #[test]
 fn timers_and_sessions_are_corrected_and_known_again_by_their_events() {
-    let mut road = Road::new();
+    let mut harness = Harness::new();
     let lists = Lists {
         timers: Some(vec![json!({"timerId": 899, "triggerCount": 3, "value": 3}).to_string()]),
         sessions: Some(vec![
@@ -277,86 +277,86 @@ fn timers_and_sessions_are_corrected_and_known_again_by_their_events() {
         ]),
         ..Lists::default()
     };
-    let reconciled = lists.give_twice(&road, 10.0);
+    let reconciled = lists.give_twice(&harness, 10.0);
     assert_eq!(corrected(&reconciled, Subject::Timer).opened, 1);
-    let page = road.read(10.0);
+    let page = harness.read(10.0);
     assert_eq!((page.get("ems_timers"), page.get("ems_sessions")), (Some(1.0), Some(1.0)));
-    road.tell("timerTriggered", 11.0, json!({"timerId": 899, "triggerCount": 4, "value": 3}));
-    road.tell(
+    harness.tell("timerTriggered", 11.0, json!({"timerId": 899, "triggerCount": 4, "value": 3}));
+    harness.tell(
         "streamingSessionEnded",
         11.0,
         json!({"clientIP": "127.0.0.1", "sessionId": 4, "playlist": "x",
                "startTime": "2026-11-22T16-15-06", "stopTime": "2026-11-22T16-15-16"}),
     );
-    let page = road.read(12.0);
+    let page = harness.read(12.0);
     assert_eq!((page.get("ems_timers"), page.get("ems_sessions")), (Some(1.0), Some(0.0)));
     assert_eq!(page.get("ems_sessions_ended_total"), Some(1.0));
     // A list that was asked for before the session ended brings nothing back.
-    lists.give(&road, 10.9, 11.2);
-    assert_eq!(road.read(12.0).get("ems_sessions"), Some(0.0));
+    lists.give(&harness, 10.9, 11.2);
+    assert_eq!(harness.read(12.0).get("ems_sessions"), Some(0.0));
 }
 
 #[test]
 fn a_new_process_that_no_event_told_of_is_found() {
-    let mut road = Road::new();
-    road.tell("inStreamCreated", 0.0, stream_payload(1, "INR", "cam1"));
+    let mut harness = Harness::new();
+    harness.tell("inStreamCreated", 0.0, stream_payload(1, "INR", "cam1"));
     let other = with(listed(stream_payload(1, "INR", "cam2"), 60.0), json!({"processId": 200}));
     let lists = Lists::of(&[other]);
-    assert!(lists.give(&road, 30.0, 30.1).unconfirmed);
-    assert_eq!(road.read(30.0).get(r#"ems_stream_up{stream="cam1"}"#), Some(1.0));
-    let reconciled = lists.give(&road, 32.1, 32.2);
+    assert!(lists.give(&harness, 30.0, 30.1).unconfirmed);
+    assert_eq!(harness.read(30.0).get(r#"ems_stream_up{stream="cam1"}"#), Some(1.0));
+    let reconciled = lists.give(&harness, 32.1, 32.2);
     assert_eq!(corrected(&reconciled, Subject::Server).changed, 1);
-    let page = road.read(33.0);
+    let page = harness.read(33.0);
     assert_eq!(page.get("ems_server_restarts_total"), Some(1.0));
     assert_eq!(page.get(r#"ems_stream_up{stream="cam2"}"#), Some(1.0));
     assert_eq!(page.get(r#"ems_stream_up{stream="cam1"}"#), None);
     // Its own events go on where the list began.
-    road.restart(200);
-    road.tell("inStreamClosed", 34.0, stream_payload(1, "INR", "cam2"));
-    let page = road.read(35.0);
+    harness.restart(200);
+    harness.tell("inStreamClosed", 34.0, stream_payload(1, "INR", "cam2"));
+    let page = harness.read(35.0);
     assert_eq!((page.sum("ems_streams"), page.get("ems_server_restarts_total")), (0.0, Some(1.0)));
 }
 
 #[test]
 fn a_list_of_a_process_that_has_ended_meanwhile_is_not_used() {
-    let mut road = Road::new();
-    road.tell("inStreamCreated", 0.0, stream_payload(1, "INR", "cam1"));
-    road.restart(200);
-    road.tell("serverStarted", 30.05, json!({"releaseNumber": "1.7.1", "buildNumber": "0"}));
+    let mut harness = Harness::new();
+    harness.tell("inStreamCreated", 0.0, stream_payload(1, "INR", "cam1"));
+    harness.restart(200);
+    harness.tell("serverStarted", 30.05, json!({"releaseNumber": "1.7.1", "buildNumber": "0"}));
     let old = Lists::of(&[listed(stream_payload(1, "INR", "cam1"), 60.0)]);
-    let reconciled = old.give(&road, 30.0, 30.1);
+    let reconciled = old.give(&harness, 30.0, 30.1);
     assert_eq!((corrected(&reconciled, Subject::Stream), reconciled.unconfirmed), (NONE, true));
-    assert_eq!(road.read(31.0).sum("ems_streams"), 0.0);
+    assert_eq!(harness.read(31.0).sum("ems_streams"), 0.0);
 }
 
 #[test]
 fn a_server_that_stops_is_down_until_it_answers_long_after() {
-    let mut road = Road::new();
-    road.tell("inStreamCreated", 0.0, stream_payload(1, "INR", "cam1"));
-    road.tell("serverStopping", 10.0, json!({}));
+    let mut harness = Harness::new();
+    harness.tell("inStreamCreated", 0.0, stream_payload(1, "INR", "cam1"));
+    harness.tell("serverStopping", 10.0, json!({}));
     let lists = Lists::of(&[listed(stream_payload(2, "INR", "cam2"), 60.0)]);
-    lists.give(&road, 12.0, 12.1);
-    assert_eq!(road.read(13.0).get("ems_up"), Some(0.0), "it answers for some seconds more");
-    let reconciled = lists.give_twice(&road, 60.0);
+    lists.give(&harness, 12.0, 12.1);
+    assert_eq!(harness.read(13.0).get("ems_up"), Some(0.0), "it answers for some seconds more");
+    let reconciled = lists.give_twice(&harness, 60.0);
     assert_eq!(corrected(&reconciled, Subject::Server).changed, 1);
-    let page = road.read(61.0);
+    let page = harness.read(61.0);
     assert_eq!((page.get("ems_up"), page.sum("ems_streams")), (Some(1.0), 1.0));
 }
 
 #[test]
 fn an_api_that_cannot_be_asked_is_down_only_if_events_stay_away_too() {
-    let mut road = Road::new();
-    let up = |road: &Road| road.read(100.0).get("ems_up");
-    let asked = |road: &Road, seconds, answered| road.server.record_poll(at(seconds), answered);
-    assert_eq!(up(&road), Some(0.0));
-    asked(&road, 1.0, true);
-    assert_eq!(up(&road), Some(1.0), "it answers, although no event has come yet");
-    road.tell("timerCreated", 20.0, json!({"timerId": 1, "value": 10}));
-    asked(&road, 31.0, false);
-    assert_eq!(up(&road), Some(1.0), "events come");
-    asked(&road, 61.0, false);
-    assert_eq!(up(&road), Some(0.0), "neither an answer nor an event");
-    assert_eq!(road.read(100.0).get("ems_timers"), Some(1.0), "nothing else is touched");
+    let mut harness = Harness::new();
+    let up = |harness: &Harness| harness.read(100.0).get("ems_up");
+    let asked = |harness: &Harness, seconds, answered| harness.server.record_poll(at(seconds), answered);
+    assert_eq!(up(&harness), Some(0.0));
+    asked(&harness, 1.0, true);
+    assert_eq!(up(&harness), Some(1.0), "it answers, although no event has come yet");
+    harness.tell("timerCreated", 20.0, json!({"timerId": 1, "value": 10}));
+    asked(&harness, 31.0, false);
+    assert_eq!(up(&harness), Some(1.0), "events come");
+    asked(&harness, 61.0, false);
+    assert_eq!(up(&harness), Some(0.0), "neither an answer nor an event");
+    assert_eq!(harness.read(100.0).get("ems_timers"), Some(1.0), "nothing else is touched");
 }
 
 /// A stream's life: when it opens and closes, in milliseconds, and how late its two events come.
@@ -406,12 +406,12 @@ proptest! {
         lives in prop::collection::vec(life(), 1..8),
         looks in prop::collection::vec((0..60_000u64, 0..500u64, 0..500u64), 1..30),
     ) {
-        let mut road = Road::new();
+        let mut harness = Harness::new();
         let mut arrivals = Vec::new();
         for (id, life) in lives.iter().enumerate() {
-            let created = road.event("inStreamCreated", 0.0, payload(id, life));
+            let created = harness.event("inStreamCreated", 0.0, payload(id, life));
             arrivals.push((life.opens + life.late[0], Arrival::Event(created)));
-            let closed = road.event("inStreamClosed", 0.0, payload(id, life));
+            let closed = harness.event("inStreamClosed", 0.0, payload(id, life));
             arrivals.push((life.closes + life.late[1], Arrival::Event(closed)));
         }
         let mut asked = 0;
@@ -428,14 +428,14 @@ proptest! {
         for (millis, arrival) in arrivals {
             let seconds = millis as f64 / 1000.0;
             match arrival {
-                Arrival::Event(body) => prop_assert_eq!(road.send(&body, at(seconds)).first, None),
+                Arrival::Event(body) => prop_assert_eq!(harness.send(&body, at(seconds)).first, None),
                 Arrival::Answer { asked, lists } => {
-                    let reconciled = lists.give(&road, asked as f64 / 1000.0, seconds);
+                    let reconciled = lists.give(&harness, asked as f64 / 1000.0, seconds);
                     prop_assert_eq!(reconciled.corrections, [NONE; Subject::COUNT]);
                 }
             }
         }
-        let page = road.read(120.0);
+        let page = harness.read(120.0);
         prop_assert_eq!(page.sum("ems_streams"), 0.0);
         prop_assert_eq!(page.sum("ems_streams_opened_total"), lives.len() as f64);
         prop_assert_eq!(page.sum("ems_streams_closed_total"), lives.len() as f64);
@@ -448,13 +448,13 @@ proptest! {
         lost in prop::collection::vec(any::<[bool; 2]>(), 8),
         end in 0..90_000u64,
     ) {
-        let mut road = Road::new();
+        let mut harness = Harness::new();
         let mut events = Vec::new();
         for (id, (life, lost)) in lives.iter().zip(&lost).enumerate() {
             for (name, moment, lost) in
                 [("inStreamCreated", life.opens, lost[0]), ("inStreamClosed", life.closes, lost[1])]
             {
-                let event = road.event(name, 0.0, payload(id, life));
+                let event = harness.event(name, 0.0, payload(id, life));
                 if !lost && moment <= end {
                     events.push((moment, event));
                 }
@@ -462,13 +462,13 @@ proptest! {
         }
         events.sort();
         for (millis, event) in events {
-            road.send(&event, at(millis as f64 / 1000.0));
+            harness.send(&event, at(millis as f64 / 1000.0));
         }
         let open = lives.iter().filter(|life| life.opens <= end && end < life.closes).count();
         for asked in [end + 1, end + 2500] {
             let Arrival::Answer { lists, .. } = answer(&lives, asked, end) else { continue };
-            lists.give(&road, asked as f64 / 1000.0, asked as f64 / 1000.0 + 0.1);
+            lists.give(&harness, asked as f64 / 1000.0, asked as f64 / 1000.0 + 0.1);
         }
-        prop_assert_eq!(road.read(300.0).sum("ems_streams"), open as f64);
+        prop_assert_eq!(harness.read(300.0).sum("ems_streams"), open as f64);
     }
 }

@@ -73,10 +73,10 @@ fn the_three_serializers_say_the_same() {
         if ["edge", "rtsp_keepalive"].iter().any(|variant| event.contains(variant)) {
             continue;
         }
-        let road = crate::support::Road::new();
-        let accepted = road.send(body(&request), crate::support::at(0.0));
+        let harness = crate::support::Harness::new();
+        let accepted = harness.send(body(&request), crate::support::at(0.0));
         assert_eq!(accepted.first, None, "{name}");
-        let page = road.page(ems_exporter::exposition::Style::Prometheus, 0.0);
+        let page = harness.page(ems_exporter::exposition::Style::Prometheus, 0.0);
         // XML holds one decimal less than JSON, so durations differ by parts of a millisecond.
         let facts: String = page
             .lines()

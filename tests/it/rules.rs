@@ -20,7 +20,7 @@ use crate::support::{at, output, stream, with};
 
 const SERVER: &str = "servers: [{name: ems, expect: [studio], api: {url: 'http://127.0.0.1:7777'}}]\n";
 
-/// A road on which rules decide and nothing is done.
+/// A harness on which rules decide and nothing is done.
 struct Stage {
     ingest: Pipeline,
     server: Arc<Server>,

@@ -3,36 +3,36 @@
 use ems_exporter::model::Settings;
 use serde_json::json;
 
-use crate::support::{Road, at, stream, with};
+use crate::support::{Harness, at, stream, with};
 
 const UP: &str = "ems_stream_up{stream=\"cam\"}";
 
 #[test]
 fn gauges_are_what_is_open_whatever_the_order() {
-    let mut road = Road::new();
-    let created = road.event("inStreamCreated", 0.0, stream(1, "INR", "cam"));
-    let codecs = road.event("inStreamCodecsUpdated", 0.0, stream(1, "INR", "cam"));
-    let closed = road.event("inStreamClosed", 0.0, stream(1, "INR", "cam"));
-    road.send(&codecs, at(0.0));
-    assert_eq!(road.read(0.0).get(UP), Some(1.0), "its codecs tell that it is there");
-    road.send(&created, at(0.0));
-    let samples = road.read(0.0);
+    let mut harness = Harness::new();
+    let created = harness.event("inStreamCreated", 0.0, stream(1, "INR", "cam"));
+    let codecs = harness.event("inStreamCodecsUpdated", 0.0, stream(1, "INR", "cam"));
+    let closed = harness.event("inStreamClosed", 0.0, stream(1, "INR", "cam"));
+    harness.send(&codecs, at(0.0));
+    assert_eq!(harness.read(0.0).get(UP), Some(1.0), "its codecs tell that it is there");
+    harness.send(&created, at(0.0));
+    let samples = harness.read(0.0);
     assert_eq!(samples.sum("ems_streams"), 1.0);
     assert_eq!(samples.sum("ems_streams_opened_total"), 1.0);
-    road.send(&closed, at(0.0));
-    let samples = road.read(0.0);
+    harness.send(&closed, at(0.0));
+    let samples = harness.read(0.0);
     assert_eq!((samples.sum("ems_streams"), samples.get(UP)), (0.0, None));
     assert_eq!(samples.sum("ems_streams_closed_total"), 1.0);
 }
 
 #[test]
 fn a_creation_after_its_close_opens_nothing() {
-    let mut road = Road::new();
-    let created = road.event("inStreamCreated", 0.0, stream(1, "INR", "cam"));
-    let closed = road.event("inStreamClosed", 0.0, stream(1, "INR", "cam"));
-    road.send(&closed, at(0.0));
-    road.send(&created, at(0.0));
-    let samples = road.read(0.0);
+    let mut harness = Harness::new();
+    let created = harness.event("inStreamCreated", 0.0, stream(1, "INR", "cam"));
+    let closed = harness.event("inStreamClosed", 0.0, stream(1, "INR", "cam"));
+    harness.send(&closed, at(0.0));
+    harness.send(&created, at(0.0));
+    let samples = harness.read(0.0);
     assert_eq!(samples.sum("ems_streams"), 0.0);
     assert_eq!(samples.sum("ems_streams_opened_total"), 1.0, "it was open once");
     assert_eq!((samples.correction("closed_unseen"), samples.correction("created_late")), (1.0, 1.0));
@@ -40,24 +40,24 @@ fn a_creation_after_its_close_opens_nothing() {
 
 #[test]
 fn streams_are_known_by_process_and_id_and_names_are_labels() {
-    let mut road = Road::new();
-    road.tell("inStreamCreated", 0.0, with(stream(1, "INR", "cam"), json!({"PID": 7})));
-    road.tell("inStreamCreated", 0.0, with(stream(1, "INR", "cam"), json!({"PID": 8})));
-    road.tell("inStreamCreated", 0.0, stream(2, "INR", "cam"));
-    assert_eq!(road.read(0.0).sum("ems_streams"), 3.0);
-    assert_eq!(road.read(0.0).get(UP), Some(1.0));
-    road.tell("inStreamClosed", 1.0, with(stream(1, "INR", "cam"), json!({"PID": 8})));
-    let samples = road.read(1.0);
+    let mut harness = Harness::new();
+    harness.tell("inStreamCreated", 0.0, with(stream(1, "INR", "cam"), json!({"PID": 7})));
+    harness.tell("inStreamCreated", 0.0, with(stream(1, "INR", "cam"), json!({"PID": 8})));
+    harness.tell("inStreamCreated", 0.0, stream(2, "INR", "cam"));
+    assert_eq!(harness.read(0.0).sum("ems_streams"), 3.0);
+    assert_eq!(harness.read(0.0).get(UP), Some(1.0));
+    harness.tell("inStreamClosed", 1.0, with(stream(1, "INR", "cam"), json!({"PID": 8})));
+    let samples = harness.read(1.0);
     assert_eq!((samples.sum("ems_streams"), samples.get(UP)), (2.0, Some(1.0)));
 }
 
 #[test]
 fn a_reused_key_is_a_new_stream() {
-    let mut road = Road::new();
-    road.tell("inStreamCreated", 0.0, stream(1, "INR", "cam"));
+    let mut harness = Harness::new();
+    harness.tell("inStreamCreated", 0.0, stream(1, "INR", "cam"));
     let again = with(stream(1, "INR", "other"), json!({"creationTimestamp": 1_795_364_500_000.0}));
-    road.tell("inStreamCreated", 1.0, again);
-    let samples = road.read(1.0);
+    harness.tell("inStreamCreated", 1.0, again);
+    let samples = harness.read(1.0);
     assert_eq!((samples.sum("ems_streams"), samples.correction("replaced")), (1.0, 1.0));
     assert_eq!(samples.get(UP), None);
     assert_eq!(samples.get("ems_stream_up{stream=\"other\"}"), Some(1.0));
@@ -65,81 +65,81 @@ fn a_reused_key_is_a_new_stream() {
 
 #[test]
 fn bodies_of_ems_1_6_have_only_a_type_and_a_payload() {
-    let road = Road::new();
+    let harness = Harness::new();
     let body = br#"{"payload":{"creationTimestamp":1349335053486.4370,"name":"cam","queryTimestamp":1349335053487.4370,"type":"INR","uniqueId":1,"upTime":1.0000},"type":"inStreamCreated"}"#;
-    assert_eq!(road.send(body, at(0.0)).first, None);
-    assert_eq!(road.send(body, at(1.0)).first, None);
-    let samples = road.read(1.0);
+    assert_eq!(harness.send(body, at(0.0)).first, None);
+    assert_eq!(harness.send(body, at(1.0)).first, None);
+    let samples = harness.read(1.0);
     assert_eq!((samples.sum("ems_streams"), samples.get(UP)), (1.0, Some(1.0)));
     assert_eq!(samples.correction("repeated"), 1.0);
 }
 
 #[test]
 fn plumbing_is_neither_viewer_nor_output() {
-    let mut road = Road::new();
-    road.tell("outStreamCreated", 0.0, with(stream(1, "ONR", "cam"), json!({"_isInternal": true})));
+    let mut harness = Harness::new();
+    harness.tell("outStreamCreated", 0.0, with(stream(1, "ONR", "cam"), json!({"_isInternal": true})));
     let settings = json!({"chunkLength": 4, "computedPathToFile": "/srv/dash/cam//audio/1/seg_init.mp4"});
     let init =
         with(stream(2, "OFMP4", "segInitwriter"), json!({"recordSettings": settings, "connectionType": 7}));
-    road.tell("outStreamCreated", 0.0, init.clone());
-    road.tell("outStreamCreated", 0.0, stream(3, "ONR", "cam"));
-    let samples = road.read(0.0);
+    harness.tell("outStreamCreated", 0.0, init.clone());
+    harness.tell("outStreamCreated", 0.0, stream(3, "ONR", "cam"));
+    let samples = harness.read(0.0);
     assert_eq!(samples.get("ems_streams{direction=\"out\",type=\"ONR\",purpose=\"play\"}"), Some(1.0));
     assert_eq!(samples.get("ems_streams{direction=\"out\",type=\"ONR\",purpose=\"internal\"}"), Some(1.0));
     assert_eq!(samples.get("ems_streams{direction=\"out\",type=\"OFMP4\",purpose=\"internal\"}"), Some(1.0));
     assert_eq!(samples.sum("ems_outputs"), 0.0);
     assert_eq!(samples.sum("ems_streams_opened_total"), 1.0);
-    road.tell("outStreamClosed", 0.1, init);
-    assert_eq!(road.read(0.1).sum("ems_streams_closed_total"), 0.0);
+    harness.tell("outStreamClosed", 0.1, init);
+    assert_eq!(harness.read(0.1).sum("ems_streams_closed_total"), 0.0);
 }
 
 #[test]
 fn traffic_grows_over_all_streams_of_a_name_and_stays_for_its_retention() {
-    let mut road = Road::new();
+    let mut harness = Harness::new();
     let closing = |id| {
         with(
             stream(id, "INR", "cam"),
             json!({"video": {"bytesCount": 1000, "packetsCount": 10, "codec": "VH264"}}),
         )
     };
-    road.tell("inStreamCreated", 0.0, stream(1, "INR", "cam"));
+    harness.tell("inStreamCreated", 0.0, stream(1, "INR", "cam"));
     let video = "ems_stream_bytes_total{direction=\"in\",stream=\"cam\",media=\"video\"}";
-    assert_eq!(road.read(0.0).get(video), Some(0.0));
-    road.tell("inStreamClosed", 1.0, closing(1));
-    assert_eq!(road.read(200.0).get(video), Some(1000.0));
-    road.tell("inStreamCreated", 200.0, stream(2, "INR", "cam"));
-    road.tell("inStreamClosed", 201.0, closing(2));
-    assert_eq!(road.read(501.0).get(video), Some(2000.0));
-    assert_eq!(road.read(501.5).get(video), None, "five minutes after the last close");
+    assert_eq!(harness.read(0.0).get(video), Some(0.0));
+    harness.tell("inStreamClosed", 1.0, closing(1));
+    assert_eq!(harness.read(200.0).get(video), Some(1000.0));
+    harness.tell("inStreamCreated", 200.0, stream(2, "INR", "cam"));
+    harness.tell("inStreamClosed", 201.0, closing(2));
+    assert_eq!(harness.read(501.0).get(video), Some(2000.0));
+    assert_eq!(harness.read(501.5).get(video), None, "five minutes after the last close");
 }
 
 #[test]
 fn names_beyond_the_limit_share_one_series() {
-    let mut road = Road::with(Settings { streams: 2, ..Settings::default() });
+    let mut harness = Harness::with(Settings { streams: 2, ..Settings::default() });
     for id in 1..=5 {
-        road.tell("inStreamCreated", 0.0, stream(id, "INR", &format!("cam{id}")));
+        harness.tell("inStreamCreated", 0.0, stream(id, "INR", &format!("cam{id}")));
     }
-    let samples = road.read(0.0);
+    let samples = harness.read(0.0);
     assert_eq!(samples.sum("ems_streams"), 5.0);
     let up: Vec<&str> = samples.of_metric("ems_stream_up").map(|(labels, _)| labels).collect();
     assert_eq!(up, ["{stream=\"__overflow__\"}", "{stream=\"cam1\"}", "{stream=\"cam2\"}"]);
     assert_eq!(samples.get("ems_exporter_series_folded_total"), Some(3.0));
     assert_eq!(samples.get("ems_exporter_series"), Some(2.0));
     for id in 1..=5 {
-        road.tell("inStreamClosed", 1.0, stream(id, "INR", &format!("cam{id}")));
+        harness.tell("inStreamClosed", 1.0, stream(id, "INR", &format!("cam{id}")));
     }
-    assert_eq!(road.read(1.0).sum("ems_streams"), 0.0);
-    assert_eq!(road.read(400.0).get("ems_exporter_series"), Some(0.0));
+    assert_eq!(harness.read(1.0).sum("ems_streams"), 0.0);
+    assert_eq!(harness.read(400.0).get("ems_exporter_series"), Some(0.0));
 }
 
 #[test]
 fn players_cannot_use_up_the_names() {
-    let mut road = Road::with(Settings { streams: 2, ..Settings::default() });
+    let mut harness = Harness::with(Settings { streams: 2, ..Settings::default() });
     for id in 1..=50 {
-        road.tell("outStreamCreated", 0.0, stream(id, "ONR", &format!("guess{id}")));
+        harness.tell("outStreamCreated", 0.0, stream(id, "ONR", &format!("guess{id}")));
     }
-    road.tell("inStreamCreated", 0.0, stream(99, "INR", "cam"));
-    let samples = road.read(0.0);
+    harness.tell("inStreamCreated", 0.0, stream(99, "INR", "cam"));
+    let samples = harness.read(0.0);
     assert_eq!(samples.get(UP), Some(1.0));
     assert_eq!(samples.get("ems_exporter_series_folded_total"), Some(0.0));
     assert_eq!(samples.get("ems_streams{direction=\"out\",type=\"ONR\",purpose=\"play\"}"), Some(50.0));
@@ -147,58 +147,58 @@ fn players_cannot_use_up_the_names() {
 
 #[test]
 fn expected_streams_are_down_while_they_are_missing() {
-    let mut road = Road::with(Settings { expected: vec!["cam".to_owned()], ..Settings::default() });
-    assert_eq!(road.read(0.0).get(UP), Some(0.0));
-    road.tell("inStreamCreated", 0.0, stream(1, "INR", "cam"));
-    assert_eq!(road.read(0.0).get(UP), Some(1.0));
-    road.tell("inStreamClosed", 1.0, stream(1, "INR", "cam"));
-    assert_eq!(road.read(1.0).get(UP), Some(0.0));
+    let mut harness = Harness::with(Settings { expected: vec!["cam".to_owned()], ..Settings::default() });
+    assert_eq!(harness.read(0.0).get(UP), Some(0.0));
+    harness.tell("inStreamCreated", 0.0, stream(1, "INR", "cam"));
+    assert_eq!(harness.read(0.0).get(UP), Some(1.0));
+    harness.tell("inStreamClosed", 1.0, stream(1, "INR", "cam"));
+    assert_eq!(harness.read(1.0).get(UP), Some(0.0));
 }
 
 #[test]
 fn a_feed_that_stops_counts_once_however_often_it_is_reported() {
-    let mut road = Road::new();
+    let mut harness = Harness::new();
     let known = json!({"audio": {"codec": "AAAC"}, "video": {"codec": "VH264", "width": 640, "height": 360}});
-    road.tell("inStreamCreated", 0.0, with(stream(1, "INR", "cam"), known));
+    harness.tell("inStreamCreated", 0.0, with(stream(1, "INR", "cam"), known));
     let stops = "ems_stream_feed_stopped_total{stream=\"cam\",media=\"audio\"}";
     let last = "ems_stream_feed_last_stopped_timestamp_seconds{stream=\"cam\",media=\"audio\"}";
-    assert_eq!(road.read(0.0).get(stops), Some(0.0));
+    assert_eq!(harness.read(0.0).get(stops), Some(0.0));
     for second in [10, 20, 30, 40] {
-        road.tell("audioFeedStopped", f64::from(second), json!({"id": 1, "localStreamName": "cam"}));
+        harness.tell("audioFeedStopped", f64::from(second), json!({"id": 1, "localStreamName": "cam"}));
     }
-    let samples = road.read(40.0);
+    let samples = harness.read(40.0);
     assert_eq!((samples.get(stops), samples.get(last)), (Some(1.0), Some(at(40.0).seconds())));
-    road.tell("audioFeedStopped", 100.0, json!({"streamId": 1, "localStreamName": "cam"}));
-    assert_eq!(road.read(100.0).get(stops), Some(2.0), "it came back in between");
+    harness.tell("audioFeedStopped", 100.0, json!({"streamId": 1, "localStreamName": "cam"}));
+    assert_eq!(harness.read(100.0).get(stops), Some(2.0), "it came back in between");
 }
 
 #[test]
 fn a_stream_that_never_had_audio_does_not_lose_it() {
-    let mut road = Road::new();
-    road.tell("inStreamCreated", 0.0, with(stream(1, "INR", "cam"), json!({"video": {"codec": "VH264"}})));
-    road.tell("audioFeedStopped", 10.0, json!({"id": 1, "localStreamName": "cam"}));
-    let samples = road.read(10.0);
+    let mut harness = Harness::new();
+    harness.tell("inStreamCreated", 0.0, with(stream(1, "INR", "cam"), json!({"video": {"codec": "VH264"}})));
+    harness.tell("audioFeedStopped", 10.0, json!({"id": 1, "localStreamName": "cam"}));
+    let samples = harness.read(10.0);
     assert_eq!(samples.sum("ems_stream_feed_stopped_total"), 0.0);
 }
 
 #[test]
 fn types_that_never_close_are_believed_for_an_hour() {
-    let mut road = Road::new();
-    road.tell("inStreamCreated", 0.0, stream(1, "INEXT", "cam"));
-    assert_eq!(road.read(3600.0).sum("ems_streams"), 1.0);
-    assert_eq!(road.read(3601.0).sum("ems_streams"), 0.0);
+    let mut harness = Harness::new();
+    harness.tell("inStreamCreated", 0.0, stream(1, "INEXT", "cam"));
+    assert_eq!(harness.read(3600.0).sum("ems_streams"), 1.0);
+    assert_eq!(harness.read(3601.0).sum("ems_streams"), 0.0);
 }
 
 #[test]
 fn hostile_names_are_escaped_and_bounded() {
-    let mut road = Road::new();
+    let mut harness = Harness::new();
     for (id, name) in ["a\"b\\c\nd", &"x".repeat(5000), "<img src=x onerror=alert(1)>", ""].iter().enumerate()
     {
-        road.tell("inStreamCreated", 0.0, stream(id as u64 + 1, "INR", name));
+        harness.tell("inStreamCreated", 0.0, stream(id as u64 + 1, "INR", name));
     }
     let raw = b"{\"id\":99,\"payload\":{\"PID\":100,\"creationTimestamp\":1.0,\"name\":\"ctl\x01bad\xff\",\"type\":\"INR\",\"uniqueId\":50},\"processId\":100,\"timestamp\":1795364000,\"type\":\"inStreamCreated\"}";
-    assert_eq!(road.send(raw, at(0.0)).first, None);
-    let samples = road.read(0.0);
+    assert_eq!(harness.send(raw, at(0.0)).first, None);
+    let samples = harness.read(0.0);
     assert_eq!(samples.sum("ems_stream_up"), 5.0);
     assert_eq!(samples.get("ems_stream_up{stream=\"a\\\"b\\\\c\\nd\"}"), Some(1.0));
     assert_eq!(samples.get("ems_stream_up{stream=\"ctl\u{1}bad\u{fffd}\"}"), Some(1.0));
@@ -207,61 +207,61 @@ fn hostile_names_are_escaped_and_bounded() {
 
 #[test]
 fn secrets_reach_no_page() {
-    let mut road = Road::new();
+    let mut harness = Harness::new();
     let secrets = json!({
         "tcUrl": "rtmp://u:SECRET@h/", "ingestPoint": "SECRET", "connectionType": 1,
         "pullSettings": {"uri": "rtmp://u:SECRET@h/", "localStreamName": "cam", "keepAlive": true},
     });
-    road.tell("inStreamCreated", 0.0, with(stream(1, "INR", "cam"), secrets));
-    road.tell(
+    harness.tell("inStreamCreated", 0.0, with(stream(1, "INR", "cam"), secrets));
+    harness.tell(
         "applicationStart",
         0.0,
         json!({"id": 1, "name": "evostreamms", "config": {"password": "SECRET"}}),
     );
-    road.tell(
+    harness.tell(
         "cliRequest",
         0.0,
         json!({"command": "pullStream", "parameters": {"uri": "rtmp://u:SECRET@h/"}}),
     );
-    road.tell("pullStreamFailed", 0.0, json!({"localStreamName": "cam", "uri": "rtmp://u:SECRET@h/"}));
-    road.send(br#"{"type":"inStreamCreated","payload":{"uniqueId":"SECRET"}}"#, at(0.0));
-    let page = road.page(ems_exporter::exposition::Style::Prometheus, 0.0);
+    harness.tell("pullStreamFailed", 0.0, json!({"localStreamName": "cam", "uri": "rtmp://u:SECRET@h/"}));
+    harness.send(br#"{"type":"inStreamCreated","payload":{"uniqueId":"SECRET"}}"#, at(0.0));
+    let page = harness.page(ems_exporter::exposition::Style::Prometheus, 0.0);
     assert!(!page.contains("SECRET"));
-    assert!(!format!("{:?}", road.ingest.rejections()).contains("SECRET"));
+    assert!(!format!("{:?}", harness.ingest.rejections()).contains("SECRET"));
 }
 
 #[test]
 fn pulls_that_fail_are_counted_by_name() {
-    let mut road = Road::new();
+    let mut harness = Harness::new();
     for second in 0..3 {
-        road.tell("pullStreamFailed", f64::from(second), json!({"localStreamName": "cam", "configId": 4}));
+        harness.tell("pullStreamFailed", f64::from(second), json!({"localStreamName": "cam", "configId": 4}));
     }
-    assert_eq!(road.read(3.0).get("ems_pull_failures_total{stream=\"cam\"}"), Some(3.0));
+    assert_eq!(harness.read(3.0).get("ems_pull_failures_total{stream=\"cam\"}"), Some(3.0));
 }
 
 #[test]
 fn timers_are_set_expire_and_go() {
-    let mut road = Road::new();
-    road.tell("timerCreated", 0.0, json!({"timerId": 9, "triggerCount": 0, "value": 120, "_for": "cam"}));
-    road.tell(
+    let mut harness = Harness::new();
+    harness.tell("timerCreated", 0.0, json!({"timerId": 9, "triggerCount": 0, "value": 120, "_for": "cam"}));
+    harness.tell(
         "timerCreated",
         0.0,
         json!({"timerId": 10, "triggerCount": 0, "value": "2026-11-22T16:15:00.000"}),
     );
-    let samples = road.read(0.0);
+    let samples = harness.read(0.0);
     assert_eq!(samples.get("ems_timers"), Some(2.0));
     assert_eq!(samples.get("ems_timer_period_seconds{timer=\"9\"}"), Some(120.0));
     assert_eq!(samples.get("ems_timer_period_seconds{timer=\"10\"}"), None);
     let last = "ems_timer_last_triggered_timestamp_seconds{timer=\"9\"}";
     assert_eq!(samples.get(last), Some(at(0.0).seconds()), "overdue is counted from its creation");
-    road.tell("timerTriggered", 120.0, json!({"timerId": 9, "triggerCount": 1, "value": 120}));
-    road.tell("timerTriggered", 121.0, json!({"timerId": 77, "triggerCount": 4, "value": 3}));
-    let samples = road.read(121.0);
+    harness.tell("timerTriggered", 120.0, json!({"timerId": 9, "triggerCount": 1, "value": 120}));
+    harness.tell("timerTriggered", 121.0, json!({"timerId": 77, "triggerCount": 4, "value": 3}));
+    let samples = harness.read(121.0);
     assert_eq!(samples.get(last), Some(at(120.0).seconds()));
     assert_eq!(samples.get("ems_timers"), Some(3.0), "one that was set before we listened");
-    road.tell("timerClosed", 130.0, json!({"timerId": 9, "triggerCount": 1, "value": 120}));
-    road.tell("timerTriggered", 130.0, json!({"timerId": 9, "triggerCount": 1, "value": 120}));
-    let samples = road.read(130.0);
+    harness.tell("timerClosed", 130.0, json!({"timerId": 9, "triggerCount": 1, "value": 120}));
+    harness.tell("timerTriggered", 130.0, json!({"timerId": 9, "triggerCount": 1, "value": 120}));
+    let samples = harness.read(130.0);
     assert_eq!((samples.get("ems_timers"), samples.get(last)), (Some(2.0), None));
     assert_eq!(samples.get("ems_timers_triggered_total"), Some(3.0));
     assert_eq!(samples.get("ems_timers_created_total"), Some(3.0));
@@ -269,40 +269,40 @@ fn timers_are_set_expire_and_go() {
 
 #[test]
 fn sessions_and_downloads() {
-    let mut road = Road::new();
+    let mut harness = Harness::new();
     let session = |id: &str| json!({"clientIP": "203.0.113.5", id: 1, "playlist": "/p.m3u8", "startTime": "2026-11-22T16-15-06"});
-    road.tell("streamingSessionStarted", 0.0, session("sessionId"));
-    assert_eq!(road.read(0.0).get("ems_sessions"), Some(1.0));
-    road.tell(
+    harness.tell("streamingSessionStarted", 0.0, session("sessionId"));
+    assert_eq!(harness.read(0.0).get("ems_sessions"), Some(1.0));
+    harness.tell(
         "streamingSessionEnded",
         61.0,
         with(session("sessionID"), json!({"stopTime": "2026-11-22T16-16-07"})),
     );
-    road.tell("mediaFileDownloaded", 61.0, json!({"mediaFile": "/a.mp4", "elapsed": 0}));
-    road.tell("fileDownloaded", 61.0, json!({"mediaFile": "/b.mp4"}));
-    let samples = road.read(61.0);
+    harness.tell("mediaFileDownloaded", 61.0, json!({"mediaFile": "/a.mp4", "elapsed": 0}));
+    harness.tell("fileDownloaded", 61.0, json!({"mediaFile": "/b.mp4"}));
+    let samples = harness.read(61.0);
     assert_eq!((samples.get("ems_sessions"), samples.get("ems_downloads_total")), (Some(0.0), Some(2.0)));
     assert_eq!(samples.get("ems_session_duration_seconds_sum"), Some(61.0));
 }
 
 #[test]
 fn connections_programs_and_api_calls() {
-    let mut road = Road::new();
-    road.tell(
+    let mut harness = Harness::new();
+    harness.tell(
         "protocolRegisteredToApp",
         0.0,
         json!({"id": 4, "protocolType": "IR", "customParameters": null}),
     );
-    road.tell("carrierCreated", 0.0, json!({"id": 4, "type": "IOHT_TCP_CARRIER", "farIP": "192.0.2.1"}));
-    road.tell("protocolRegisteredToApp", 0.0, json!({"id": 5, "protocolType": "made up"}));
-    road.tell(
+    harness.tell("carrierCreated", 0.0, json!({"id": 4, "type": "IOHT_TCP_CARRIER", "farIP": "192.0.2.1"}));
+    harness.tell("protocolRegisteredToApp", 0.0, json!({"id": 5, "protocolType": "made up"}));
+    harness.tell(
         "processStarted",
         0.0,
         json!({"configId": 11, "arguments": "1", "fullBinaryPath": "/usr/bin/sleep"}),
     );
-    road.tell("cliRequest", 0.0, json!({"command": "version"}));
-    road.tell("cliResponse", 0.0, json!({"status": "FAIL", "description": "no", "data": null}));
-    let samples = road.read(0.0);
+    harness.tell("cliRequest", 0.0, json!({"command": "version"}));
+    harness.tell("cliResponse", 0.0, json!({"status": "FAIL", "description": "no", "data": null}));
+    let samples = harness.read(0.0);
     assert_eq!(samples.get("ems_connections{protocol=\"IR\"}"), Some(1.0));
     assert_eq!(samples.get("ems_connections{protocol=\"IOHT_TCP_CARRIER\"}"), Some(1.0));
     assert_eq!(samples.get("ems_connections{protocol=\"other\"}"), Some(1.0));
@@ -311,9 +311,9 @@ fn connections_programs_and_api_calls() {
         (samples.get("ems_api_requests_total"), samples.get("ems_api_failures_total")),
         (Some(1.0), Some(1.0))
     );
-    road.tell("protocolUnregisteredFromApp", 1.0, json!({"id": 4, "protocolType": "IR"}));
-    road.tell("processStopped", 1.0, json!({"configId": 11}));
-    let samples = road.read(1.0);
+    harness.tell("protocolUnregisteredFromApp", 1.0, json!({"id": 4, "protocolType": "IR"}));
+    harness.tell("processStopped", 1.0, json!({"configId": 11}));
+    let samples = harness.read(1.0);
     assert_eq!(samples.get("ems_connections{protocol=\"IR\"}"), Some(0.0));
     assert_eq!(samples.get("ems_connections_closed_total{protocol=\"IR\"}"), Some(1.0));
     assert_eq!(samples.get("ems_processes"), Some(0.0));

@@ -41,8 +41,8 @@ pub fn at(seconds: f64) -> Timestamp {
     Timestamp::from_millis(START * 1000 + (seconds * 1000.0) as u64)
 }
 
-/// The road without sockets, for one server.
-pub struct Road {
+/// The harness without sockets, for one server.
+pub struct Harness {
     pub ingest: Pipeline,
     pub server: Arc<Server>,
     own: ExporterMetrics,
@@ -50,7 +50,7 @@ pub struct Road {
     id: u64,
 }
 
-impl Road {
+impl Harness {
     pub fn new() -> Self {
         Self::with(Settings::default())
     }

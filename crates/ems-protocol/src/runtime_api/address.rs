@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_addresses_of_both_doors() {
+    fn reads_the_addresses_of_api_and_proxy() {
         let read = |text: &str| text.parse::<Address>().map(|address| address.to_string());
         assert_eq!(read("http://127.0.0.1").as_deref(), Ok("http://127.0.0.1:7777"));
         assert_eq!(read("http://ems:8888/apiproxy/").as_deref(), Ok("http://ems:8888/apiproxy"));
