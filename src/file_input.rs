@@ -178,7 +178,7 @@ pub const METRICS: &[Metric<Reading>] = &[
     Metric {
         name: "ems_exporter_tail_files",
         kind: Kind::Gauge,
-        help: "Event files being followed.",
+        help: "Followed event files.",
         labels: &[],
         query: "ems_exporter_tail_files",
         samples: |reading, samples| samples.add(&[], reading.status.files),
@@ -186,7 +186,7 @@ pub const METRICS: &[Metric<Reading>] = &[
     Metric {
         name: "ems_exporter_tail_bytes_behind",
         kind: Kind::Gauge,
-        help: "Bytes of event files that are not read yet, as of the last poll.",
+        help: "Bytes of event files not read yet at the last poll.",
         labels: &[],
         query: "max by (server) (ems_exporter_tail_bytes_behind)",
         samples: |reading, samples| samples.add(&[], reading.status.bytes_behind),
@@ -210,7 +210,7 @@ pub const METRICS: &[Metric<Reading>] = &[
     Metric {
         name: "ems_exporter_tail_last_read_timestamp_seconds",
         kind: Kind::Gauge,
-        help: "Unix time of the last read from an event file; absent before the first read.",
+        help: "Time of the last read from an event file; absent before the first read.",
         labels: &[],
         query: "time() - ems_exporter_tail_last_read_timestamp_seconds",
         samples: |reading, samples| {
@@ -234,7 +234,7 @@ pub const METRICS: &[Metric<Reading>] = &[
     Metric {
         name: "ems_exporter_tail_errors_total",
         kind: Kind::Counter,
-        help: "Errors with event files, each counted when it begins, by reason.",
+        help: "Errors with event files, by reason; a lasting error counts once, when it begins.",
         labels: &["reason"],
         query: "increase(ems_exporter_tail_errors_total[1h]) > 0",
         samples: |reading, samples| {

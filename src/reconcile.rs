@@ -266,7 +266,7 @@ pub const METRICS: &[Metric<Status>] = &[
     Metric {
         name: "ems_exporter_reconcile_runs_total",
         kind: Kind::Counter,
-        help: "Polls of the server's own lists (listStreams, listConfig, listTimers, listHttpStreamingSessions, version of the runtime API), by outcome.",
+        help: "Polls of the server's runtime API (listStreams, listConfig, listTimers, listHttpStreamingSessions, version), by outcome.",
         labels: &["outcome"],
         query: r#"increase(ems_exporter_reconcile_runs_total{outcome="failed"}[5m]) > 0"#,
         samples: |status, samples| {
@@ -277,7 +277,7 @@ pub const METRICS: &[Metric<Status>] = &[
     Metric {
         name: "ems_exporter_reconcile_last_success_timestamp_seconds",
         kind: Kind::Gauge,
-        help: "When the server's own lists were last polled successfully; absent before the first time.",
+        help: "Time of the last successful poll of the server's runtime API; absent before the first one.",
         labels: &[],
         query: "time() - ems_exporter_reconcile_last_success_timestamp_seconds",
         samples: |status, samples| {
@@ -289,7 +289,7 @@ pub const METRICS: &[Metric<Status>] = &[
     Metric {
         name: "ems_exporter_reconcile_duration_seconds",
         kind: Kind::Gauge,
-        help: "How long the last successful poll of the server's own lists took; absent before the first one.",
+        help: "Duration of the last successful poll of the server's runtime API; absent before the first one.",
         labels: &[],
         query: "max by (server) (ems_exporter_reconcile_duration_seconds)",
         samples: |status, samples| {
@@ -301,7 +301,7 @@ pub const METRICS: &[Metric<Status>] = &[
     Metric {
         name: "ems_exporter_reconcile_corrections_total",
         kind: Kind::Counter,
-        help: "Corrections of the state by the server's own lists: opened, an open object was unknown; closed, a closed object was taken for open; changed, a detail was wrong.",
+        help: "Corrections of the state by polls of the server's runtime API: opened, an open object was unknown; closed, a closed object was tracked as open; changed, a property was wrong.",
         labels: &["kind", "direction"],
         query: "sum by (server, kind, direction) (increase(ems_exporter_reconcile_corrections_total[1h])) > 0",
         samples: |status, samples| {

@@ -25,7 +25,7 @@ pub const METRICS: &[Metric<Summary>] = &[
     Metric {
         name: "ems_exporter_actions_decided_total",
         kind: Kind::Counter,
-        help: "Calls that a rule decided on; each gets one outcome in ems_exporter_actions_total.",
+        help: "Calls decided by rules; each gets one outcome in ems_exporter_actions_total.",
         labels: &["rule"],
         query: "sum by (server, rule) (rate(ems_exporter_actions_decided_total[5m]))",
         samples: |summary, samples| {
@@ -37,7 +37,7 @@ pub const METRICS: &[Metric<Summary>] = &[
     Metric {
         name: "ems_exporter_actions_queued",
         kind: Kind::Gauge,
-        help: "Calls that are waiting or in progress.",
+        help: "Calls waiting or in progress.",
         labels: &[],
         query: "ems_exporter_actions_queued",
         samples: |summary, samples| samples.add(&[], summary.queued),

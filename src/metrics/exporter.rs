@@ -109,9 +109,8 @@ impl ExporterMetrics {
     /// A registry of its own; `config_loaded` is when the configuration was loaded.
     pub fn new(config_loaded: Timestamp) -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
-        let build =
-            Opts::new("ems_exporter_build_info", "Always 1; the label holds the version of the exporter.")
-                .const_label("version", env!("CARGO_PKG_VERSION"));
+        let build = Opts::new("ems_exporter_build_info", "Always 1; version of the exporter.")
+            .const_label("version", env!("CARGO_PKG_VERSION"));
         IntGauge::with_opts(build).and_then(|info| {
             info.set(1);
             registry.register(Box::new(info))
@@ -126,7 +125,7 @@ impl ExporterMetrics {
             )?,
             accept_failures: IntCounter::new(
                 "ems_exporter_http_accept_failures_total",
-                "Failures to accept an HTTP connection, such as for lack of file descriptors.",
+                "Failed attempts to accept an HTTP connection, for example for lack of file descriptors.",
             )?,
             connection_limit_hits: IntCounter::new(
                 "ems_exporter_http_connection_limit_hits_total",
@@ -135,7 +134,7 @@ impl ExporterMetrics {
             disconnects: IntCounterVec::new(
                 Opts::new(
                     "ems_exporter_http_connections_closed_total",
-                    "HTTP connections closed by the exporter: slow_header, the first request's header was incomplete after the timeout; large_header, it was too large; slow_reader, the client read nothing of an answer within the timeout.",
+                    "HTTP connections closed by the exporter: slow_header, the first request's header was incomplete after the timeout; large_header, it was too large; slow_reader, the client read nothing of a response within the timeout.",
                 ),
                 &["reason"],
             )?,
@@ -145,7 +144,7 @@ impl ExporterMetrics {
             )?,
             loaded_at: Gauge::new(
                 "ems_exporter_config_last_load_success_timestamp_seconds",
-                "When the active configuration was loaded.",
+                "Time at which the active configuration was loaded.",
             )?,
             loaded: IntGauge::new(
                 "ems_exporter_config_last_reload_successful",
@@ -153,7 +152,7 @@ impl ExporterMetrics {
             )?,
             web_loaded_at: Gauge::new(
                 "ems_exporter_web_config_last_load_success_timestamp_seconds",
-                "When the active web configuration was loaded.",
+                "Time at which the active web configuration was loaded.",
             )?,
             web_loaded: IntGauge::new(
                 "ems_exporter_web_config_last_reload_successful",
@@ -175,10 +174,10 @@ impl ExporterMetrics {
                 "ems_exporter_feed_lagged_total",
                 "Times that a client of the live feed was too slow and missed messages or was disconnected.",
             )?,
-            scrape_samples: IntGauge::new("ems_exporter_scrape_samples", "Samples of the last scrape.")?,
+            scrape_samples: IntGauge::new("ems_exporter_scrape_samples", "Samples in the last scrape.")?,
             scrape_seconds: Gauge::new(
                 "ems_exporter_scrape_duration_seconds",
-                "How long the last scrape took to render, compression included.",
+                "Time taken to render the last scrape, including compression.",
             )?,
             registry,
         };

@@ -63,7 +63,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_api_requests_total",
         kind: Kind::Counter,
-        help: "Commands that the runtime API received, from cliRequest.",
+        help: "Commands received by the runtime API, from cliRequest.",
         labels: &[],
         query: "rate(ems_api_requests_total[5m])",
         samples: |table, samples| samples.add(&[], table.requests),

@@ -201,7 +201,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_connections",
         kind: Kind::Gauge,
-        help: "Open connections by the server's tag of the protocol, from protocolRegisteredToApp and protocolUnregisteredFromApp; carriers, from carrierCreated and carrierClosed, under their own tags.",
+        help: "Open connections by the server's protocol tag, from protocolRegisteredToApp and protocolUnregisteredFromApp; carriers, from carrierCreated and carrierClosed, have tags of their own.",
         labels: &["protocol"],
         query: "sum by (server, protocol) (ems_connections) > 0",
         samples: |table, samples| {
@@ -213,7 +213,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_connections_opened_total",
         kind: Kind::Counter,
-        help: "Connections opened, from protocolRegisteredToApp and carrierCreated; each counts once, by whichever of its events came first.",
+        help: "Connections opened, from protocolRegisteredToApp and carrierCreated or, if those were late or lost, the close of the connection; each counts once.",
         labels: &["protocol"],
         query: "sum by (server, protocol) (rate(ems_connections_opened_total[5m]))",
         samples: |table, samples| {
@@ -225,7 +225,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_connections_closed_total",
         kind: Kind::Counter,
-        help: "Connections closed, from protocolUnregisteredFromApp and carrierClosed, or ended with the server process.",
+        help: "Connections closed, from protocolUnregisteredFromApp and carrierClosed or the end of the server process.",
         labels: &["protocol"],
         query: "sum by (server, protocol) (rate(ems_connections_closed_total[5m]))",
         samples: |table, samples| {

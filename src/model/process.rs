@@ -76,7 +76,7 @@ impl Table {
 pub const METRICS: &[Metric<Table>] = &[Metric {
     name: "ems_processes",
     kind: Kind::Gauge,
-    help: "Programs that the server launched and that run now, from processStarted and processStopped.",
+    help: "Running programs that the server launched, from processStarted and processStopped.",
     labels: &[],
     query: "sum by (server) (ems_processes)",
     samples: |table, samples| samples.add(&[], table.0.len()),

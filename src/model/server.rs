@@ -287,7 +287,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_up",
         kind: Kind::Gauge,
-        help: "1 while the server's runtime API answers, or, where it does not, events came since the try before; without a runtime API, once the server has been heard of. 0 before that and after serverStopping. A crash sends no event: see ems_last_event_timestamp_seconds.",
+        help: "1 if the server is up: with a runtime API, the last poll was answered or an event arrived since the poll before it; without one, an event has arrived. 0 otherwise, and after serverStopping. A crash sends no event: see ems_last_event_timestamp_seconds.",
         labels: &[],
         query: "ems_up == 0",
         samples: |table, samples| samples.add(&[], table.up()),
@@ -295,7 +295,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_last_event_timestamp_seconds",
         kind: Kind::Gauge,
-        help: "When the last event of a known name came; 0 before the first one.",
+        help: "Time of the last event with a known name; 0 before the first one.",
         labels: &[],
         query: "time() - ems_last_event_timestamp_seconds",
         samples: |table, samples| samples.add(&[], table.heard.unwrap_or_default()),
@@ -303,7 +303,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_server_info",
         kind: Kind::Gauge,
-        help: "Always 1; the labels tell the version and build of the server, from serverStarted, or the answer of version.",
+        help: "Always 1; version and build of the server, from serverStarted or the response of version (runtime API).",
         labels: &["version", "build"],
         query: "count by (version, build) (ems_server_info)",
         samples: |table, samples| {
@@ -315,7 +315,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_server_start_timestamp_seconds",
         kind: Kind::Gauge,
-        help: "When the server started, from serverStarted; absent if that was not seen.",
+        help: "Start time of the server, from serverStarted; absent if that event was not received.",
         labels: &[],
         query: "time() - ems_server_start_timestamp_seconds",
         samples: |table, samples| {
@@ -327,7 +327,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_server_restarts_total",
         kind: Kind::Counter,
-        help: "Times that the server came back as a new process, from serverStarted, a new processId, or sequence numbers that begin again.",
+        help: "Restarts of the server, from serverStarted, a new processId, or sequence numbers that start again.",
         labels: &[],
         query: "increase(ems_server_restarts_total[1h]) > 0",
         samples: |table, samples| samples.add(&[], table.restarts),

@@ -228,7 +228,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_sessions",
         kind: Kind::Gauge,
-        help: "Viewers over HTTP now, from streamingSessionStarted and streamingSessionEnded; only those of the server's own web server.",
+        help: "Open HTTP streaming sessions of the server's own web server, from streamingSessionStarted and streamingSessionEnded; each is a viewer.",
         labels: &[],
         query: "sum by (server) (ems_sessions)",
         samples: |table, samples| samples.add(&[], table.sessions.len()),
@@ -244,7 +244,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_sessions_ended_total",
         kind: Kind::Counter,
-        help: "HTTP streaming sessions ended, from streamingSessionEnded, or with the server process.",
+        help: "HTTP streaming sessions ended, from streamingSessionEnded or the end of the server process.",
         labels: &[],
         query: "rate(ems_sessions_ended_total[5m])",
         samples: |table, samples| samples.add(&[], table.ended()),
@@ -252,7 +252,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_session_duration_seconds",
         kind: Kind::Histogram,
-        help: "How long HTTP streaming sessions lasted, from startTime and stopTime of streamingSessionEnded.",
+        help: "Duration of HTTP streaming sessions, from startTime and stopTime of streamingSessionEnded.",
         labels: &[],
         query: "histogram_quantile(0.5, sum by (server, le) (rate(ems_session_duration_seconds_bucket[1h])))",
         samples: |table, samples| samples.histogram(&[], &table.durations),
@@ -260,7 +260,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_downloads_total",
         kind: Kind::Counter,
-        help: "Files transferred by the server's web server, from mediaFileDownloaded.",
+        help: "Files downloaded from the server's own web server, from mediaFileDownloaded.",
         labels: &[],
         query: "rate(ems_downloads_total[5m])",
         samples: |table, samples| samples.add(&[], table.downloads),

@@ -223,7 +223,7 @@ pub const METRICS: &[Metric<State>] = &[
     Metric {
         name: "ems_events_total",
         kind: exposition::Kind::Counter,
-        help: "Events applied, by name; other spellings count under the usual one, unknown names as other.",
+        help: "Events applied, by event name; alternative spellings count under the usual name, unknown names under other.",
         labels: &["event"],
         query: "sum by (server, event) (rate(ems_events_total[5m])) > 0",
         samples: |state, samples| {
@@ -235,7 +235,7 @@ pub const METRICS: &[Metric<State>] = &[
     Metric {
         name: "ems_exporter_corrections_total",
         kind: exposition::Kind::Counter,
-        help: "Events that put right what lost, late or repeated events had left, by what they did.",
+        help: "Events that arrived late, repeated or out of order, or that revealed a lost event, by their effect on the state.",
         labels: &["kind"],
         query: "sum by (server, kind) (increase(ems_exporter_corrections_total[1h])) > 0",
         samples: |state, samples| {
@@ -247,7 +247,7 @@ pub const METRICS: &[Metric<State>] = &[
     Metric {
         name: "ems_exporter_series",
         kind: exposition::Kind::Gauge,
-        help: "Stream names that have series of their own, retained ones included.",
+        help: "Stream names with series of their own, including closed streams whose counters are retained.",
         labels: &[],
         query: "ems_exporter_series / ems_exporter_series_limit",
         samples: |state, samples| samples.add(&[], state.streams.names()),
@@ -255,7 +255,7 @@ pub const METRICS: &[Metric<State>] = &[
     Metric {
         name: "ems_exporter_series_limit",
         kind: exposition::Kind::Gauge,
-        help: "Most stream names that may have series of their own: limits.streams.",
+        help: "Maximum number of stream names with series of their own (limits.streams).",
         labels: &[],
         query: "ems_exporter_series > 0.9 * ems_exporter_series_limit",
         samples: |state, samples| samples.add(&[], state.limit),
@@ -263,7 +263,7 @@ pub const METRICS: &[Metric<State>] = &[
     Metric {
         name: "ems_exporter_series_folded_total",
         kind: exposition::Kind::Counter,
-        help: "Things that came beyond a limit and share the series of stream=\"__overflow__\", or have none of their own.",
+        help: "Objects beyond a limit, which share the series of stream=\"__overflow__\" or have no series of their own.",
         labels: &[],
         query: "increase(ems_exporter_series_folded_total[1h]) > 0",
         samples: |state, samples| samples.add(&[], state.overflows()),

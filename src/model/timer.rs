@@ -176,7 +176,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_timers",
         kind: Kind::Gauge,
-        help: "Timers that are set, from timerCreated and timerClosed.",
+        help: "Active timers, from timerCreated and timerClosed.",
         labels: &[],
         query: "sum by (server) (ems_timers)",
         samples: |table, samples| samples.add(&[], table.timers.len()),
@@ -184,7 +184,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_timers_created_total",
         kind: Kind::Counter,
-        help: "Timers set, from timerCreated; each counts once, by whichever of its events came first.",
+        help: "Timers created, from timerCreated or, if that was late or lost, the first other event of the timer; each counts once.",
         labels: &[],
         query: "increase(ems_timers_created_total[1h])",
         samples: |table, samples| samples.add(&[], table.timers.count(()).opened),
@@ -192,7 +192,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_timers_triggered_total",
         kind: Kind::Counter,
-        help: "Expiries of timers, from timerTriggered.",
+        help: "Timer expiries, from timerTriggered.",
         labels: &[],
         query: "rate(ems_timers_triggered_total[5m])",
         samples: |table, samples| samples.add(&[], table.triggered),
@@ -200,7 +200,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_timers_closed_total",
         kind: Kind::Counter,
-        help: "Timers removed or expired for good, from timerClosed, or ended with the server process.",
+        help: "Timers removed or expired for good, from timerClosed or the end of the server process.",
         labels: &[],
         query: "increase(ems_timers_closed_total[1h])",
         samples: |table, samples| samples.add(&[], table.timers.count(()).closed),
@@ -208,7 +208,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_timer_period_seconds",
         kind: Kind::Gauge,
-        help: "The period of a timer that repeats, from value of timerCreated.",
+        help: "Period of a repeating timer, from value of timerCreated.",
         labels: &["timer"],
         query: "time() - ems_timer_last_triggered_timestamp_seconds > 2 * ems_timer_period_seconds",
         samples: |table, samples| {
@@ -222,7 +222,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_timer_last_triggered_timestamp_seconds",
         kind: Kind::Gauge,
-        help: "When a timer last expired, from timerTriggered; for one that repeats and has not yet, when it was set.",
+        help: "Time of the last expiry of a timer, from timerTriggered; for a repeating timer before its first expiry, the time it was created.",
         labels: &["timer"],
         query: "time() - ems_timer_last_triggered_timestamp_seconds",
         samples: |table, samples| {

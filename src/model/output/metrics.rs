@@ -71,7 +71,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_outputs",
         kind: Kind::Gauge,
-        help: "Open outputs that write files, from outStreamCreated with the settings of a format, or from the first chunk of an output whose creation was not seen.",
+        help: "Open outputs that write files, from outStreamCreated with the settings of an output or, if that was late or lost, the first chunk.",
         labels: &["format"],
         query: "sum by (server, format) (ems_outputs)",
         samples: |table, samples| {
@@ -93,7 +93,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_chunks_closed_total",
         kind: Kind::Counter,
-        help: "Chunks complete on disk, from hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed and recordChunkClosed.",
+        help: "Chunks completed on disk, from hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed and recordChunkClosed.",
         labels: TRACK_LABELS,
         query: "sum by (server, format) (rate(ems_chunks_closed_total[5m]))",
         samples: |table, samples| each_track(table, |_, track, labels| samples.add(labels, track.closed)),
@@ -101,7 +101,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_chunk_errors_total",
         kind: Kind::Counter,
-        help: "Chunks that could not be written, from hlsChunkError, hdsChunkError, dashChunkError, mssChunkError and recordChunkError, which name no stream.",
+        help: "Chunks that could not be written, from hlsChunkError, hdsChunkError, dashChunkError, mssChunkError and recordChunkError; these events name no stream.",
         labels: &["format"],
         query: "increase(ems_chunk_errors_total[5m]) > 0",
         samples: |table, samples| by_format(samples, |format| table.errors[format]),
@@ -109,7 +109,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_chunks_deleted_total",
         kind: Kind::Counter,
-        help: "Chunks removed from disk, from hlsChunkDeleted, hdsChunkDeleted and dashChunkDeleted (EMS 2.x).",
+        help: "Chunks deleted from disk, from hlsChunkDeleted, hdsChunkDeleted and dashChunkDeleted (EMS 2.x).",
         labels: &["format"],
         query: "sum by (server, format) (rate(ems_chunks_deleted_total[5m]))",
         samples: |table, samples| by_format(samples, |format| table.deleted[format]),
@@ -117,7 +117,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_chunk_last_closed_timestamp_seconds",
         kind: Kind::Gauge,
-        help: "When the last chunk of an open output was complete, from hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed and recordChunkClosed, or, where that got lost, from the creation of the next one; before the first one, when the output was opened, from outStreamCreated.",
+        help: "Time at which the last chunk of an open output was completed, from hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed and recordChunkClosed or, if that was late or lost, the creation of the next chunk; before the first chunk, the time at which the output was opened, from outStreamCreated.",
         labels: TRACK_LABELS,
         query: "time() - ems_chunk_last_closed_timestamp_seconds > ems_chunk_stall_threshold_seconds",
         samples: |table, samples| each_live(table, |_, track, labels| samples.add(labels, track.last)),
@@ -125,7 +125,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_chunk_target_seconds",
         kind: Kind::Gauge,
-        help: "How long chunks should be: chunkLength of the output's settings in outStreamCreated, else the usual interval seen.",
+        help: "Target duration of chunks, from chunkLength of the output's settings in outStreamCreated, else the median interval between recent chunks.",
         labels: TRACK_LABELS,
         query: "(time() - ems_chunk_last_closed_timestamp_seconds) / ems_chunk_target_seconds",
         samples: |table, samples| {
@@ -139,7 +139,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_chunk_stall_threshold_seconds",
         kind: Kind::Gauge,
-        help: "The output stalls when its last chunk is older than this: stall.factor times the larger of target and usual interval, at least stall.minimum; from chunkLength in outStreamCreated and the chunks seen.",
+        help: "Age of the last chunk beyond which the output is stalled: stall.factor times the larger of the target and the median interval of recent chunks, at least stall.minimum; from chunkLength in outStreamCreated and the chunks received.",
         labels: TRACK_LABELS,
         query: "ems_chunk_stall_threshold_seconds - (time() - ems_chunk_last_closed_timestamp_seconds)",
         samples: |table, samples| {
@@ -153,7 +153,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_chunk_stalls_total",
         kind: Kind::Counter,
-        help: "Times that the last chunk of an open output grew older than its stall threshold: no hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed or recordChunkClosed in time, and no creation of a chunk after that of another.",
+        help: "Times that an open output stalled: its last chunk exceeded the stall threshold, with no hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed or recordChunkClosed in time and no creation of a next chunk.",
         labels: TRACK_LABELS,
         query: "topk(10, increase(ems_chunk_stalls_total[1d]) > 0)",
         samples: |table, samples| {
@@ -167,7 +167,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_chunk_duration_seconds",
         kind: Kind::Histogram,
-        help: "How much media chunks hold, from segmentDuration of hlsChunkClosed, or stopTime less startTime, which have whole seconds.",
+        help: "Media duration of chunks, from segmentDuration of hlsChunkClosed, else from stopTime minus startTime, in whole seconds.",
         labels: &["format"],
         query: "histogram_quantile(0.95, sum by (server, format, le) (rate(ems_chunk_duration_seconds_bucket[5m])))",
         samples: |table, samples| {
@@ -179,7 +179,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_chunk_interval_seconds",
         kind: Kind::Histogram,
-        help: "Time between two chunks of one track of an output, from hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed and recordChunkClosed.",
+        help: "Time between consecutive chunks of a track of an output, from hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed and recordChunkClosed.",
         labels: &["format"],
         query: "histogram_quantile(0.95, sum by (server, format, le) (rate(ems_chunk_interval_seconds_bucket[5m])))",
         samples: |table, samples| {
@@ -191,7 +191,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_playlist_updates_total",
         kind: Kind::Counter,
-        help: "Playlists and manifests written, from hlsMasterPlaylistUpdated, hlsChildPlaylistUpdated, hdsMasterPlaylistUpdated, hdsChildPlaylistUpdated, dashPlaylistUpdated and mssPlaylistUpdated. Only hls children have a cadence; a master is its group's and has no stream.",
+        help: "Playlists and manifests written, from hlsMasterPlaylistUpdated, hlsChildPlaylistUpdated, hdsMasterPlaylistUpdated, hdsChildPlaylistUpdated, dashPlaylistUpdated and mssPlaylistUpdated; only HLS child playlists are written regularly, and the master playlist of a group has an empty stream.",
         labels: PLAYLIST_LABELS,
         query: r#"rate(ems_playlist_updates_total{format="hls", kind="child"}[5m])"#,
         samples: |table, samples| {
@@ -201,7 +201,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_playlist_last_updated_timestamp_seconds",
         kind: Kind::Gauge,
-        help: "When a playlist or manifest of an open output or a known group was last written, from hlsMasterPlaylistUpdated, hlsChildPlaylistUpdated, hdsMasterPlaylistUpdated, hdsChildPlaylistUpdated, dashPlaylistUpdated and mssPlaylistUpdated; for an output, since it was opened.",
+        help: "Time at which a playlist or manifest of an open output or a known group was last written, from hlsMasterPlaylistUpdated, hlsChildPlaylistUpdated, hdsMasterPlaylistUpdated, hdsChildPlaylistUpdated, dashPlaylistUpdated and mssPlaylistUpdated; for an output, only since it was opened.",
         labels: PLAYLIST_LABELS,
         query: r#"time() - ems_playlist_last_updated_timestamp_seconds{format="hls", kind="child"}"#,
         samples: |table, samples| {

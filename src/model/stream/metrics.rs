@@ -58,7 +58,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_streams",
         kind: Kind::Gauge,
-        help: "Open streams, from inStreamCreated, outStreamCreated and their Closed events. Viewers are direction=\"out\", purpose=\"play\".",
+        help: "Open streams, from inStreamCreated, inStreamClosed, outStreamCreated and outStreamClosed; players are direction=\"out\", purpose=\"play\".",
         labels: &["direction", "type", "purpose"],
         query: r#"sum by (server) (ems_streams{direction="out", purpose="play"})"#,
         samples: |table, samples| {
@@ -75,7 +75,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_streams_opened_total",
         kind: Kind::Counter,
-        help: "Streams opened, from inStreamCreated, outStreamCreated and streamCreated; each counts once, by whichever of its events came first. Internal streams are left out.",
+        help: "Streams opened, from inStreamCreated, outStreamCreated and streamCreated or, if those were late or lost, the first other event of the stream; each counts once, internal streams are excluded.",
         labels: &["direction", "type"],
         query: "sum by (server, direction) (rate(ems_streams_opened_total[5m]))",
         samples: |table, samples| by_type(table, samples, |count| count.opened),
@@ -83,7 +83,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_streams_closed_total",
         kind: Kind::Counter,
-        help: "Streams closed, from inStreamClosed, outStreamClosed and streamClosed, or ended with the server process. Internal streams are left out.",
+        help: "Streams closed, from inStreamClosed, outStreamClosed and streamClosed or the end of the server process; internal streams are excluded.",
         labels: &["direction", "type"],
         query: "sum by (server, direction) (rate(ems_streams_closed_total[5m]))",
         samples: |table, samples| by_type(table, samples, |count| count.closed),
@@ -91,7 +91,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_stream_duration_seconds",
         kind: Kind::Histogram,
-        help: "How long streams were open, from upTime of inStreamClosed and outStreamClosed.",
+        help: "Duration of closed streams, from upTime of inStreamClosed and outStreamClosed.",
         labels: &["direction"],
         query: "histogram_quantile(0.5, sum by (server, direction, le) (rate(ems_stream_duration_seconds_bucket[1h])))",
         samples: |table, samples| {
@@ -103,7 +103,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_stream_up",
         kind: Kind::Gauge,
-        help: "1 while an inbound stream of this name is open, from inStreamCreated and inStreamClosed; 0 for an expected one that is missing. Files read for one player are left out.",
+        help: "1 if an inbound stream of this name is open, 0 if it is expected and missing, from inStreamCreated and inStreamClosed; files played on demand are excluded.",
         labels: &["stream"],
         query: "ems_stream_up == 0",
         samples: |table, samples| {
@@ -118,7 +118,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_stream_start_timestamp_seconds",
         kind: Kind::Gauge,
-        help: "When the inbound stream of this name was opened, the first if several are open, from inStreamCreated.",
+        help: "Time at which the inbound stream of this name was opened, from inStreamCreated; the earliest if several are open.",
         labels: &["stream"],
         query: "time() - ems_stream_start_timestamp_seconds",
         samples: |table, samples| {
@@ -130,7 +130,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_stream_info",
         kind: Kind::Gauge,
-        help: "Always 1; the labels tell the type, codecs and size in pixels of an open inbound stream, from inStreamCodecsUpdated.",
+        help: "Always 1; type, codecs and size in pixels of an open inbound stream, from inStreamCodecsUpdated.",
         labels: &["stream", "type", "video_codec", "audio_codec", "width", "height"],
         query: "count by (server, video_codec, width, height) (ems_stream_info)",
         samples: |table, samples| {
@@ -152,7 +152,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_stream_bytes_total",
         kind: Kind::Counter,
-        help: "Bytes that flowed through streams of this name, from bytesCount of inStreamCodecsUpdated, outStreamCodecsUpdated, inStreamClosed and outStreamClosed, and of listStreams: without the runtime API it moves only when one of the events comes.",
+        help: "Bytes transferred by streams of this name, from bytesCount of inStreamCodecsUpdated, outStreamCodecsUpdated, inStreamClosed and outStreamClosed, and of listStreams; without a runtime API it changes only at these events.",
         labels: &["direction", "stream", "media"],
         query: "8 * sum by (server, stream, direction) (rate(ems_stream_bytes_total[5m]))",
         samples: |table, samples| traffic(table, samples, |traffic| traffic.bytes),
@@ -160,7 +160,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_stream_bits_per_second",
         kind: Kind::Gauge,
-        help: "Bits per second through open streams of this name, between the last two answers of listStreams; absent where the runtime API is not configured.",
+        help: "Bit rate of open streams of this name between the last two polls of listStreams; absent without a runtime API.",
         labels: &["direction", "stream", "media"],
         query: r#"sum by (server, stream) (ems_stream_bits_per_second{direction="in"})"#,
         samples: |table, samples| {
@@ -174,7 +174,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_stream_packets_total",
         kind: Kind::Counter,
-        help: "Packets that flowed through streams of this name, from packetsCount of inStreamCodecsUpdated, outStreamCodecsUpdated, inStreamClosed and outStreamClosed, and of listStreams.",
+        help: "Packets transferred by streams of this name, from packetsCount of inStreamCodecsUpdated, outStreamCodecsUpdated, inStreamClosed and outStreamClosed, and of listStreams.",
         labels: &["direction", "stream", "media"],
         query: "sum by (server, stream, direction, media) (rate(ems_stream_packets_total[5m]))",
         samples: |table, samples| traffic(table, samples, |traffic| traffic.packets),
@@ -182,7 +182,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_stream_dropped_packets_total",
         kind: Kind::Counter,
-        help: "Packets that streams of this name dropped, from droppedPacketsCount of inStreamCodecsUpdated, outStreamCodecsUpdated, inStreamClosed and outStreamClosed, and of listStreams.",
+        help: "Packets dropped by streams of this name, from droppedPacketsCount of inStreamCodecsUpdated, outStreamCodecsUpdated, inStreamClosed and outStreamClosed, and of listStreams.",
         labels: &["direction", "stream", "media"],
         query: "rate(ems_stream_dropped_packets_total[5m]) / rate(ems_stream_packets_total[5m])",
         samples: |table, samples| traffic(table, samples, |traffic| traffic.dropped),
@@ -190,7 +190,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_stream_feed_stopped_total",
         kind: Kind::Counter,
-        help: "Times that a medium of an inbound stream stopped arriving, from audioFeedStopped and videoFeedStopped; the server's repetitions count once.",
+        help: "Times that the audio or video of an inbound stream stopped arriving, from audioFeedStopped and videoFeedStopped; repeated reports of one stop count once.",
         labels: &["stream", "media"],
         query: "increase(ems_stream_feed_stopped_total[1h]) > 0",
         samples: |table, samples| {
@@ -209,7 +209,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_stream_feed_last_stopped_timestamp_seconds",
         kind: Kind::Gauge,
-        help: "When a medium of an inbound stream was last reported as stopped, from audioFeedStopped and videoFeedStopped; the server repeats the report every 10 s while it lasts.",
+        help: "Time of the last report that the audio or video of an inbound stream had stopped, from audioFeedStopped and videoFeedStopped; the server repeats the report every 10 s while the stop lasts.",
         labels: &["stream", "media"],
         query: "time() - ems_stream_feed_last_stopped_timestamp_seconds < 30",
         samples: |table, samples| {
@@ -225,7 +225,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_pull_failures_total",
         kind: Kind::Counter,
-        help: "Pulls that could not be established, from pullStreamFailed: one a second for as long as a kept-alive pull fails.",
+        help: "Failed attempts to establish a pull, from pullStreamFailed; one per second while a kept-alive pull fails.",
         labels: &["stream"],
         query: "rate(ems_pull_failures_total[5m]) > 0",
         samples: |table, samples| {
@@ -239,7 +239,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_playlist_items_total",
         kind: Kind::Counter,
-        help: "Items of server-side playlists started, from playlistItemStart, firstPlaylistItemStart and lastPlaylistItemStart; every ordinary RTMP player sends one.",
+        help: "Items of server-side playlists started, from playlistItemStart, firstPlaylistItemStart and lastPlaylistItemStart; every ordinary RTMP player starts one.",
         labels: &[],
         query: "rate(ems_playlist_items_total[5m])",
         samples: |table, samples| samples.add(&[], table.playlist_items),
