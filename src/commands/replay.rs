@@ -1,4 +1,5 @@
-//! Finished event files down the same road as fast as it goes, and what was in them.
+//! `replay`: reads finished event files through the pipeline as fast as possible, and summarises
+//! them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ const SERVER: &str = "replay";
 /// Longer than any recording: nothing is forgotten during a replay.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-/// What was in some event files.
+/// The content of some event files.
 #[derive(Debug)]
 pub struct Replayed {
     ingest: Pipeline,
@@ -34,7 +35,7 @@ pub struct Replayed {
     unfinished: u64,
 }
 
-/// Reads files to their end. `progress` is told the bytes that are done, and all of them.
+/// Reads files to their end. `progress` receives the bytes that are done and the total.
 pub fn replay(
     paths: &[PathBuf],
     format: Option<Format>,
@@ -51,7 +52,8 @@ pub fn replay(
     loop {
         let done = follower.poll(SystemTime::now(), &mut |frame| match frame {
             Frame::Entry(entry) => {
-                // Text and W3C files may hold no time at all; then all of it is when they ended.
+                // Text and W3C files may hold no times at all; then every entry counts as written
+                // when the file ended.
                 let written = if entry.format == Format::Json { end } else { end.max(modified(entry.path)) };
                 file_input::accept(&ingest, &server, &entry, &zone, written);
                 end = end.max(server.read(|state| state.server.heard()));
@@ -83,7 +85,7 @@ impl Replayed {
         Ok(String::from_utf8_lossy(&page).into_owned())
     }
 
-    /// The same as a table for people.
+    /// The same as a text table.
     pub fn summary(&self) -> Result<String, prometheus::Error> {
         let page = self.page()?;
         let mut out = String::new();
@@ -100,9 +102,9 @@ impl Replayed {
             ("feeds stopped", "ems_stream_feed_stopped_total"),
             ("pulls failed", "ems_pull_failures_total"),
             ("server restarts", "ems_server_restarts_total"),
-            ("put right", "ems_exporter_corrections_total"),
+            ("corrections", "ems_exporter_corrections_total"),
             ("duplicates", "ems_exporter_events_duplicate_total"),
-            ("refused", "ems_exporter_events_rejected_total"),
+            ("rejected", "ems_exporter_events_rejected_total"),
         ];
         for (title, metric) in sections {
             section(&mut out, title, &samples(&page, metric));
@@ -145,7 +147,7 @@ fn line(out: &mut String, text: &str) {
     out.push('\n');
 }
 
-/// Prints what was in the files.
+/// Prints the summary of the files.
 pub fn run(flags: &crate::cli::Replay) -> anyhow::Result<()> {
     super::start_logging(tracing::Level::WARN, false);
     for file in &flags.files {

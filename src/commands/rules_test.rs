@@ -1,4 +1,4 @@
-//! What rules would do with the events of a file. Nothing is sent.
+//! `rules test`: reports what rules would do with the events of a file. Nothing is sent.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -16,31 +16,31 @@ use ems_protocol::Timestamp;
 use ems_protocol::runtime_api::parameter::{Parameter, Value};
 use ems_protocol::{Message, Rejection, decode};
 
-/// Why nothing can be rehearsed.
+/// Why rules cannot be tested.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file cannot be read.
     #[error("cannot read {0}: {1}")]
     File(String, std::io::Error),
-    /// It holds something that is no event.
+    /// It holds something other than an event.
     #[error("event {0} is rejected: {1}")]
     Event(usize, Rejection),
-    /// It holds nothing.
-    #[error("there is no event in it")]
+    /// It holds no event.
+    #[error("the file holds no event")]
     Empty,
 }
 
-/// Applies the events of a file in their order to a state that knows nothing, and tells what each
-/// rule makes of each. `server` is whose events they are; events that do not say when they happened
+/// Applies the events of a file in order to an empty state, and reports what each rule would do
+/// with each of them. `server` is the name of the server that they come from; events without a time
 /// happen at `now`.
 pub fn rehearse(config: &Config, file: &Path, server: &str, now: Timestamp) -> Result<String, Error> {
     let body = std::fs::read(file).map_err(|error| Error::File(file.display().to_string(), error))?;
     rehearse_body(config, &body, server, now)
 }
 
-/// As [`rehearse`], with the content of the file.
+/// Like [`rehearse`], with the content of the file.
 pub fn rehearse_body(config: &Config, body: &[u8], server: &str, now: Timestamp) -> Result<String, Error> {
-    // No tick has found the output to stall that a given derived is about.
+    // No tick has detected the stall that a derived event of the file is about.
     let given: Vec<Rule> = config.rules.iter().cloned().map(believe).collect();
     let mut rehearsal = Rehearsal {
         config,
@@ -66,12 +66,12 @@ pub fn rehearse_body(config: &Config, body: &[u8], server: &str, now: Timestamp)
     }
 }
 
-/// A rule that takes it as given that an output stalls.
+/// The rule with the condition assumed that the output is stalled.
 fn believe(rule: Rule) -> Rule {
     Rule { when: rule.when.filter(|condition| *condition != Condition::StillStalled), ..rule }
 }
 
-/// Decodes what is posted, or else what text and W3C files hold.
+/// Decodes a posted body, or else the entries of a text or W3C file.
 fn decode<'a>(body: &'a [u8], mut each: impl FnMut(Result<Message<'a>, Rejection>)) {
     let text = body.trim_ascii_start();
     let posted = ems_protocol::Format::of(body);
@@ -108,7 +108,7 @@ fn decode_rows<'a>(text: &'a [u8], mut each: impl FnMut(Result<Message<'a>, Reje
 struct Rehearsal<'c> {
     config: &'c Config,
     rules: &'c Rules,
-    /// What is asked of derived events that are given.
+    /// The rules for derived events of the file, with their stall assumed.
     given: &'c Rules,
     state: State,
     server: &'c str,
@@ -122,7 +122,7 @@ impl Rehearsal<'_> {
         let now = message.at.unwrap_or(self.now);
         if DerivedEvent::NAMES.contains(&&*message.name) {
             let derived = derived(message, &self.state)?;
-            self.print(&format!("{}: {} happens\n", self.count, derived.name()));
+            self.print(&format!("{}: {} (derived event)\n", self.count, derived.name()));
             let trigger = Trigger::of_derived_event(self.server, &derived, &self.state, now);
             self.explain(self.given, &trigger);
             return Ok(());
@@ -134,7 +134,7 @@ impl Rehearsal<'_> {
         let trigger = Trigger::of_event(self.server, message, &event, change, input, &self.state, now);
         match trigger {
             Some(trigger) => self.explain(self.rules, &trigger),
-            None => self.print("   triggers nothing: it brings nothing new\n"),
+            None => self.print("   triggers nothing: it adds nothing new\n"),
         }
         Ok(())
     }
@@ -161,7 +161,7 @@ impl Rehearsal<'_> {
         if rule.when.is_none()
             && let Some(condition) = configured.and_then(|known| known.when)
         {
-            line(&format!("when {}: taken as given", condition.name()));
+            line(&format!("when {}: assumed", condition.name()));
         }
         if let Some(condition) = rule.when {
             let holds = condition.holds(&call.target, &self.state);
@@ -191,7 +191,7 @@ fn missed(rule: &str, miss: MatchFailure) -> String {
     format!("   {rule}: does not match: {miss}\n")
 }
 
-/// Parameters without what may be secret.
+/// Parameters without those that may be secret.
 fn shown(parameters: &[Parameter]) -> String {
     let mut line = String::new();
     for (name, value) in parameters {
@@ -204,7 +204,7 @@ fn shown(parameters: &[Parameter]) -> String {
             Value::List(texts) => texts.join(" "),
         };
         let text = if secrets::may_be(name, &plain) { Json::from(secrets::MASK) } else { text };
-        // Writing to a text does not fail.
+        // Writing to a string does not fail.
         if write!(line, " {name}={text}").is_err() {
             break;
         }
@@ -212,7 +212,7 @@ fn shown(parameters: &[Parameter]) -> String {
     line
 }
 
-/// A derived as it is given for a rehearsal: its name, and what it is about as the payload.
+/// Reads a derived event of the file: its name, and its subject as the payload.
 fn derived(message: &Message<'_>, state: &State) -> Result<DerivedEvent, Rejection> {
     let payload = message.payload();
     let text = |name| Ok(payload.text(name)?.unwrap_or_default());

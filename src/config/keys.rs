@@ -170,8 +170,8 @@ pub const KEYS: &[Key<Config>] = &[
         variable: "EMS_EXPORTER_EVENTS_FILE",
         value_name: "PATTERN",
         default: "none",
-        details: "HTTP notifications are lost while nobody listens; entries of a file are not. Both may be used at once: \
-                  an event that arrives both ways counts once. It replaces `servers[].files`.",
+        details: "HTTP notifications are lost while the exporter is down; entries of a file are not. Both may be used \
+                  together: an event that arrives by both counts once. It replaces `servers[].files`.",
         ..key("", Patterns(|c| &mut c.files), "Event file of the media server to follow, as a shell pattern")
     },
     Key {

@@ -110,7 +110,7 @@ pub fn check(hash: &str) -> Result<(), &'static str> {
             Err("has a cost above 18, with which each login takes minutes")
         }
         Ok(_) => Ok(()),
-        Err(_) => Err("is no bcrypt hash such as `htpasswd -nBC 10 NAME` prints"),
+        Err(_) => Err("is not a bcrypt hash such as `htpasswd -nBC 10 NAME` prints"),
     }
 }
 

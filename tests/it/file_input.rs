@@ -226,7 +226,7 @@ fn a_replay_is_told_as_a_table() {
     assert!(summary.starts_with("events                            633\n"), "{summary}");
     for line in [
         "        26  format=\"hls\",group=\"hlsgrp\",stream=\"stream1\",track=\"\"\n",
-        "refused                             0\n",
+        "rejected                            0\n",
         "server restarts                     0\n",
     ] {
         assert!(summary.contains(line), "{line}: {summary}");
@@ -242,7 +242,7 @@ fn a_replay_tells_what_was_refused_and_what_is_unfinished() {
     let replayed = replay(&[file], None, &mut |_, _| ()).unwrap();
     let summary = replayed.summary().unwrap();
     assert!(summary.starts_with("events                              1\n"), "{summary}");
-    assert!(summary.contains("refused                             2\n"), "{summary}");
+    assert!(summary.contains("rejected                            2\n"), "{summary}");
     assert!(summary.contains("  such as: not an event: it has no type\n"), "{summary}");
     assert!(summary.contains("an unfinished entry at the end of a file: 20 bytes\n"), "{summary}");
 }

@@ -40,7 +40,7 @@ fn tells_what_matches_what_would_be_sent_and_why_not() {
    last: does not match: it is for outStreamClosed
    stall: does not match: it is for chunkStalled
 2: inStreamCreated (repeated)
-   triggers nothing: it brings nothing new
+   triggers nothing: it adds nothing new
 3: outStreamClosed (closed_unseen)
    push: does not match: it is for inStreamCreated
    dogs: does not match: it is for inStreamCreated
@@ -48,24 +48,24 @@ fn tells_what_matches_what_would_be_sent_and_why_not() {
       when last_output: holds
       call shutdownStream id=\"2\"
    stall: does not match: it is for chunkStalled
-4: chunkStalled happens
+4: chunkStalled (derived event)
    push: does not match: it is for inStreamCreated
    dogs: does not match: it is for inStreamCreated
    last: does not match: it is for outStreamClosed
    stall: matches
-      when still_stalled: taken as given
+      when still_stalled: assumed
       rejected: cannot render the parameter id: the event has no in_stream_id
 5: outStreamCreated (opened)
    push: does not match: it is for inStreamCreated
    dogs: does not match: it is for inStreamCreated
    last: does not match: it is for outStreamClosed
    stall: does not match: it is for chunkStalled
-6: chunkStalled happens
+6: chunkStalled (derived event)
    push: does not match: it is for inStreamCreated
    dogs: does not match: it is for inStreamCreated
    last: does not match: it is for outStreamClosed
    stall: matches
-      when still_stalled: taken as given
+      when still_stalled: assumed
       call shutdownStream id=\"1\"
 ";
     assert_eq!(told(rules, body.to_string().as_bytes()).unwrap(), expected);
@@ -87,7 +87,7 @@ fn reads_all_that_the_road_reads() {
 
 #[test]
 fn unreadable_input_is_refused() {
-    assert_eq!(told("", b" \n").unwrap_err(), "there is no event in it");
+    assert_eq!(told("", b" \n").unwrap_err(), "the file holds no event");
     assert!(told("", b"{\"type\":").unwrap_err().starts_with("event 1 is rejected: invalid json"));
 }
 
@@ -107,7 +107,7 @@ fn the_command_fails_for_what_cannot_be_read() {
     .unwrap();
     let good = run(&example, file.path());
     assert!(good.status.success());
-    assert!(String::from_utf8(good.stdout).unwrap().starts_with("1: streamMissing happens\n"));
+    assert!(String::from_utf8(good.stdout).unwrap().starts_with("1: streamMissing (derived event)\n"));
     for (config, event) in [(example.as_path(), folder), (file.path(), file.path())] {
         let bad = run(config, event);
         assert!(!bad.status.success() && !bad.stderr.is_empty());

@@ -276,8 +276,8 @@ fn all_faults_come_at_once_and_no_secret_is_among_them() {
         "2:3: tls_server_config.key_file is missing: TLS needs it",
         "http_server_config.headers.X-Frame-Options is not deny or sameorigin",
         "http_server_config.headers.Server is not a known key: known here are Content-Security-Policy,",
-        "basic_auth_users.me is no bcrypt hash",
-        "basic_auth_users.you is no bcrypt hash",
+        "basic_auth_users.me is not a bcrypt hash",
+        "basic_auth_users.you is not a bcrypt hash",
         "rate_limit is not supported",
         "14:1: users is not a known key: known here are tls_server_config, http_server_config, basic_auth_users, rate_limit",
     ] {

@@ -8,14 +8,14 @@ const LONGEST: usize = 8 << 10;
 /// A parameter's value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Value {
-    /// One text; numbers are written as their digits, truth as 1 or 0.
+    /// One text; numbers are written as their digits, booleans as 1 or 0.
     Text(String),
     /// Several texts, which the server reads as an array.
     List(Vec<String>),
 }
 
 impl Value {
-    /// A truth: the server takes the word `true` for 0.
+    /// A boolean: the server takes the word `true` for 0.
     pub fn truth(truth: bool) -> Self {
         Self::Text(if truth { "1" } else { "0" }.to_owned())
     }
@@ -43,7 +43,7 @@ pub enum Unsendable {
     #[error("the value of {0} holds a control character, which could run another command")]
     Control(String),
     /// It would not be read as a name.
-    #[error("{0:?} is no name of a parameter: those have letters, digits, _ and $")]
+    #[error("{0:?} is not a valid parameter name: use letters, digits, _ and $")]
     Name(String),
     /// More bytes than the server may take.
     #[error("the parameters have {0} bytes, more than {LONGEST}")]
@@ -63,7 +63,7 @@ pub fn encode(parameters: &[Parameter]) -> Result<String, Unsendable> {
             Value::Text(text) => std::slice::from_ref(text),
             Value::List(texts) => texts,
         };
-        // Writing to a text does not fail.
+        // Writing to a string does not fail.
         if write!(line, "{separator}{name}=").is_err() {
             continue;
         }
