@@ -32,7 +32,7 @@ pub use queue::{Done, Options, Summary};
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause before a call is tried again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-/// How long calls may still be made after the exporter was told to stop.
+/// How long calls may still be made after the stop has begun.
 const DRAIN: Duration = Duration::from_secs(4);
 
 /// Calls that are waiting or in progress, and the outcomes of earlier ones.

@@ -28,7 +28,7 @@ use crate::reconcile::Reconciler;
 use crate::reload::{self, Reloader};
 use crate::rules::Rules;
 
-/// How often stalls are looked for and snapshots sent.
+/// How often stalls are detected and snapshots sent.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Why the exporter cannot run.
@@ -164,7 +164,7 @@ fn serve(
     }
 }
 
-/// Looks for stalls and sends snapshots, forever.
+/// Detects stalls and sends snapshots, forever.
 async fn tick(app: &Arc<App>) {
     let mut ticks = tokio::time::interval(TICK);
     loop {

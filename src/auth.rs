@@ -45,7 +45,7 @@ impl Secret {
     }
 }
 
-/// What is required of those who post events.
+/// The requirements for posting events.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Guard {
     /// The secret they must send, if any.

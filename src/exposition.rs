@@ -52,11 +52,11 @@ pub struct Metric<T: 'static> {
     pub name: &'static str,
     /// Its type.
     pub kind: Kind,
-    /// What it counts or tells, and the event that it comes from.
+    /// What it measures, and the event that it comes from.
     pub help: &'static str,
     /// Its labels beside `server`.
     pub labels: &'static [&'static str],
-    /// A PromQL query that shows what it is good for.
+    /// An example query in PromQL.
     pub query: &'static str,
     /// Writes the samples of one server.
     pub samples: fn(&T, &mut Samples<'_>),
@@ -109,7 +109,7 @@ impl Page {
         Samples { page: self, name, labels, now }
     }
 
-    /// The bytes so far, leaving the page empty but its room in place.
+    /// The bytes so far, leaving the page empty and its capacity in place.
     pub fn take(&mut self, into: &mut impl FnMut(&[u8])) {
         into(&self.out);
         self.out.clear();

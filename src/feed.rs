@@ -1,7 +1,7 @@
 //! The live feed: changes and snapshots for clients. A slow client never delays a publisher.
 //!
 //! Changes and snapshots have separate channels, so that a flood of events evicts no snapshot. A client that falls
-//! behind loses the oldest messages and is told how many.
+//! behind loses the oldest messages and learns how many.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

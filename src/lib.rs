@@ -31,7 +31,7 @@
 //! | `ems_tail` | crate: follow files through rotation, truncation and restarts | – |
 //! | `ems_simulator` | crate: a simulated media server, an independent oracle for tests and demo | – |
 //! | `exposition` | the text writer, from values straight to bytes | ems_protocol |
-//! | `feed` | fan-out of changes and snapshots to clients; a slow client delays nobody | – |
+//! | `feed` | fan-out of changes and snapshots to clients; a slow client delays no publisher | – |
 //! | `auth` | who may post events: secret and addresses | ems_protocol |
 //! | `web` | how pages are served: TLS, users, headers | – |
 //! | `model` | events, the state of a server, and a module for each family: what EMS sends, what is true, what is exposed | ems_protocol, exposition |

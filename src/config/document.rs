@@ -26,7 +26,7 @@ impl Place {
     }
 }
 
-/// Something wrong, where, and what would be right. Faults sort by their place.
+/// A fault: its place, what is wrong, and what would be right. Faults sort by their place.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
     place: Place,
@@ -366,7 +366,7 @@ pub fn spelt(path: &str, node: &Node, place: Place, faults: &mut Vec<Fault>) -> 
     text.map(str::to_owned)
 }
 
-/// What to look for where a document could not be parsed, in the words of those who write it.
+/// A remedy for a document that could not be parsed, in terms of YAML.
 fn yaml_remedy(error: &Error) -> &'static str {
     if matches!(error, Error::UnknownAnchor { .. }) {
         return "an alias such as *name must come after its anchor &name";

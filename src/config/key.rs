@@ -23,7 +23,7 @@ pub struct Key<T: 'static> {
     pub value_name: &'static str,
     /// Where the value is kept, and the check of it.
     pub value: Value<T>,
-    /// What applies by default, where that is no value.
+    /// The default in words, where it is not a value.
     pub default: &'static str,
     /// Why the file must set it; empty if it need not.
     pub required: &'static str,

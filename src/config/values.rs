@@ -182,7 +182,7 @@ impl Config {
         self.listen.iter().chain(&self.ingest.listen)
     }
 
-    /// The address at which programs on this machine can post events and ask how we are.
+    /// The address at which programs on this machine can post events and check the exporter's health.
     pub fn own_address(&self) -> Option<SocketAddr> {
         let address = self.ingest.listen.first().or(self.listen.first())?.to_socket_addrs().ok()?.next()?;
         let ip = match address.ip() {

@@ -116,7 +116,7 @@ fn body(frame: Frame) -> Bytes {
     Bytes::from_owner(frame.bytes)
 }
 
-/// Tells the client that it missed messages.
+/// Informs the client that it missed messages.
 fn lagged(app: &App, lost: &str, missed: u64) -> Bytes {
     app.exporter_metrics.feed_lagged.inc();
     let json = serde_json::json!({ "lost": lost, "missed": missed }).to_string();

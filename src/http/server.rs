@@ -1,4 +1,4 @@
-//! Accepts connections and serves HTTP on them until told to stop.
+//! Accepts connections and serves HTTP on them until the exporter stops.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -43,7 +43,7 @@ const HEADER_BYTES: usize = 64 << 10;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause after a failure to accept a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long open requests may take after the exporter was told to stop.
+/// How long open requests may take after the stop has begun.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Listens on `address`, HOST:PORT.
@@ -74,7 +74,7 @@ pub fn max_connections() -> usize {
     })
 }
 
-/// What the connections of a listener share.
+/// The state that the connections of a listener share.
 #[derive(Debug, Clone)]
 pub struct Shared {
     /// Answers requests.

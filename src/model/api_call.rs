@@ -1,4 +1,4 @@
-//! Calls of the server's runtime API, by whomever.
+//! Calls of the server's runtime API, by any client.
 
 use super::Change;
 use crate::exposition::{Kind, Metric};
@@ -7,7 +7,7 @@ use ems_protocol::{Message, Rejection};
 /// The events of this family.
 pub const EVENTS: &[(&str, Name)] = &[("cliRequest", Name::Request), ("cliResponse", Name::Response)];
 
-/// What an event of this family tells.
+/// What an event of this family reports.
 #[derive(Debug, Clone, Copy)]
 pub enum Name {
     /// A command was received.
@@ -58,7 +58,7 @@ impl Table {
     }
 }
 
-/// What is shown of API calls.
+/// The metrics of API calls.
 pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_api_requests_total",

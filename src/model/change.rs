@@ -1,8 +1,8 @@
-//! What an event, or a poll of the server's own lists, did to a table.
+//! The effect of an event, or of a poll of the server's own lists, on a table.
 
 use strum::{EnumCount, IntoStaticStr, VariantArray};
 
-/// What an event did to a table.
+/// The effect of an event on a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumCount, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Change {
@@ -56,7 +56,7 @@ impl Change {
     }
 }
 
-/// What a poll of the server's own lists corrected in a table.
+/// The corrections of a table by a poll of the server's own lists.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Corrections {
     /// Open things that the table did not have.

@@ -91,7 +91,7 @@ const PROTOCOLS: [&str; 56] = [
 /// Most connections that are tracked at once; further ones are only counted.
 const LIMIT: usize = 100_000;
 
-/// What an event of this family tells.
+/// What an event of this family reports.
 #[derive(Debug, Clone, Copy)]
 pub enum Name {
     /// A connection was established.
@@ -105,9 +105,9 @@ pub enum Name {
 /// The two layers count their ids apart, and each protocol runs on a carrier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Layer {
-    /// What is spoken.
+    /// The protocol.
     Protocol,
-    /// The socket it is spoken on; such events reach files only.
+    /// The socket below it; such events reach files only.
     Carrier,
 }
 
@@ -196,7 +196,7 @@ impl Table {
     }
 }
 
-/// What is shown of connections.
+/// The metrics of connections.
 pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_connections",

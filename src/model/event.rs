@@ -8,7 +8,7 @@ use crate::model::server::Sender;
 use crate::model::{api_call, connection, output, process, server, session, stream, timer};
 use ems_protocol::{Message, Rejection};
 
-/// A name of the server's documents, with what its family makes of it.
+/// A name in the server's documents, with its meaning in its family.
 #[derive(Clone, Copy)]
 enum Name {
     Stream(stream::Name),
@@ -21,7 +21,7 @@ enum Name {
     Server(server::Name),
 }
 
-/// The list of kinds, in the order of the metrics, and the way from a name to its place in it.
+/// The list of kinds, in the order of the metrics, and the index of each name in it.
 struct List {
     names: Vec<(&'static str, Name)>,
     places: HashMap<&'static str, usize>,
@@ -75,7 +75,7 @@ impl Kind {
     }
 }
 
-/// An event, understood.
+/// An interpreted event.
 #[derive(Debug)]
 pub struct Event<'a> {
     /// Which of the known kinds it is.
@@ -105,7 +105,7 @@ pub enum Facts<'a> {
     Process(process::Event),
     /// The server.
     Server(server::Event<'a>),
-    /// A name that no document knows: counted, never refused.
+    /// An undocumented name: counted, never rejected.
     Other,
 }
 
@@ -124,7 +124,7 @@ impl Facts<'_> {
     }
 }
 
-/// Understands a message.
+/// Interprets a message.
 pub fn interpret<'a>(message: &Message<'a>) -> Result<Event<'a>, Rejection> {
     let kind = Kind::of(&message.name);
     let facts = match LIST.names.get(kind.place()) {

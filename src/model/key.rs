@@ -1,4 +1,4 @@
-//! The identity of a thing inside one media server, and the mark of those that the exporter made.
+//! The identity of a thing inside one media server, and the mark on what the exporter created.
 
 use ems_protocol::{Map, Message, Rejection};
 

@@ -34,7 +34,7 @@ pub(super) struct Entry<L, R> {
     pub(super) label: L,
     /// Whether its creation has come, and not only a later event.
     created: bool,
-    /// What its family knows of it.
+    /// The data of its family.
     pub(super) row: R,
 }
 

@@ -11,7 +11,7 @@ pub const EVENTS: &[(&str, Name)] = &[("processStarted", Name::Started), ("proce
 /// Most programs that are tracked at once.
 const LIMIT: usize = 10_000;
 
-/// What an event of this family tells.
+/// What an event of this family reports.
 #[derive(Debug, Clone, Copy)]
 pub enum Name {
     /// A program was started.
@@ -72,7 +72,7 @@ impl Table {
     }
 }
 
-/// What is shown of programs.
+/// The metrics of programs.
 pub const METRICS: &[Metric<Table>] = &[Metric {
     name: "ems_processes",
     kind: Kind::Gauge,

@@ -1,4 +1,4 @@
-//! The server itself: which process it is, since when, and when we last heard of it.
+//! The server itself: its current process, when that started, and when the last event arrived.
 
 mod view;
 
@@ -24,16 +24,16 @@ pub const EVENTS: &[(&str, Name)] = &[
 /// Other spellings of the same events.
 pub const ALIASES: &[(&str, &str)] = &[("serverStopped", "serverStopping")];
 
-/// For how long bodies of the process before may still arrive.
+/// How long bodies of the previous process may still arrive.
 const LATE_EVENT_GRACE: Duration = Duration::from_secs(60);
 /// How long other events of a new process may arrive before its `serverStarted`.
 const START_EVENT_GRACE: Duration = Duration::from_secs(10);
-/// How long a server that stops may still answer. One that answers later has come back.
+/// How long a stopping server may still answer. One that answers later has restarted.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(15);
-/// After such a silence, more may have happened than the next event tells.
+/// After this long without events some may have been lost.
 const IDLE_AFTER: Duration = Duration::from_secs(60);
 
-/// What an event of this family tells.
+/// What an event of this family reports.
 #[derive(Debug, Clone, Copy)]
 pub enum Name {
     /// The server, or one of its edges, is up.
@@ -57,7 +57,7 @@ pub enum Event<'a> {
     Application,
 }
 
-/// What the server says of its build.
+/// The server's version and build.
 #[derive(Debug, Clone)]
 pub struct Build<'a> {
     /// `releaseNumber`.
@@ -85,7 +85,7 @@ pub fn interpret<'a>(name: Name, message: &Message<'a>) -> Result<Event<'a>, Rej
     })
 }
 
-/// Reads what `serverStarted`, or an answer to `version`, says of the server's build.
+/// Reads what `serverStarted`, or an answer to `version`, says about the server's build.
 pub fn build<'a>(payload: Map<'_, 'a>) -> Result<Build<'a>, Rejection> {
     Ok(Build {
         version: payload.text("releaseNumber")?.unwrap_or_default(),
@@ -93,7 +93,7 @@ pub fn build<'a>(payload: Map<'_, 'a>) -> Result<Build<'a>, Rejection> {
     })
 }
 
-/// What the envelope of an event says of its sender.
+/// What the envelope of an event says about its sender.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sender {
     /// `processId`: the origin process; absent in EMS 1.6.
@@ -104,39 +104,39 @@ pub struct Sender {
     pub again: bool,
 }
 
-/// From which server process an event comes.
+/// The server process that an event comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// The one that we follow.
+    /// The current one.
     Current,
-    /// One that begins with this event.
+    /// A new one, which begins with this event.
     New,
     /// One that has ended.
     Past,
 }
 
-/// A try to ask the runtime API.
+/// A call of the runtime API.
 #[derive(Debug, Clone, Copy)]
 struct Asked {
     at: Timestamp,
     answered: bool,
-    /// Whether the server was heard of otherwise since the try before.
+    /// Whether an event arrived since the call before it.
     heard: bool,
 }
 
-/// What is known of one server.
+/// The state of one server itself.
 #[derive(Debug, Default)]
 pub struct Table {
     process: Option<u64>,
-    /// When the process that we follow was first heard of.
+    /// When the first event of the current process arrived.
     since: Timestamp,
     /// The stamp of its `serverStarted`, once that has come.
     started: Option<Timestamp>,
-    /// The process before.
+    /// The previous process.
     past: Option<u64>,
-    /// Since when it stops.
+    /// When it announced that it stops.
     stopping: Option<Timestamp>,
-    /// What the last try to ask its runtime API told; none where that is not configured.
+    /// The last call of its runtime API; none where that is not configured.
     asked: Option<Asked>,
     discrepancies: Discrepancies<Option<u64>>,
     heard: Option<Timestamp>,
@@ -146,12 +146,12 @@ pub struct Table {
 }
 
 impl Table {
-    /// Whether the process that we follow has said that it stops.
+    /// Whether the current process has announced that it stops.
     pub const fn stopping(&self) -> bool {
         self.stopping.is_some()
     }
 
-    /// The origin process that we follow.
+    /// The current origin process.
     pub const fn process(&self) -> Option<u64> {
         self.process
     }
@@ -165,19 +165,19 @@ impl Table {
         lives && !self.stopping()
     }
 
-    /// Whether an event at `now` ends a silence in which more may have been lost.
+    /// Whether the time without events up to `now` was so long that some may have been lost.
     pub fn silent(&self, now: Timestamp) -> bool {
         self.heard.is_some_and(|heard| now.since(heard) > IDLE_AFTER)
     }
 
-    /// The runtime API was asked at `at`, and answered or not.
+    /// Records a call of the runtime API at `at`, and whether it was answered.
     pub fn asked(&mut self, at: Timestamp, answered: bool) {
         let before = self.asked.map_or(self.since, |asked| asked.at);
         let heard = self.heard.is_some_and(|heard| heard > before);
         self.asked = Some(Asked { at, answered, heard });
     }
 
-    /// Tells from which process a list comes that was asked for at `asked` and came at `now`;
+    /// Finds the process that a list comes from, requested at `asked` and answered at `now`;
     /// `process` is the one that owns its streams, if it has any.
     pub fn listed(&mut self, process: Option<u64>, asked: Timestamp, now: Timestamp) -> Origin {
         let other = process.is_some() && self.process.is_some() && process != self.process;
@@ -195,7 +195,8 @@ impl Table {
         origin
     }
 
-    /// What the runtime API says of the server's build, and of the process that owns its streams.
+    /// Applies what the runtime API says about the server's build and the process that owns its
+    /// streams.
     pub fn describe(&mut self, build: Option<&Build<'_>>, process: Option<u64>) {
         if let Some(build) = build {
             self.build = Some(build.known());
@@ -208,9 +209,9 @@ impl Table {
         self.heard.unwrap_or_default()
     }
 
-    /// Tells from which process an event comes that is `event` if it is of this family.
+    /// Finds the process that an event comes from; `event` is that event if it is of this family.
     ///
-    /// A process id alone does not tell: in a container it is the same after each restart. Bodies
+    /// A process id alone is not enough: in a container it is the same after each restart. Bodies
     /// also overtake each other, so the first events of a process may come before its
     /// `serverStarted`, and the last of another after it.
     pub fn origin(&self, sender: Sender, event: Option<&Event<'_>>, now: Timestamp) -> Origin {
@@ -219,7 +220,7 @@ impl Table {
             return Origin::Current;
         }
         let Some(process) = sender.process else {
-            // EMS 1.6 does not say: only its start is a sign.
+            // EMS 1.6 sends no process id: only its start shows a new one.
             return if started { Origin::New } else { Origin::Current };
         };
         match self.process {
@@ -242,7 +243,7 @@ impl Table {
         }
     }
 
-    /// Begins to follow the process of `sender`.
+    /// Makes the process of `sender` the current one.
     pub fn begin(&mut self, sender: Sender, now: Timestamp) {
         if sender.process != self.process {
             self.past = self.process;
@@ -255,7 +256,7 @@ impl Table {
         self.restarts += 1;
     }
 
-    /// Takes note of an event of the process that we follow.
+    /// Records an event of the current process.
     pub fn hear(&mut self, sender: Sender, now: Timestamp) {
         if self.heard.is_none() {
             self.since = now;
@@ -282,7 +283,7 @@ impl Table {
     }
 }
 
-/// What is shown of the server.
+/// The metrics of the server.
 pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_up",

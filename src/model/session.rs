@@ -28,7 +28,7 @@ const LIMIT: usize = 100_000;
 /// Upper bounds of session durations, in seconds.
 const DURATIONS: &[f64] = &[10.0, 30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14_400.0, 43_200.0];
 
-/// What an event of this family tells.
+/// What an event of this family reports.
 #[derive(Debug, Clone, Copy)]
 pub enum Name {
     /// A client began to fetch an HLS, HDS, DASH or Smooth Streaming playlist.
@@ -39,7 +39,7 @@ pub enum Name {
     Downloaded,
 }
 
-/// An event of this family. The client's address is not kept: it is nobody's label.
+/// An event of this family. The client's address is not kept: no label needs it.
 #[derive(Debug, Clone, Copy)]
 pub enum Event {
     /// See [`Name::Started`].
@@ -55,7 +55,7 @@ pub enum Event {
 pub struct Session {
     /// `PID` and `sessionId`; rows of W3C files have none, and then it is only counted.
     pub key: Option<Key>,
-    /// Tells sessions with a reused key apart: `startTime`, in local time without a zone.
+    /// Distinguishes sessions with a reused key: `startTime`, in local time without a zone.
     pub started: u64,
     /// `stopTime` less `startTime`.
     pub duration: Option<Duration>,
@@ -98,7 +98,7 @@ pub struct Listed {
     age: Duration,
 }
 
-/// Reads a session out of the server's own list, which does not tell the process.
+/// Reads a session from the server's own list, which does not name the process.
 pub fn listed(message: &Message<'_>) -> Result<Listed, Rejection> {
     let payload = message.payload();
     let id = payload.u64("sessionId")?.ok_or(Rejection::MissingField("sessionId"))?;
@@ -223,7 +223,7 @@ impl Table {
     }
 }
 
-/// What is shown of sessions.
+/// The metrics of sessions.
 pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_sessions",

@@ -1,11 +1,11 @@
-//! What the tables need of the configuration.
+//! The part of the configuration that the tables need.
 
 use std::time::Duration;
 
 /// The stream name that stands for all names beyond the limit.
 pub const OVERFLOW: &str = "__overflow__";
 
-/// What the tables need of the configuration.
+/// The part of the configuration that the tables need.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Most stream names that have series of their own; further ones share those of [`OVERFLOW`].

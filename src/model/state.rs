@@ -46,10 +46,10 @@ pub struct State {
     limit: usize,
 }
 
-/// What an event did to the state.
+/// The effect of an event on the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Applied {
-    /// What it did to the table of its family.
+    /// Its effect on the table of its family.
     pub change: Change,
     /// Whether it is the first of a new server process, and every table was emptied before it.
     pub restarted: bool,
@@ -88,7 +88,7 @@ impl State {
     /// Applies an event that happened at `now`, and counts it.
     pub fn apply(&mut self, event: &Event<'_>, now: Timestamp) -> Applied {
         self.events[event.kind.place()] += 1;
-        // A poll in between was no event.
+        // Drops what a poll since the last event left.
         self.streams.take_last_name();
         self.outputs.take_last_output();
         let applied = self.follow(event, now);

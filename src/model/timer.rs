@@ -18,7 +18,7 @@ pub const EVENTS: &[(&str, Name)] =
 /// Most timers that are tracked at once; further ones are only counted.
 const LIMIT: usize = 10_000;
 
-/// What an event of this family tells.
+/// What an event of this family reports.
 #[derive(Debug, Clone, Copy)]
 pub enum Name {
     /// A timer was accepted.
@@ -56,7 +56,7 @@ pub fn interpret(name: Name, message: &Message<'_>) -> Result<Event, Rejection> 
     Ok(Event { name, key: Key::of(message, "timerId")?, period, due })
 }
 
-/// Reads a timer out of the server's own list, which does not tell the process.
+/// Reads a timer from the server's own list, which does not name the process.
 pub fn listed(message: &Message<'_>) -> Result<Event, Rejection> {
     interpret(Name::Triggered, message)
 }

@@ -30,7 +30,7 @@ pub struct Trigger {
     pub(super) stream: Option<String>,
     key: Option<Key>,
     input: Option<Key>,
-    /// Whether the stream is one of an edge, whose ids the API tells apart.
+    /// Whether the stream is one of an edge, whose ids have another form in the API.
     edge: bool,
     config: Option<u64>,
     direction: Option<Direction>,

@@ -1,5 +1,5 @@
-//! TLS to an exporter on this machine, whatever its certificate: it is seldom issued for the loopback address, and
-//! whoever can replace the program needs no certificate.
+//! TLS to an exporter on this machine, whatever its certificate: it is seldom issued for the loopback address, and an
+//! attacker who can replace the program needs no certificate.
 
 use std::io;
 use std::sync::Arc;

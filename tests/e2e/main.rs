@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `agreement.rs` | Prometheus answers what the simulated servers know themselves, with faults too |
 //! | `stalls.rs` | a stalled output is found, that one alone, and counted once |
-//! | `reconcile.rs` | what was open before us or was lost on the way is put right by the runtime API |
+//! | `reconcile.rs` | what was open before us or was lost on the way is corrected by the runtime API |
 //! | `rules.rs` | the shipped rules do what they say, whatever goes wrong |
 //! | `alerts.rs` | a stalled output pages, that one alone, by the shipped rules and configurations |
 //! | `exposition.rs` | `promtool` and the reference OpenMetrics parser find nothing wrong with the pages |

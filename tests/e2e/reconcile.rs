@@ -1,4 +1,4 @@
-//! What was open before the exporter came, and what got lost on the way, is put right by the runtime API.
+//! What was open before the exporter came, and what got lost on the way, is corrected by the runtime API.
 
 use ems_simulator::{Options, Target, Truth};
 use testkit::ports::free_port;

@@ -40,7 +40,7 @@ impl<'a> Message<'a> {
         Ok(self.payload().u64("PID")?.or(self.process).unwrap_or(0))
     }
 
-    /// Something that a list of the runtime API tells, in the words of an event's payload.
+    /// An item of a list of the runtime API, read like the payload of an event.
     pub(crate) fn of_members(fields: Vec<Field<'a>>) -> Result<Self, Rejection> {
         let payload = (0, fields.len());
         let process = Map { fields: &fields }.u64("processId")?;
@@ -230,13 +230,13 @@ impl<'m, 'a> Map<'m, 'a> {
         Ok(self.text(key)?.and_then(|text| Timestamp::parse(&text)))
     }
 
-    /// `creationTimestamp` in whole milliseconds, by which things with a reused key are told apart;
-    /// 0 when absent. The formats differ in how many decimals they give it.
+    /// `creationTimestamp` in whole milliseconds, which distinguishes things with a reused key; 0 when absent. The
+    /// formats differ in how many decimals they give it.
     pub fn created(self) -> Result<u64, Rejection> {
         Ok(self.f64("creationTimestamp")?.map_or(0, |millis| millis.max(0.0) as u64))
     }
 
-    /// The truth of this name, sent as a boolean or as text; `None` when absent or null.
+    /// The boolean of this name, sent as a boolean or as text; `None` when absent or null.
     pub fn bool(self, key: &'static str) -> Result<Option<bool>, Rejection> {
         match self.get(key) {
             None | Some(Value::Null) => Ok(None),

@@ -1,8 +1,7 @@
 //! A socket whose reader replaces NUL bytes in the header section of the first request.
 //!
-//! A stock RMS sends a NUL byte and the tail of some other text before the name of its
-//! Content-Type header. Every HTTP parser must refuse that; with it refused, all its events would
-//! be lost.
+//! A stock RMS sends a NUL byte and the tail of some other text before the name of its Content-Type
+//! header. Every HTTP parser must reject that, and then all its events would be lost.
 
 use std::io;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! The formats in which the server writes a live stream to files, and what tells them apart in events.
+//! The formats in which the server writes a live stream to files, and how they differ in events.
 
 use serde::Serialize;
 use std::time::Duration;

@@ -21,7 +21,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// The most of a response head that is read.
 const LONGEST_HEAD: usize = 16 * 1024;
 
-/// What became of the posts, by name of the event.
+/// The outcomes of the posts, by name of the event.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     /// Answered with 200.

@@ -221,8 +221,7 @@ impl Follower {
     /// it is to be read in the original as well; ask again at the next poll.
     pub(super) fn start_file(&mut self, file: &mut Followed) -> io::Result<bool> {
         let Some(handle) = &file.handle else { return Ok(false) };
-        // Of a file that was not read nothing is known by which it could be told from a new one
-        // with the same inode.
+        // A file that was not read has no fingerprint that distinguishes it from a new one with the same inode.
         let itself = |saved: &SavedFile| saved.identity() == file.identity && saved.offset > 0;
         if let Some(index) = fitting(&self.saved, handle, itself)? {
             file.resume(&self.saved.remove(index), self.format)?;

@@ -175,9 +175,9 @@ impl Follower {
         }
     }
 
-    /// Whether a file without a name gets no more entries: its writer has begun another one.
-    /// A renamed file whose name nobody took may still be written; a deleted one is let go for
-    /// any newer file of its pattern, since it holds space on the disk.
+    /// Whether a file without a name gets no more entries: its writer has begun another one. A renamed file whose name
+    /// is unused may still be written; a deleted one is released for any newer file of its pattern, since it holds
+    /// space on the disk.
     fn is_finished(&self, file: &Followed, listing: &[Listed]) -> bool {
         let deleted = file.links() == Some(0);
         listing.iter().filter(|listed| listed.length > 0).any(|listed| {

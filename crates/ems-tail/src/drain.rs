@@ -13,7 +13,7 @@ use super::status::Progress;
 /// How much is read at once: small enough to stay in the processor's cache.
 pub(super) const CHUNK: usize = 128 * 1024;
 
-/// How much longer than the limit an entry may look before its end is seen: its separators.
+/// How far behind the limit the end of an entry may be found: its separators.
 const SEPARATORS: usize = 16;
 
 /// One entry of an event file.

@@ -1,9 +1,9 @@
 //! How a file is recognised again by its content: its first bytes, and the bytes before the
 //! place where reading stopped.
 //!
-//! The first kilobyte alone is not enough: a server that starts twice with the same process id
-//! and configuration writes the same first kilobyte twice. The last bytes that were
-//! consumed contain ids and times, so that both together tell a file from its successor.
+//! The first kilobyte alone is not enough: a server that starts twice with the same process id and
+//! configuration writes the same first kilobyte twice. The last bytes that were consumed contain
+//! ids and times, so that both together distinguish a file from its successor.
 
 use std::fs::File;
 use std::hash::Hasher;

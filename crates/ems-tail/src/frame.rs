@@ -10,10 +10,10 @@ use memchr::memmem::Finder;
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-/// What a W3C writer leaves at the end of a chunk, without a newline.
+/// The trailer of a W3C writer at the end of a chunk, without a newline.
 const W3C_FOOTER: &[u8] = b"# ======= End of file ========";
 
-/// A first line longer than this tells nothing about the format.
+/// The format is not detected from a first line longer than this.
 const FIRST_LINE: usize = 64 * 1024;
 
 /// The format of an event file, as the server's file sink names it.
@@ -101,7 +101,8 @@ pub(super) fn detect(head: &[u8]) -> Detection {
     }
 }
 
-/// Tells a text entry (`00092<TAB>name[<TAB><TIMESTAMP …>]`) from a W3C row without its header.
+/// Distinguishes a text entry (`00092<TAB>name[<TAB><TIMESTAMP …>]`) from a W3C row without its
+/// header.
 fn detect_columns(head: &[u8]) -> Detection {
     let Some(end) = memchr(b'\n', head) else {
         return if head.len() < FIRST_LINE { Detection::Undecided } else { Detection::Unknown };

@@ -1,11 +1,11 @@
 //! The files that the patterns match now, and the order in which they are read.
 //!
 //! Order: the time of the last change, then the name with its numbers compared as numbers. One
-//! writer that goes from file to file has written the last byte of the old file before the
-//! first byte of the new one, so this is the order of writing, also where names cannot tell it:
-//! local time that is set back an hour in autumn, part numbers that begin again at 1. The name
-//! decides between files that a copy gave the same time; there `events.json.1` goes before
-//! `events.json`, as log rotation names the older one.
+//! writer that goes from file to file has written the last byte of the old file before the first
+//! byte of the new one, so this is the order of writing, also where names do not show it: local
+//! time that is set back an hour in autumn, part numbers that begin again at 1. The name decides
+//! between files that a copy gave the same time; there `events.json.1` goes before `events.json`,
+//! as log rotation names the older one.
 
 use std::cmp::Ordering;
 use std::ffi::OsStr;

@@ -1,4 +1,4 @@
-//! The counters of a follower, and what they are counted by.
+//! The counters of a follower, and their labels.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -71,7 +71,7 @@ pub enum Rotation {
     Replaced,
     /// The name is a symlink that now leads to another file.
     Relinked,
-    /// The same file begins anew: it got shorter, or its content changed.
+    /// The same file starts again: it got shorter, or its content changed.
     Truncated,
 }
 

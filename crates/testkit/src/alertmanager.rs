@@ -27,7 +27,7 @@ impl Alertmanager {
         command
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.path={}", folder.path().join("data").display()))
-            // It looks for no others.
+            // It has no peers.
             .args(["--cluster.listen-address=", "--web.listen-address=127.0.0.1:0", "--log.level=debug"]);
         let mut process = Process::start(&mut command);
         let address = process.wait_for_output(listening_on);

@@ -45,12 +45,12 @@ impl Browser {
         answer["value"].clone()
     }
 
-    /// What an expression is worth in the page.
+    /// The value of an expression in the page.
     pub fn value(&mut self, expression: &str) -> Value {
         self.run(&format!("return await page.evaluate(() => ({expression}))"))
     }
 
-    /// What an expression is worth in the page, as text.
+    /// The value of an expression in the page, as text.
     pub fn text(&mut self, expression: &str) -> String {
         self.value(expression).as_str().unwrap_or_default().to_owned()
     }
@@ -60,7 +60,7 @@ impl Browser {
         self.run(&format!("await page.waitForFunction(() => ({expression}), null, {{ polling: 50 }})"));
     }
 
-    /// Fails if the browser has complained of anything.
+    /// Fails if the browser has reported any error.
     pub fn assert_content(&mut self) {
         assert_eq!(self.run("return takeComplaints()"), json!([]), "the browser complains");
     }

@@ -98,7 +98,7 @@ impl Exporter {
         format!("http://{}{path}", self.address)
     }
 
-    /// Asks for a path.
+    /// Requests a path.
     pub fn get(&self, path: &str, headers: &[(&str, &str)]) -> Response {
         block_on(http::get(self.address, path, headers)).expect("the exporter answers")
     }
@@ -150,7 +150,7 @@ pub fn samples(page: &str) -> BTreeMap<String, f64> {
     let lines = page.lines().filter(|line| !line.starts_with('#'));
     lines
         .map(|line| {
-            let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line:?} is no sample"));
+            let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line:?} is not a sample"));
             (series.to_owned(), value.parse().unwrap_or_else(|_| panic!("{line:?} has no number")))
         })
         .collect()

@@ -1,5 +1,5 @@
-//! An HTTP server made to measure, above all in place of a server's runtime API: it writes down what it is asked, decoded
-//! as the server decodes it, and answers as it is told.
+//! An HTTP server for tests, mostly in place of a media server's runtime API: it records requests, decoded as the media
+//! server decodes them, and gives the answers that a test configures.
 
 use std::io;
 use std::net::SocketAddr;
@@ -107,12 +107,12 @@ impl FakeServer {
         Self { _runtime: Some(stop), ..start.recv().expect("the server starts") }
     }
 
-    /// All that was asked so far, looks at the configuration left out.
+    /// All requests so far except for calls of `listConfig`.
     pub fn asked(&self) -> Vec<Asked> {
         self.all().into_iter().filter(|asked| asked.command != "listConfig").collect()
     }
 
-    /// All that was asked so far.
+    /// All requests so far.
     pub fn all(&self) -> Vec<Asked> {
         lock(&self.book).asked.clone()
     }
@@ -132,7 +132,7 @@ async fn serve(listener: TcpListener, book: Arc<Mutex<Book>>, script: Arc<Script
         let (book, script) = (Arc::clone(&book), Arc::clone(&script));
         tokio::spawn(async move {
             let answer = service_fn(async |request| answer(request, &book, &*script).await);
-            // A caller that has gone away is no failure of a test, nor is an answer that was not to come.
+            // A caller that disconnects is not a failure of the test, nor is an answer that is withheld.
             drop(
                 http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), answer).await,
             );

@@ -42,7 +42,7 @@ impl Response {
     }
 }
 
-/// Asks for a path.
+/// Requests a path.
 ///
 /// # Errors
 /// Fails if there is no answer.
@@ -80,7 +80,7 @@ async fn send(
             let body = body.collect().await?.to_bytes();
             Ok(Response { status: head.status.as_u16(), headers: head.headers, body })
         };
-        // The connection's own failure is told by the request on it.
+        // A failure of the connection is reported by its request.
         let (answer, _) = tokio::join!(answer, connection);
         answer.map_err(|error: hyper::Error| io::Error::other(error))
     };

@@ -8,7 +8,7 @@
 //! | [`process`] | a process that ends with its test and whose output is kept |
 //! | [`exporter`] | the exporter itself, running |
 //! | [`prometheus`], [`alertmanager`], [`browser`] | the programs around it, running |
-//! | [`fake_server`] | an HTTP server that writes down what it is asked and answers as it is told |
+//! | [`fake_server`] | an HTTP server that records requests and gives the answers that a test configures |
 //! | [`grafana`] | the dashboards as they are committed |
 //! | [`recordings`] | requests of a real server |
 //! | [`ports`] | ports for programs that must know of each other before they run |

@@ -1,4 +1,4 @@
-//! Ports for programs that must know of each other before they run. All others listen on port 0 and say where that is.
+//! Ports for programs that must know of each other before they run. All others listen on port 0 and report the port.
 
 use std::net::TcpListener;
 use std::process;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 10_000;
 
-/// A port of 127.0.0.1 that nobody listens on, and that is given to nobody else in this process.
+/// A port of 127.0.0.1 that is free, and that is handed out once in this process.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Runs side by side begin at different ports.

@@ -1,4 +1,4 @@
-//! A process that ends with its test, and whose output is kept to be looked at.
+//! A process that ends with its test, and whose output is kept.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -93,7 +93,7 @@ impl Process {
         })
     }
 
-    /// How many bytes a line of `/proc/PID/status` tells, such as `VmRSS`.
+    /// The bytes in a line of `/proc/PID/status`, such as `VmRSS`.
     pub fn bytes(&self, line: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
         let value = status.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(':'));
@@ -132,7 +132,8 @@ pub fn run(command: &mut Command, input: &[u8]) -> Output {
     let mut child = started.unwrap_or_else(|error| panic!("{name} cannot be run: {error}"));
     let mut stdin = child.stdin.take().expect("the input is a pipe");
     let input = input.to_vec();
-    // Beside the reading of its output, so that neither waits for the other. A program that reads nothing is no failure.
+    // Beside the reading of its output, so that neither waits for the other. A program that reads nothing is not a
+    // failure.
     let writer = thread::spawn(move || drop(stdin.write_all(&input)));
     let output = child.wait_with_output().expect("the process ends");
     writer.join().expect("the input is written");

@@ -24,13 +24,13 @@ pub fn require(needed: &[&str]) {
     if missing.is_empty() {
         return;
     }
-    // Past the capture of output by the test harness, for which this is no failed expectation of one test.
+    // Past the capture of output by the test harness, since this is not the failure of one test.
     let sentence = format!("these tests need {}: tests/setup installs what is missing\n", missing.join(", "));
     drop(io::stderr().write_all(sentence.as_bytes()));
     process::exit(1);
 }
 
-/// What is to be said of a program that is not there.
+/// The message about a missing program.
 fn missing(name: &str) -> Option<String> {
     match name {
         "python3" => find(name).is_none().then(|| "python3 (Debian package python3-venv)".to_owned()),

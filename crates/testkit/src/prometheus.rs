@@ -62,7 +62,7 @@ impl Prometheus {
         prometheus
     }
 
-    /// What an instant query gives at this moment.
+    /// The result of an instant query now.
     pub fn now(&self, query: &str) -> Vec<(Labels, f64)> {
         let answer = self.ask("query", &[("query", query)]);
         answer.into_iter().map(|(labels, samples)| (labels, samples[0].1)).collect()
@@ -83,7 +83,7 @@ impl Prometheus {
         all
     }
 
-    /// What a query gave at each second of a span.
+    /// The result of a range query with a step of one second.
     pub fn each_second(&self, query: &str, from: f64, to: f64) -> Vec<Series> {
         let (from, to) = (from.to_string(), to.to_string());
         self.ask("query_range", &[("query", query), ("start", &from), ("end", &to), ("step", "1")])
@@ -99,7 +99,7 @@ impl Prometheus {
         });
     }
 
-    /// Fails if it could not use a page. A scrape that has not ended in its second tells how busy the machine is.
+    /// Fails if it could not use a page. A scrape that has not ended in its second only shows how busy the machine is.
     pub fn assert_no_scrape_was_refused(&self) {
         let said = self.process.output();
         let failed = |line: &&str| {
@@ -125,7 +125,7 @@ impl Prometheus {
         self.answer(what, &[]).unwrap_or_else(|error| panic!("{what}: {error}"))
     }
 
-    /// Asks its API: the `data` of the answer.
+    /// Queries its API: the `data` of the answer.
     ///
     /// # Errors
     /// Fails with what it says is wrong.

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 /// How long anything may take.
 pub const DEADLINE: Duration = Duration::from_secs(300);
 
-/// From one look to the next.
+/// The interval between two checks.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Looks until `look` gives an answer; its error is what was seen instead. `what` completes "waited in vain for …".
+/// Calls `look` until it succeeds; its error is what was seen instead. `what` completes "waited in vain for …".
 #[track_caller]
 pub fn wait_for<T, S: Debug>(what: &str, mut look: impl FnMut() -> Result<T, S>) -> T {
     let deadline = Instant::now() + DEADLINE;

@@ -10,8 +10,8 @@ use super::paths;
 use crate::model::{Key, is_ours};
 use ems_protocol::{Map, Message, Rejection};
 
-/// The events of this family. The server's documents name no deletion of Smooth Streaming chunks
-/// and recordings; they are known all the same.
+/// The events of this family. The server's documents name no deletion of Smooth Streaming chunks and recordings; they
+/// are accepted nevertheless.
 pub const EVENTS: &[(&str, Name)] = &[
     ("hlsChunkCreated", Name::ChunkOpened(Format::Hls)),
     ("hlsChunkClosed", Name::ChunkClosed(Format::Hls)),

@@ -1,5 +1,5 @@
-//! What a path tells of an output. Paths are the media server's: they are never opened here, and
-//! may be relative or hold back slashes and doubled separators.
+//! Reads the parts of an output from a path. Paths are the media server's: they are never opened
+//! here, and may be relative or contain backslashes and doubled separators.
 
 use std::borrow::Cow;
 
@@ -23,8 +23,8 @@ pub fn normalise(path: &str) -> Cow<'_, str> {
     Cow::Owned(normal)
 }
 
-/// Whether a path needs no change, as most do: each chunk's is asked, so it looks at many bytes at
-/// once and does not stop at the first that tells.
+/// Whether a path is normalised already, as most are. It runs for each chunk, so it compares many
+/// bytes at once and does not stop at the first match.
 fn is_normal(path: &[u8]) -> bool {
     let Some((last, rest)) = path.split_last() else {
         return true;
@@ -63,7 +63,7 @@ fn last(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
 
-/// What the shape of a chunk's normalised path tells.
+/// The parts of a chunk's normalised path.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Shape<'p> {
     /// The group's folder name; empty where the path has none.
@@ -75,7 +75,7 @@ pub struct Shape<'p> {
 }
 
 /// Splits a chunk's normalised path by its format's layout. `None` when the path is too short, and
-/// for recordings, whose paths tell nothing.
+/// for recordings, whose paths have no layout.
 pub fn shape(format: Format, path: &str) -> Option<Shape<'_>> {
     let mut folder = parent(path)?;
     match format {

@@ -1,4 +1,4 @@
-//! One output: its tracks, what they have written, what is usual for them, and when they stall.
+//! One output: its tracks, their chunks, usual intervals and stalls.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -11,7 +11,8 @@ use super::format::{Format, Track};
 use crate::model::OVERFLOW;
 use ems_protocol::Timestamp;
 
-/// An output that never wrote and is made again within this time has been silent all along.
+/// An output that never wrote and is re-created within this time counts as silent since its first
+/// creation.
 const REMADE: Duration = Duration::from_secs(30);
 /// For how long chunks may follow the close of their output: bodies overtake each other.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
@@ -19,7 +20,7 @@ pub(super) const GRACE: Duration = Duration::from_secs(10);
 /// change of the chunk length does after three chunks.
 const LEARNED: usize = 5;
 
-/// What has become of a track's stall.
+/// A change of a track's stall.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StallTransition {
     /// It began, after chunks had been written.
@@ -30,7 +31,7 @@ pub enum StallTransition {
     Recovered,
 }
 
-/// From which age on a last chunk is a stall.
+/// The age of the last chunk beyond which a track is stalled.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StallPolicy {
     /// In chunk lengths.
@@ -39,7 +40,7 @@ pub(super) struct StallPolicy {
     pub(super) minimum: Duration,
 }
 
-/// What an output is known by: the labels of its series.
+/// The identity of an output: the labels of its series.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Identity {
     pub(super) format: Format,
@@ -51,7 +52,7 @@ pub(super) struct Identity {
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) identity: Identity,
-    /// Tells a row from the one whose place it took.
+    /// Distinguishes a row from the one that it replaced.
     pub(super) serial: NonZeroU32,
     /// How many streams write it now.
     pub(super) writers: usize,
@@ -95,7 +96,7 @@ impl Row {
         &*self.identity.stream == OVERFLOW
     }
 
-    /// When something was last true of it, once it is not open.
+    /// When it was last active, once it is not open.
     pub(super) fn idle_since(&self) -> Timestamp {
         self.ended.max(self.playlist.last).unwrap_or(self.since)
     }
@@ -148,14 +149,14 @@ impl Row {
 
     fn run_from(&mut self, since: Timestamp) {
         self.since = since;
-        // The playlist of the run before says nothing of this one.
+        // The playlist of the previous run does not count for this one.
         self.playlist.last = self.playlist.last.filter(|last| since.since(*last) <= GRACE);
         for track in self.tracks.iter_mut().flatten() {
             track.reset();
         }
     }
 
-    /// A writer, or the guess that there is one, goes.
+    /// A writer ends, or the assumption that there is one.
     pub(super) fn end(&mut self, now: Timestamp) {
         self.writers = self.writers.saturating_sub(1);
         self.adopted = false;
@@ -264,12 +265,12 @@ pub(super) struct TrackState {
     pub(super) last: Timestamp,
     /// Whether the present run of the output has completed a chunk of it.
     pub(super) wrote: bool,
-    /// When the present run last told of a closed chunk; the epoch before the first one.
+    /// When the present run last reported a closed chunk; the epoch before the first one.
     last_close: Timestamp,
     /// Whether a chunk has been opened and not closed.
     writing: bool,
     stalled: bool,
-    /// Whether it has ceased to stall since the last look.
+    /// Whether it has ceased to stall since the last tick.
     recovered: bool,
     intervals: [f32; LEARNED],
     learned: u32,
@@ -329,7 +330,7 @@ impl TrackState {
         interval
     }
 
-    /// A chunk is complete. A stall that nobody has looked at is counted by its end.
+    /// A chunk is complete. A stall between two ticks is counted when it ends.
     fn complete(&mut self, chunk_length: Option<Duration>, policy: StallPolicy, now: Timestamp) {
         if self.wrote && !self.stalled {
             let silent = now.since(self.last).as_secs_f64();
@@ -354,7 +355,7 @@ impl TrackState {
         known.checked_sub(1).map(|last| f64::from(intervals[last / 2]))
     }
 
-    /// How long its chunks should be, in seconds: what was configured, else what was seen.
+    /// How long its chunks should be, in seconds: the configured length, else the usual interval.
     pub(super) fn target(&self, chunk_length: Option<Duration>) -> Option<f64> {
         chunk_length.map(|length| length.as_secs_f64()).or_else(|| self.usual())
     }
@@ -368,7 +369,7 @@ impl TrackState {
     }
 }
 
-/// Writings of a playlist.
+/// Updates of a playlist.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Updates {
     pub(super) count: u64,

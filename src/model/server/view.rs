@@ -1,4 +1,4 @@
-//! What is told of one server to those who ask for servers one by one.
+//! The API representation of one server.
 
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ pub struct View {
 }
 
 impl Table {
-    /// What is told of the server.
+    /// The API representation of the server.
     pub fn view(&self) -> View {
         let (version, build) = self.build.clone().unzip();
         View {

@@ -63,7 +63,7 @@ impl Subject {
     }
 }
 
-/// What a poll of the server's lists changed.
+/// The changes by a poll of the server's lists.
 #[derive(Debug, Default)]
 pub struct Reconciled {
     /// The corrections by [`Subject`].

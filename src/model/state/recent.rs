@@ -68,7 +68,7 @@ struct CompactRecord {
     output: Option<OutputRef>,
 }
 
-/// The last of everything, and the last of what is rare enough to be read one by one.
+/// The last events of all kinds, and the last of those kinds that are rare enough to be read one by one.
 #[derive(Debug, Default)]
 pub struct Recent {
     all: VecDeque<CompactRecord>,

@@ -1,4 +1,4 @@
-//! What is exposed by stream name, over all streams that carried the name.
+//! The state that is exposed by stream name, over all streams that carried the name.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ const FEED_REPEAT: Duration = Duration::from_secs(30);
 /// How long an expected stream may be missing before that is reported.
 const EXPECTED_WITHIN: Duration = Duration::from_secs(10);
 
-/// What is exposed of one stream name.
+/// The exposed state of one stream name.
 #[derive(Debug, Default)]
 pub(super) struct Named {
     /// Open inbound streams of this name.

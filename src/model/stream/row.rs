@@ -8,7 +8,7 @@ use crate::model::lifecycle::Entry;
 use crate::model::{Key, OVERFLOW};
 use ems_protocol::Timestamp;
 
-/// What streams are counted by.
+/// The label under which streams are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Label {
     pub(super) direction: Direction,
@@ -34,7 +34,7 @@ impl Label {
 /// An open stream. Its stamp is [`Stream::created`].
 pub(super) type Open = Entry<Label, Row>;
 
-/// What is known of an open stream beside what it counts under.
+/// The state of an open stream beside its label.
 #[derive(Debug)]
 pub(super) struct Row {
     /// The name under which it is shown, if it has series of its own.

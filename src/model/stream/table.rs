@@ -201,7 +201,7 @@ impl Table {
         change
     }
 
-    /// Ends what has this key.
+    /// Ends the stream with this key.
     fn end(&mut self, key: Key, now: Timestamp) -> Option<Open> {
         let open = self.streams.end(key)?;
         self.leave(&open, now);
@@ -251,8 +251,8 @@ impl Table {
         self.streams.begin();
     }
 
-    /// Drops what is over by now: names whose retention has ended, and streams of the types that never
-    /// close. Returns the expected streams that are missing from now on.
+    /// Drops names whose retention has ended, and streams of the types that never close. Returns the expected streams
+    /// that are missing from now on.
     pub fn tick(&mut self, now: Timestamp) -> Vec<Arc<str>> {
         let over = |open: &Open| {
             NEVER_CLOSED.contains(&open.label.kind) && now.since(open.row.heard) > NEVER_CLOSED_TIMEOUT

@@ -1,7 +1,7 @@
 //! JSON bodies: one object, an array of objects, or one object on each line.
 //!
 //! The scanner is our own because a media server's JSON is not always JSON: stream names put raw
-//! control bytes and invalid UTF-8 into its strings, which a strict parser must refuse. The text
+//! control bytes and invalid UTF-8 into its strings, which a strict parser must reject. The text
 //! inside strings is taken as it comes; everything around it is checked strictly.
 
 use std::borrow::Cow;
@@ -17,7 +17,8 @@ use crate::text::{Escapes, Text};
 /// What a JSON sink sends for every event when an XML sink stands before it in the configuration.
 const MIXED_SINKS: &[u8] = b"V_TIMESTAMP,V_DATE,V_TIME,V_TYPED_MAP and V_BYTEARRAY not supported by JSON";
 
-/// Room is made for one field in so many bytes of a body, and for no more than usual ones have.
+/// Capacity is reserved for one field per this many bytes of a body, and for no more than usual
+/// bodies have.
 const BYTES_PER_FIELD: usize = 16;
 const USUAL_FIELDS: usize = 96;
 
@@ -50,7 +51,7 @@ fn decode_array<'a>(scanner: &mut Scanner<'a>, each: &mut impl FnMut(Result<Mess
     } else {
         loop {
             let event = scanner.event();
-            // Inside an array nothing tells where the next object starts.
+            // Inside an array the start of the next object is unknown.
             let broken =
                 matches!(event, Err(Rejection::Syntax { .. } | Rejection::Depth | Rejection::Fields));
             each(event);
@@ -69,7 +70,7 @@ fn decode_array<'a>(scanner: &mut Scanner<'a>, each: &mut impl FnMut(Result<Mess
     }
 }
 
-/// A value in a document that is no event, such as an answer of the runtime API, as its bytes.
+/// A value in a document that is not an event, such as an answer of the runtime API, as its bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Part<'a>(&'a [u8]);
 
@@ -148,7 +149,7 @@ impl<'a> Scanner<'a> {
         Self { input, at: skip_space(input), fields: Vec::new() }
     }
 
-    /// The next byte that is no white space, without taking it.
+    /// The next byte that is not white space, without taking it.
     fn peek(&mut self) -> Option<u8> {
         while let Some(byte) = self.input.get(self.at) {
             if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
@@ -169,9 +170,9 @@ impl<'a> Scanner<'a> {
         Rejection::Syntax { format: Format::Json, what, at: self.at.min(self.input.len()) }
     }
 
-    /// Goes to where another event may start after a refused one at `start`: in the midst of it,
+    /// Moves to where another event may start after a rejected one at `start`: in the midst of it,
     /// where a server has begun to write after it had crashed, or, if it cannot be read to its end,
-    /// on a later line. Says whether it went anywhere.
+    /// on a later line. Returns whether it moved.
     fn skip_refused(&mut self, start: usize, rejection: &Rejection) -> bool {
         let broken = matches!(rejection, Rejection::Syntax { .. } | Rejection::Depth | Rejection::Fields);
         let end = if broken { self.input.len() } else { self.at };
@@ -400,8 +401,8 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// How many bytes stand before the next quote or backslash. Eight are looked at at once: the
-/// strings of events are short, and calls of `memchr2` would be a third of the time of decoding.
+/// How many bytes stand before the next quote or backslash. Eight are compared at once: the strings
+/// of events are short, and calls of `memchr2` would be a third of the time of decoding.
 fn plain(bytes: &[u8]) -> usize {
     const fn all(byte: u8) -> u64 {
         u64::from_le_bytes([byte; 8])

@@ -1,7 +1,7 @@
 //! Entries of text event files: a line with number and name, then one indented line a field.
 //!
-//! Nothing is escaped and nothing is typed; null members are left out. There is no sequence
-//! number and no process but the payload's, and a time only if the sink was told to write one.
+//! Nothing is escaped and nothing is typed; null members are left out. There is no sequence number
+//! and no process but the payload's, and a time only if the sink is configured to write one.
 
 use memchr::{memchr, memmem};
 

@@ -1,7 +1,8 @@
 //! Rows of W3C event files: tab-separated columns, named by the file's `#Fields:` line.
 //!
 //! Only events of streams, feeds, downloads and sessions are written in this format, without
-//! sequence numbers, and with a time only if the sink was told to write one. Nothing is escaped.
+//! sequence numbers, and with a time only if the sink is configured to write one. Nothing is
+//! escaped.
 
 use crate::format::Format;
 use crate::message::{Field, Message, Value, keep};

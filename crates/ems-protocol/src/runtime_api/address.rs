@@ -11,7 +11,7 @@ pub struct Address {
     pub host: String,
     /// The port.
     pub port: u16,
-    /// What stands before the name of the command, without a slash at its end.
+    /// The path before the name of the command, without a slash at its end.
     pub prefix: String,
 }
 
@@ -39,7 +39,7 @@ impl FromStr for Address {
 }
 
 impl Address {
-    /// The address of a program that is no media server.
+    /// The address of a program other than a media server.
     pub fn of_other(text: &str) -> Result<Self, &'static str> {
         Self::read(text, HTTP, b"/-_.~?&=%+", "is not an address such as http://127.0.0.1:9000/hook")
     }

@@ -5,26 +5,26 @@
 /// A command of the runtime API.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Command {
-    /// Its name, as documented; the server does not look at the case.
+    /// Its name, as documented; the server ignores its case.
     pub name: &'static str,
-    /// Parameters that it cannot do without.
+    /// Required parameters.
     pub mandatory: &'static [&'static str],
     /// Groups of parameters of which one must be given.
     pub either: &'static [&'static str],
-    /// Parameters that may be left out.
+    /// Optional parameters.
     pub optional: &'static [&'static str],
-    /// What it makes, if it makes something.
+    /// The object that it creates, if any.
     pub makes: Option<Makes>,
 }
 
-/// What a command makes, and how one that is there already is known in `listConfig`.
+/// The object that a command creates, and how `listConfig` shows one that exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Makes {
     /// The family of `listConfig`.
     pub family: &'static str,
     /// The parameter that names the stream, or the streams.
     pub stream: &'static str,
-    /// The parameter that, with the stream, tells one from another, and the member of `listConfig` that holds it.
+    /// The parameter that, with the stream, identifies one, and the member of `listConfig` that holds it.
     pub place: (&'static str, &'static str),
 }
 
@@ -41,8 +41,8 @@ impl Command {
             || [self.mandatory, self.either, self.optional].concat().contains(&parameter)
     }
 
-    /// Whether the server stores the caller's own parameters with what it makes, and tells them in
-    /// the events that follow.
+    /// Whether the server stores the caller's own parameters with what it creates, and repeats them in the events that
+    /// follow.
     pub fn takes_marks(&self) -> bool {
         self.makes.is_some() || self.name == "setTimer"
     }

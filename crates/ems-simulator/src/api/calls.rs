@@ -34,7 +34,7 @@ pub enum CallAnswer {
     Fail(String),
     /// The connection was dropped on request.
     Reset,
-    /// With something that is no answer, on request.
+    /// With something other than an answer, on request.
     Garbage,
     /// With 401, for want of the right user and password.
     Unauthorized,

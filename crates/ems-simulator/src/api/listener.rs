@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// A longer line is no command: the server drops the connection.
+/// A longer line is not a command: the server drops the connection.
 const LONGEST_LINE: usize = 16 * 1024;
 
 /// The API of one simulated server.

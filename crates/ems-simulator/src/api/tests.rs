@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 /// No test waits longer for what it expects.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// One published stream and nobody to give commands; nobody receives the events either.
+/// One published stream without an operator; its events have no receiver.
 fn options() -> Options {
     Options {
         url: Target { port: 1, ..Target::default() },
@@ -75,7 +75,7 @@ async fn an_answer_has_the_recorded_bytes() {
         assert_eq!(String::from_utf8_lossy(&version), String::from_utf8_lossy(&expected));
     };
     simulation.run(test).await.unwrap();
-    assert!(TcpStream::connect(address).await.is_err(), "nobody answers after the end");
+    assert!(TcpStream::connect(address).await.is_err(), "the API does not answer after the end");
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ impl World {
         }
         let Slot { name, pulled, .. } = self.slots[slot].clone();
         if self.input_named(&name).is_some() {
-            // The name is taken: the encoder is rejected and tries again.
+            // The name is in use: the encoder is rejected and tries again.
             if !pulled {
                 self.schedule(at + ENCODER_RETRY, Task::OpenStream { slot });
             }

@@ -207,7 +207,7 @@ pub(crate) enum Kind {
     File(OutputFormat),
     /// Another server.
     Push,
-    /// Somebody who watches over RTMP.
+    /// A player that watches over RTMP.
     Player,
 }
 
@@ -274,7 +274,7 @@ pub(crate) struct Files {
     pub(crate) folder: Vec<u8>,
     /// The time from one chunk to the next; none for a recording in one piece.
     pub(crate) chunk_length: Duration,
-    /// What the names of chunks begin with.
+    /// The prefix of the names of chunks.
     pub(crate) chunk_name: String,
     /// The playlist or manifest.
     pub(crate) playlist: Vec<u8>,

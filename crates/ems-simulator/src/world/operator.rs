@@ -1,4 +1,4 @@
-//! The operator of the plan, who gives commands like anybody else: pulls, outputs, pushes and timers.
+//! The operator of the plan, who gives commands like any other client: pulls, outputs, pushes and timers.
 
 use super::arguments::Arguments;
 use super::model::{Task, Wanted, World};

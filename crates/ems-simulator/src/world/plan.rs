@@ -134,7 +134,7 @@ fn names_stream(options: &Options, label: &str) -> bool {
         || options.freeze.iter().chain(&options.lose_push).any(|incident| incident.stream == label)
 }
 
-/// A published stream that is only written as HLS and that nobody watches.
+/// A published stream that is only written as HLS and has no viewers.
 fn plain(name: Vec<u8>, stay: Stay) -> Slot {
     Slot {
         label: String::from_utf8_lossy(&name).into_owned(),

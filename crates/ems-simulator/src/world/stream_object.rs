@@ -45,7 +45,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) media: Media,
     /// How long packets have been flowing.
     pub(crate) flowing: Duration,
-    /// Absent for a stream that is no connection.
+    /// Absent for a stream without a connection.
     pub(crate) peer: Option<&'a Peer>,
 }
 

@@ -1,4 +1,4 @@
-//! Those who watch: RTMP players, web streaming sessions and downloads.
+//! Viewers: RTMP players, web streaming sessions and downloads.
 
 use super::model::{Kind, Session, Task, World};
 use super::operator::WEB_ROOT;
@@ -33,7 +33,7 @@ impl World {
         self.finish_output(at, output);
     }
 
-    /// Somebody begins to watch one of the HLS outputs over HTTP.
+    /// A viewer begins to watch one of the HLS outputs over HTTP.
     pub(crate) fn session_starts(&mut self, at: Duration) {
         let next = self.random_millis(5_000..25_000);
         self.schedule(at + next, Task::SessionStarts);

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What a file of this format begins with.
+/// The beginning of a file of this format.
 pub(super) fn preamble(format: Format) -> &'static [u8] {
     match format {
         Format::Json | Format::Text => b"",
@@ -118,7 +118,7 @@ fn a_kill_while_a_long_entry_is_skipped_does_not_deliver_its_rest() {
     desk.kill();
     desk.append("events.json", format!("\"}},\n{}", json([2])));
     assert_eq!(desk.poll(), entries([2]));
-    assert_eq!(desk.refused, 1, "refused before the kill, not again after it");
+    assert_eq!(desk.refused, 1, "rejected before the kill, not again after it");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Files that are not there, may not be read, or are no files; patterns.
+//! Files that are not there, may not be read, or are not regular files; patterns.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -9,7 +9,7 @@ fn a_file_and_a_directory_that_come_late_are_found() {
     let mut desk = Desk::new("sub/*.json");
     desk.poll();
     desk.poll();
-    assert_eq!(desk.errors(), [Reason::DirectoryMissing], "told once");
+    assert_eq!(desk.errors(), [Reason::DirectoryMissing], "reported once");
     assert!(desk.follower.directories().contains(&desk.path("").components().collect::<PathBuf>()));
     fs::create_dir(desk.path("sub")).unwrap();
     desk.poll();

@@ -9,7 +9,7 @@ use crate::model::stream::event::Stream;
 use crate::model::stream::row::{Open, Properties};
 use ems_protocol::Timestamp;
 
-/// What became of one stream of a list.
+/// The result for one stream of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListingResult {
     /// The table had it; its counters and codecs were taken over.

@@ -30,7 +30,7 @@ impl World {
         Ok(Answer::success("Stream closed", Value::Map(data)))
     }
 
-    /// Removes one configuration, or all of a group, and closes what they keep open; an unknown id is no fault.
+    /// Removes one configuration, or all of a group, and closes what they keep open; an unknown id is not an error.
     pub(crate) fn remove_config(&mut self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
         let group = match arguments.optional("groupName")? {
             Some(group) => Some(group),

@@ -1,4 +1,4 @@
-//! What becomes of streams, outputs and configurations that commands ask for.
+//! The lifecycle of streams, outputs and configurations that commands create.
 
 use super::{World, names, number, text, world};
 use crate::command::{Answer, Command};
