@@ -1,4 +1,4 @@
-//! More than there is room for.
+//! More load than the exporter has capacity for.
 
 use testkit::wait::holds;
 use testkit::wait_for;
@@ -9,7 +9,7 @@ use crate::events::{answer_to, connect, serve, timer};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_beyond_capacity_get_503_scrapes_go_on_and_it_recovers() {
     let exporter = serve(&[]);
-    // Bodies that never come to an end take all room.
+    // Bodies that never end take the whole capacity.
     let mut slow = Vec::new();
     for _ in 0..600 {
         let mut stream = connect(&exporter).await;
@@ -27,7 +27,7 @@ async fn events_beyond_capacity_get_503_scrapes_go_on_and_it_recovers() {
     assert!(exporter.value(overload) >= 1.0);
     exporter.assert_accounted();
     // Without their doing anything, half of them are given up soon.
-    wait_for("room for an event", || {
+    wait_for("capacity for an event", || {
         let answer = answer_to(&exporter, &timer(2));
         holds(answer.starts_with("HTTP/1.1 200"), answer)
     });
@@ -48,7 +48,7 @@ async fn memory_for_large_bodies_is_bounded() {
         let (head, almost) = (head.clone(), almost.clone());
         large.spawn(async move {
             stream.write_all(head.as_bytes()).await?;
-            // Those for which there is no room are answered and closed before they have sent all.
+            // Those beyond the capacity are answered and closed before they have sent all.
             stream.write_all(&almost).await?;
             Ok::<_, std::io::Error>(stream)
         });

@@ -1,4 +1,4 @@
-//! The log transport: the recorded session in every format, both doors at once, and replay.
+//! Event files: the recorded session in every format, both transports at once, and replay.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
