@@ -96,7 +96,7 @@ impl FileInput {
     pub fn follow(
         self: Arc<Self>,
         options: Options,
-        ingest: Arc<Pipeline>,
+        pipeline: Arc<Pipeline>,
     ) -> Result<Following, ems_tail::Fault> {
         let mut follower = Follower::new(options)?;
         let (wakes, woken) = channel();
@@ -106,10 +106,10 @@ impl FileInput {
         let zone = TimeZone::system();
         let thread = std::thread::spawn(move || {
             let mut sink = |frame: Frame<'_>| match frame {
-                Frame::Entry(entry) => accept(&ingest, &self.server, &entry, &zone, Timestamp::now()),
+                Frame::Entry(entry) => accept(&pipeline, &self.server, &entry, &zone, Timestamp::now()),
                 Frame::Oversized(oversized) => {
                     let rejection = Rejection::Size(oversized.limit);
-                    ingest.reject(Transport::File, Some(&self.server.name), &rejection, Timestamp::now());
+                    pipeline.reject(Transport::File, Some(&self.server.name), &rejection, Timestamp::now());
                 }
             };
             let mut report = |status: &Status, more: bool| {
@@ -124,7 +124,7 @@ impl FileInput {
 }
 
 /// Passes one entry to the pipeline. `fallback` is its time if it has none.
-pub fn accept(ingest: &Pipeline, server: &Server, entry: &Entry<'_>, zone: &TimeZone, fallback: Timestamp) {
+pub fn accept(pipeline: &Pipeline, server: &Server, entry: &Entry<'_>, zone: &TimeZone, fallback: Timestamp) {
     let format = format_of(entry.format);
     if !format.is_numbered() {
         server.accept_files_only();
@@ -136,7 +136,7 @@ pub fn accept(ingest: &Pipeline, server: &Server, entry: &Entry<'_>, zone: &Time
             None => fallback,
         };
         let at = message.as_ref().map_or(fallback, happened);
-        ingest.accept_message(Transport::File, server, format, message, at)
+        pipeline.accept_message(Transport::File, server, format, message, at)
     };
     match entry.header {
         Some(header) => {

@@ -80,7 +80,7 @@ impl Server {
 
     /// Records that its runtime API was called at `at`, and whether it answered.
     pub fn record_poll(&self, at: Timestamp, answered: bool) {
-        self.lock().state.server.asked(at, answered);
+        self.lock().state.server.record_poll(at, answered);
     }
 }
 

@@ -132,17 +132,17 @@ impl Reconciler {
 
     /// Fetches all lists and corrects the tables by them. Returns whether any discrepancy is unconfirmed.
     async fn poll(&self, pipeline: &Pipeline) -> bool {
-        let asked = Timestamp::now();
+        let requested = Timestamp::now();
         let answers = self.fetch().await;
         let now = Timestamp::now();
-        self.server.record_poll(asked, answers.is_ok());
+        self.server.record_poll(requested, answers.is_ok());
         let reconciled = answers.and_then(|answers| {
-            let listing = read(asked, &answers)?;
+            let listing = read(requested, &answers)?;
             Ok(pipeline.reconcile(&self.server, &listing, now))
         });
         match reconciled {
             Ok(reconciled) => {
-                self.succeed(&reconciled, asked, now);
+                self.succeed(&reconciled, requested, now);
                 reconciled.unconfirmed
             }
             Err(error) => {
@@ -162,7 +162,7 @@ impl Reconciler {
         })
     }
 
-    fn succeed(&self, reconciled: &Reconciled, asked: Timestamp, now: Timestamp) {
+    fn succeed(&self, reconciled: &Reconciled, requested: Timestamp, now: Timestamp) {
         let mut status = self.lock();
         if status.failing > 0 {
             let (server, address) = (&self.server.name, self.api.address());
@@ -171,7 +171,7 @@ impl Reconciler {
         status.succeeded += 1;
         status.failing = 0;
         status.last_success = Some(now);
-        status.duration = Some(now.since(asked));
+        status.duration = Some(now.since(requested));
         for (sum, more) in status.corrections.iter_mut().zip(&reconciled.corrections) {
             *sum += *more;
         }
@@ -211,8 +211,8 @@ fn optional(answer: Result<Answer, Error>) -> Result<Option<Answer>, Error> {
     }
 }
 
-fn read(asked: Timestamp, answers: &Answers) -> Result<Listing<'_>, Error> {
-    let mut listing = Listing { asked, ..Listing::default() };
+fn read(requested: Timestamp, answers: &Answers) -> Result<Listing<'_>, Error> {
+    let mut listing = Listing { requested, ..Listing::default() };
     for item in items(&answers.streams)? {
         let listed = item.message().and_then(|message| {
             let payload = message.payload();

@@ -29,7 +29,7 @@ pub fn hangups() -> Option<Signal> {
 #[derive(Debug)]
 pub struct Reloader {
     own: Arc<ExporterMetrics>,
-    ingest: Arc<Pipeline>,
+    pipeline: Arc<Pipeline>,
     actions: Option<Arc<Actions>>,
     guard: Arc<ArcSwap<Guard>>,
     web: Arc<ArcSwap<Setup>>,
@@ -43,7 +43,7 @@ impl Reloader {
     /// Reads the web configuration for the first time; the other has been read.
     pub fn new(
         config: &Config,
-        ingest: &Arc<Pipeline>,
+        pipeline: &Arc<Pipeline>,
         actions: Option<&Arc<Actions>>,
         own: &Arc<ExporterMetrics>,
     ) -> Result<Self, Faults> {
@@ -53,7 +53,7 @@ impl Reloader {
         };
         Ok(Self {
             own: Arc::clone(own),
-            ingest: Arc::clone(ingest),
+            pipeline: Arc::clone(pipeline),
             actions: actions.cloned(),
             guard: Arc::new(ArcSwap::from_pointee(config.ingest.guard.clone())),
             web: Arc::new(ArcSwap::from_pointee(setup.map_err(Faults)?)),
@@ -114,7 +114,7 @@ impl Reloader {
 
     fn read_changed_web(&self) {
         let seen = self.seen().clone();
-        if seen.look_again() != seen {
+        if seen.current() != seen {
             // The result has been logged.
             self.read_web().ok();
         }
@@ -140,7 +140,7 @@ impl Reloader {
         }
         if new.rules != config.rules {
             // Rules are checked against the servers beside them, which are not those in force.
-            if frozen.contains(&"servers") || !self.ingest.replace_rules(Rules::new(&new.rules)) {
+            if frozen.contains(&"servers") || !self.pipeline.replace_rules(Rules::new(&new.rules)) {
                 frozen.push("rules");
             } else {
                 let servers: Vec<&str> = config.servers.iter().map(|known| known.name.as_str()).collect();

@@ -40,17 +40,17 @@ pub struct Files(Vec<(PathBuf, Option<(SystemTime, u64)>)>);
 
 impl Files {
     /// Notes the state of one more file. It must not have been read yet, so that a later change is noticed.
-    pub fn look(&mut self, path: PathBuf) {
+    pub fn record(&mut self, path: PathBuf) {
         let metadata = std::fs::metadata(&path).ok();
-        let look = metadata.and_then(|metadata| Some((metadata.modified().ok()?, metadata.len())));
-        self.0.push((path, look));
+        let stamp = metadata.and_then(|metadata| Some((metadata.modified().ok()?, metadata.len())));
+        self.0.push((path, stamp));
     }
 
     /// The current state of the same files.
-    pub fn look_again(&self) -> Self {
+    pub fn current(&self) -> Self {
         let mut now = Self::default();
         for (path, _) in &self.0 {
-            now.look(path.clone());
+            now.record(path.clone());
         }
         now
     }

@@ -28,7 +28,7 @@ const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 /// The content of some event files.
 #[derive(Debug)]
 pub struct Replayed {
-    ingest: Pipeline,
+    pipeline: Pipeline,
     server: Arc<Server>,
     end: Timestamp,
     /// Bytes of an entry that was not complete when its file ended.
@@ -42,9 +42,9 @@ pub fn replay(
     progress: &mut impl FnMut(u64, u64),
 ) -> Result<Replayed, ems_tail::Fault> {
     let settings = Settings { retention: FOR_EVER, ..Settings::default() };
-    let ingest =
+    let pipeline =
         Pipeline::new(&[ConfiguredServer { name: SERVER.to_owned(), expected: Vec::new() }], &settings, 1);
-    let server = ingest.servers().swap_remove(0);
+    let server = pipeline.servers().swap_remove(0);
     let patterns = paths.iter().map(|path| glob::Pattern::escape(&path.to_string_lossy())).collect();
     let mut follower = Follower::new(Options { format, start: Start::Beginning, ..Options::new(patterns) })?;
     let zone = TimeZone::system();
@@ -55,17 +55,17 @@ pub fn replay(
                 // Text and W3C files may hold no times at all; then every entry counts as written
                 // when the file ended.
                 let written = if entry.format == Format::Json { end } else { end.max(modified(entry.path)) };
-                file_input::accept(&ingest, &server, &entry, &zone, written);
-                end = end.max(server.read(|state| state.server.heard()));
+                file_input::accept(&pipeline, &server, &entry, &zone, written);
+                end = end.max(server.read(|state| state.server.last_event()));
             }
             Frame::Oversized(oversized) => {
-                ingest.reject(Transport::File, Some(SERVER), &Rejection::Size(oversized.limit), end);
+                pipeline.reject(Transport::File, Some(SERVER), &Rejection::Size(oversized.limit), end);
             }
         });
         let status = follower.status();
         progress(status.bytes_read, status.bytes_read + status.bytes_behind);
         if !done.more {
-            return Ok(Replayed { unfinished: status.bytes_behind, ingest, server, end });
+            return Ok(Replayed { unfinished: status.bytes_behind, pipeline, server, end });
         }
     }
 }
@@ -81,7 +81,7 @@ impl Replayed {
         let own = ExporterMetrics::new(self.end)?;
         let mut page = Vec::new();
         let mut take = |bytes: &[u8]| page.extend_from_slice(bytes);
-        metrics::render(Sources::of_events(&self.ingest, &own), Style::Prometheus, self.end, &mut take);
+        metrics::render(Sources::of_events(&self.pipeline, &own), Style::Prometheus, self.end, &mut take);
         Ok(String::from_utf8_lossy(&page).into_owned())
     }
 
@@ -109,13 +109,13 @@ impl Replayed {
         for (title, metric) in sections {
             section(&mut out, title, &samples(&page, metric));
         }
-        for refused in self.ingest.rejections().iter().take(5) {
+        for refused in self.pipeline.rejections().iter().take(5) {
             line(&mut out, &format!("  such as: {}", refused.rejection));
         }
         if self.unfinished > 0 {
             line(&mut out, &format!("an unfinished entry at the end of a file: {} bytes", self.unfinished));
         }
-        if self.server.read(|state| state.server.heard()) == Timestamp::default() {
+        if self.server.read(|state| state.server.last_event()) == Timestamp::default() {
             line(&mut out, "no event was found");
         }
         Ok(out)

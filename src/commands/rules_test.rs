@@ -33,13 +33,13 @@ pub enum Error {
 /// Applies the events of a file in order to an empty state, and reports what each rule would do
 /// with each of them. `server` is the name of the server that they come from; events without a time
 /// happen at `now`.
-pub fn rehearse(config: &Config, file: &Path, server: &str, now: Timestamp) -> Result<String, Error> {
+pub fn test_file(config: &Config, file: &Path, server: &str, now: Timestamp) -> Result<String, Error> {
     let body = std::fs::read(file).map_err(|error| Error::File(file.display().to_string(), error))?;
-    rehearse_body(config, &body, server, now)
+    test_body(config, &body, server, now)
 }
 
-/// Like [`rehearse`], with the content of the file.
-pub fn rehearse_body(config: &Config, body: &[u8], server: &str, now: Timestamp) -> Result<String, Error> {
+/// Like [`test_file`], with the content of the file.
+pub fn test_body(config: &Config, body: &[u8], server: &str, now: Timestamp) -> Result<String, Error> {
     // No tick has detected the stall that a derived event of the file is about.
     let given: Vec<Rule> = config.rules.iter().cloned().map(believe).collect();
     let mut rehearsal = Rehearsal {
@@ -245,6 +245,6 @@ pub fn run(flags: &crate::cli::RulesTest) -> anyhow::Result<()> {
     let config = Config::load(Some(&flags.config_file), &crate::config::Overrides::default())?;
     let first = config.servers.first().map_or(crate::pipeline::DEFAULT_SERVER, |server| &server.name);
     let server = flags.server.as_deref().unwrap_or(first);
-    super::print(&rehearse(&config, &flags.event, server, Timestamp::now())?);
+    super::print(&test_file(&config, &flags.event, server, Timestamp::now())?);
     Ok(())
 }

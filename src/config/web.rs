@@ -28,7 +28,7 @@ pub fn load(path: &Path) -> (Files, Result<Setup, Vec<String>>) {
         files: Files::default(),
         faults: Vec::new(),
     };
-    reading.files.look(path.to_owned());
+    reading.files.record(path.to_owned());
     let setup = match std::fs::read_to_string(path) {
         Ok(text) => reading.document(&text),
         Err(error) => {
@@ -161,7 +161,7 @@ impl Reading<'_> {
         }
         if let Some((name, place)) = named {
             let path = self.folder.join(name);
-            self.files.look(path.clone());
+            self.files.record(path.clone());
             match std::fs::read(&path) {
                 Ok(read) => *into = read,
                 Err(error) => {

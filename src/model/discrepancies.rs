@@ -29,11 +29,11 @@ impl<T> Default for Discrepancies<T> {
 }
 
 impl<T: Eq + Hash> Discrepancies<T> {
-    /// A poll that was requested at `asked` and answered at `now` shows a discrepancy. Returns whether
+    /// A poll that was requested at `requested` and answered at `now` shows a discrepancy. Returns whether
     /// it is confirmed: every event that had happened when it first showed has arrived by now.
-    pub fn is_confirmed(&mut self, discrepancy: T, asked: Timestamp, now: Timestamp) -> bool {
+    pub fn is_confirmed(&mut self, discrepancy: T, requested: Timestamp, now: Timestamp) -> bool {
         let first = self.before.get(&discrepancy).copied().unwrap_or(now);
-        let confirmed = asked.since(first) >= SETTLE;
+        let confirmed = requested.since(first) >= SETTLE;
         if !confirmed {
             self.now.insert(discrepancy, first);
         }
@@ -72,27 +72,27 @@ pub struct Difference {
 
 impl ById {
     /// Compares the `rows` of a table, each with the moment of its last event, with the ids in a list
-    /// that was requested at `asked`, each with whether no event on its way can explain it.
+    /// that was requested at `requested`, each with whether no event on its way can explain it.
     pub fn compare(
         &mut self,
         rows: impl Iterator<Item = (Key, Timestamp)> + Clone,
         listed: impl Iterator<Item = (u64, bool)>,
-        asked: Timestamp,
+        requested: Timestamp,
         now: Timestamp,
     ) -> Difference {
         let mut unlisted: HashSet<u64> = rows.clone().map(|(key, _)| key.id).collect();
         let mut appeared = Vec::new();
         for (place, (id, settled)) in listed.enumerate() {
             if !unlisted.remove(&id)
-                && (settled || self.0.is_confirmed(IdDiscrepancy::Listed(id), asked, now))
+                && (settled || self.0.is_confirmed(IdDiscrepancy::Listed(id), requested, now))
             {
                 appeared.push(place);
             }
         }
-        let missing = rows.filter(|(key, heard)| *heard < asked && unlisted.contains(&key.id));
+        let missing = rows.filter(|(key, last_event)| *last_event < requested && unlisted.contains(&key.id));
         let gone = missing.map(|(key, _)| key);
         let gone =
-            gone.filter(|key| self.0.is_confirmed(IdDiscrepancy::Unlisted(*key), asked, now)).collect();
+            gone.filter(|key| self.0.is_confirmed(IdDiscrepancy::Unlisted(*key), requested, now)).collect();
         Difference { appeared, gone, unconfirmed: self.0.end_poll() }
     }
 }

@@ -117,11 +117,11 @@ pub enum Origin {
 
 /// A call of the runtime API.
 #[derive(Debug, Clone, Copy)]
-struct Asked {
+struct Poll {
     at: Timestamp,
     answered: bool,
     /// Whether an event arrived since the call before it.
-    heard: bool,
+    event_since: bool,
 }
 
 /// The state of one server itself.
@@ -137,9 +137,9 @@ pub struct Table {
     /// When it announced that it stops.
     stopping: Option<Timestamp>,
     /// The last call of its runtime API; none where that is not configured.
-    asked: Option<Asked>,
+    poll: Option<Poll>,
     discrepancies: Discrepancies<Option<u64>>,
-    heard: Option<Timestamp>,
+    last_event: Option<Timestamp>,
     start: Option<Timestamp>,
     restarts: u64,
     build: Option<(String, String)>,
@@ -158,35 +158,35 @@ impl Table {
 
     /// Whether the server is up: its runtime API answers, or else events come.
     fn up(&self) -> bool {
-        let lives = match self.asked {
-            None => self.heard.is_some(),
-            Some(asked) => asked.answered || asked.heard,
+        let lives = match self.poll {
+            None => self.last_event.is_some(),
+            Some(poll) => poll.answered || poll.event_since,
         };
         lives && !self.stopping()
     }
 
     /// Whether the time without events up to `now` was so long that some may have been lost.
     pub fn silent(&self, now: Timestamp) -> bool {
-        self.heard.is_some_and(|heard| now.since(heard) > IDLE_AFTER)
+        self.last_event.is_some_and(|last| now.since(last) > IDLE_AFTER)
     }
 
     /// Records a call of the runtime API at `at`, and whether it was answered.
-    pub fn asked(&mut self, at: Timestamp, answered: bool) {
-        let before = self.asked.map_or(self.since, |asked| asked.at);
-        let heard = self.heard.is_some_and(|heard| heard > before);
-        self.asked = Some(Asked { at, answered, heard });
+    pub fn record_poll(&mut self, at: Timestamp, answered: bool) {
+        let before = self.poll.map_or(self.since, |poll| poll.at);
+        let event_since = self.last_event.is_some_and(|last| last > before);
+        self.poll = Some(Poll { at, answered, event_since });
     }
 
-    /// Finds the process that a list comes from, requested at `asked` and answered at `now`;
+    /// Finds the process that a list comes from, requested at `requested` and answered at `now`;
     /// `process` is the one that owns its streams, if it has any.
-    pub fn listed(&mut self, process: Option<u64>, asked: Timestamp, now: Timestamp) -> Origin {
+    pub fn listed(&mut self, process: Option<u64>, requested: Timestamp, now: Timestamp) -> Origin {
         let other = process.is_some() && self.process.is_some() && process != self.process;
-        let back = self.stopping.is_some_and(|since| asked.since(since) > SHUTDOWN_GRACE);
-        let origin = if self.restarts > 0 && asked <= self.since {
+        let back = self.stopping.is_some_and(|since| requested.since(since) > SHUTDOWN_GRACE);
+        let origin = if self.restarts > 0 && requested <= self.since {
             Origin::Past
         } else if !other && !back && !self.stopping() {
             Origin::Current
-        } else if (other || back) && self.discrepancies.is_confirmed(process, asked, now) {
+        } else if (other || back) && self.discrepancies.is_confirmed(process, requested, now) {
             Origin::New
         } else {
             Origin::Past
@@ -205,8 +205,8 @@ impl Table {
     }
 
     /// When the last event came; the epoch before the first one.
-    pub fn heard(&self) -> Timestamp {
-        self.heard.unwrap_or_default()
+    pub fn last_event(&self) -> Timestamp {
+        self.last_event.unwrap_or_default()
     }
 
     /// Finds the process that an event comes from; `event` is that event if it is of this family.
@@ -216,7 +216,7 @@ impl Table {
     /// `serverStarted`, and the last of another after it.
     pub fn origin(&self, sender: Sender, event: Option<&Event<'_>>, now: Timestamp) -> Origin {
         let started = matches!(event, Some(Event::Started(_)));
-        if self.heard.is_none() {
+        if self.last_event.is_none() {
             return Origin::Current;
         }
         let Some(process) = sender.process else {
@@ -257,12 +257,12 @@ impl Table {
     }
 
     /// Records an event of the current process.
-    pub fn hear(&mut self, sender: Sender, now: Timestamp) {
-        if self.heard.is_none() {
+    pub fn record_event(&mut self, sender: Sender, now: Timestamp) {
+        if self.last_event.is_none() {
             self.since = now;
         }
         self.process = self.process.or(sender.process);
-        self.heard = self.heard.max(Some(now));
+        self.last_event = self.last_event.max(Some(now));
     }
 
     /// Applies an event.
@@ -299,7 +299,7 @@ pub const METRICS: &[Metric<Table>] = &[
         help: "Time of the last event with a known name; 0 before the first one.",
         labels: &[],
         query: "time() - ems_last_event_timestamp_seconds",
-        samples: |table, samples| samples.add(&[], table.heard.unwrap_or_default()),
+        samples: |table, samples| samples.add(&[], table.last_event.unwrap_or_default()),
     },
     Metric {
         name: "ems_server_info",

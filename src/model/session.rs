@@ -187,18 +187,18 @@ impl Table {
         change
     }
 
-    /// Corrects the table by the server's own list, which was requested at `asked`; `process` is the
+    /// Corrects the table by the server's own list, which was requested at `requested`; `process` is the
     /// server's, or 0 while that is unknown. Returns whether discrepancies are left.
     pub fn reconcile(
         &mut self,
         listed: &[Listed],
         process: u64,
-        asked: Timestamp,
+        requested: Timestamp,
         now: Timestamp,
     ) -> (Corrections, bool) {
         let ids = listed.iter().map(|session| (session.id, session.age >= SETTLE));
         let known = self.sessions.iter().map(|(key, session)| (*key, session.row));
-        let difference = self.discrepancies.compare(known, ids, asked, now);
+        let difference = self.discrepancies.compare(known, ids, requested, now);
         let mut corrections = Corrections::default();
         for session in difference.appeared.into_iter().filter_map(|place| listed.get(place)) {
             // A session that has ended meanwhile is not opened again.

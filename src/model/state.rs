@@ -140,7 +140,7 @@ impl State {
         };
         let started = matches!(server_event, Some(server::Event::Started(_)));
         let poll = restarted || started || self.server.silent(now);
-        self.server.hear(event.sender, now);
+        self.server.record_event(event.sender, now);
         let late = self.server.stopping() && event.facts.opens();
         let change = if late { Change::Stale } else { self.change(event, now) };
         Applied { change, restarted, poll }

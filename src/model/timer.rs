@@ -69,7 +69,7 @@ struct Row {
     /// When it last expired; for a periodic one that has not yet, when it was created.
     last: Option<Timestamp>,
     /// When its last event came.
-    heard: Timestamp,
+    last_event: Timestamp,
 }
 
 /// The timers of one server. They have no stamp.
@@ -120,27 +120,27 @@ impl Table {
     fn show(&mut self, event: &Event, now: Timestamp, creation: bool) -> Change {
         self.timers.assign_process(event.key);
         let last = event.period.is_some().then_some(now);
-        let row = || Row { period: event.period, due: event.due, last, heard: now };
+        let row = || Row { period: event.period, due: event.due, last, last_event: now };
         let (change, _) = self.timers.open((event.key, 0), (), creation, row);
         if let Some(timer) = self.timers.get_mut(&event.key) {
-            timer.row.heard = now;
+            timer.row.last_event = now;
         }
         change
     }
 
-    /// Corrects the table by the server's own list, which was requested at `asked`; `process` is the
+    /// Corrects the table by the server's own list, which was requested at `requested`; `process` is the
     /// server's, or 0 while that is unknown. Returns whether discrepancies are left.
     pub fn reconcile(
         &mut self,
         listed: &[Event],
         process: u64,
-        asked: Timestamp,
+        requested: Timestamp,
         now: Timestamp,
     ) -> (Corrections, bool) {
         // The list has no ages, and the event of a timer that was just set may be on its way.
         let ids = listed.iter().map(|timer| (timer.key.id, false));
-        let known = self.timers.iter().map(|(key, timer)| (*key, timer.row.heard));
-        let difference = self.discrepancies.compare(known, ids, asked, now);
+        let known = self.timers.iter().map(|(key, timer)| (*key, timer.row.last_event));
+        let difference = self.discrepancies.compare(known, ids, requested, now);
         let mut corrections = Corrections::default();
         for timer in difference.appeared.into_iter().filter_map(|place| listed.get(place)) {
             let key = Key { pid: process, ..timer.key };

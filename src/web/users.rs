@@ -24,7 +24,7 @@ const WAIT: Duration = Duration::from_secs(5);
 /// The highest cost of a hash: one comparison takes some 20 seconds.
 const MOST_COST: u32 = 18;
 /// The hash for unknown users, of the usual cost: it takes as long as a wrong password of a known user.
-const NOBODY: &str = "$2b$10$7UuTt0uVwQxYzAbCdEfGhOGGGQxdjXGDq5SJuDEmR5NfZN2ddddCO";
+const DUMMY_HASH: &str = "$2b$10$7UuTt0uVwQxYzAbCdEfGhOGGGQxdjXGDq5SJuDEmR5NfZN2ddddCO";
 
 /// The result of authentication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Users {
             return AuthResult::Allowed;
         }
         let known = self.hashes.get(&user);
-        let hash = known.map_or(NOBODY, String::as_str).to_owned();
+        let hash = known.map_or(DUMMY_HASH, String::as_str).to_owned();
         let Ok(Ok(turn)) = timeout(WAIT, Arc::clone(&self.turns).acquire_owned()).await else {
             return AuthResult::Overloaded;
         };
@@ -150,8 +150,8 @@ mod tests {
     #[test]
     fn hashes_are_checked_and_never_shown() {
         assert!(check("secret").is_err());
-        assert!(check(NOBODY).is_ok());
-        assert!(check(&NOBODY.replace("$10$", "$31$")).is_err());
+        assert!(check(DUMMY_HASH).is_ok());
+        assert!(check(&DUMMY_HASH.replace("$10$", "$31$")).is_err());
         assert!(!format!("{:?}", users()).contains("$2b$"));
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ems_simulator::{Options, OutputFormat, Truth};
 use serde_json::{Value, json};
 use testkit::alertmanager::Alertmanager;
-use testkit::fake_server::{Asked, FakeServer, Reply};
+use testkit::fake_server::{Call, FakeServer, Reply};
 use testkit::prometheus::{Labels, Prometheus};
 use testkit::{now, repository, wait_for};
 
@@ -51,7 +51,7 @@ fn seconds(moment: &Value) -> f64 {
 }
 
 /// The first message that tells of alerts that fire, or that none does any more.
-fn first(webhook: &FakeServer, status: &str) -> Result<Asked, Vec<Asked>> {
+fn first(webhook: &FakeServer, status: &str) -> Result<Call, Vec<Call>> {
     let messages = webhook.all();
     messages.iter().find(|message| message.body()["status"] == status).cloned().ok_or(messages)
 }

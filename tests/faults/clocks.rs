@@ -12,8 +12,8 @@ use crate::events::{stream, timer};
 #[test]
 fn steps_of_the_clock_back_and_forward_leave_gauges_sane() {
     let known = [ConfiguredServer { name: "ems".to_owned(), expected: vec!["missing".to_owned()] }];
-    let ingest = Pipeline::new(&known, &Settings::default(), 4);
-    let server = ingest.server(None).unwrap();
+    let pipeline = Pipeline::new(&known, &Settings::default(), 4);
+    let server = pipeline.server(None).unwrap();
     let now = 1_795_364_000_000;
     let own = ExporterMetrics::new(Timestamp::from_millis(now)).unwrap();
     let hour = 3_600_000;
@@ -23,11 +23,11 @@ fn steps_of_the_clock_back_and_forward_leave_gauges_sane() {
             let at = Timestamp::from_millis(at);
             for body in [stream(step + 1, "cam1"), timer(step * 2 + 100), output(step + 50), chunk(step + 70)]
             {
-                ingest.accept(Transport::Http, &server, &body, at);
+                pipeline.accept(Transport::Http, &server, &body, at);
             }
-            ingest.tick(at);
+            pipeline.tick(at);
             let mut page = Vec::new();
-            let sources = Sources::of_events(&ingest, &own);
+            let sources = Sources::of_events(&pipeline, &own);
             metrics::render(sources, Style::Prometheus, at, &mut |bytes| page.extend_from_slice(bytes));
             for line in String::from_utf8(page).unwrap().lines().filter(|line| line.starts_with("ems_")) {
                 let (series, value) = line.rsplit_once(' ').unwrap();
@@ -36,7 +36,7 @@ fn steps_of_the_clock_back_and_forward_leave_gauges_sane() {
             }
         }
     }
-    let (received, parts) = ingest.tally().sums();
+    let (received, parts) = pipeline.tally().sums();
     assert_eq!(received, parts.iter().sum::<u64>());
 }
 

@@ -14,7 +14,7 @@ use ems_protocol::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use strum::VariantArray;
-use testkit::fake_server::{Asked, FakeServer, Reply};
+use testkit::fake_server::{Call, FakeServer, Reply};
 use testkit::wait::{holds, until};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -43,11 +43,11 @@ impl Act {
         Self { app, actions, stop, running, id: 0 }
     }
 
-    fn tell(&mut self, name: &str, payload: Value) {
-        self.tell_at(name, payload, Timestamp::now());
+    fn post(&mut self, name: &str, payload: Value) {
+        self.post_at(name, payload, Timestamp::now());
     }
 
-    fn tell_at(&mut self, name: &str, payload: Value, at: Timestamp) {
+    fn post_at(&mut self, name: &str, payload: Value, at: Timestamp) {
         self.id += 1;
         let event = json!({"id": self.id, "type": name, "processId": 100, "payload": payload}).to_string();
         let server = self.app.pipeline.server(None).unwrap();
@@ -111,13 +111,13 @@ async fn hostile_names_arrive_as_they_are_and_none_runs_another_command() {
     let mut act = Act::new(api.address.port(), CUT);
     let names = ["a b", "x=y,z", "back\\slash\\", "Zürich 🎥", "id=1 permanently=1", "'\"{{ id }}"];
     for (id, name) in (1..).zip(names) {
-        act.tell("inStreamCreated", camera(id, name));
+        act.post("inStreamCreated", camera(id, name));
     }
-    act.tell("inStreamCreated", camera(90, "a\nshutdownServer"));
+    act.post("inStreamCreated", camera(90, "a\nshutdownServer"));
     let done = act.settled().await;
     assert_eq!(done.iter().filter(|done| done.outcome == Outcome::Done).count(), names.len());
     assert_eq!(done.iter().filter(|done| done.outcome == Outcome::Rejected).count(), 1);
-    let mut asked: Vec<Asked> = api.asked();
+    let mut asked: Vec<Call> = api.calls();
     assert!(asked.iter().all(|asked| asked.command == "shutdownStream" && asked.parameters.len() == 1));
     asked.sort_by_key(|asked| names.iter().position(|name| asked.get("localStreamName") == Some(name)));
     let arrived: Vec<&str> = asked.iter().filter_map(|asked| asked.get("localStreamName")).collect();
@@ -142,9 +142,9 @@ async fn what_is_there_is_not_made_again() {
         })
         .await;
         let mut act = Act::new(api.address.port(), PACK);
-        act.tell("inStreamCreated", camera(1, "cam"));
+        act.post("inStreamCreated", camera(1, "cam"));
         assert_eq!(outcomes(&act.settled().await), [expected], "{config}");
-        let asked = api.asked();
+        let asked = api.calls();
         assert_eq!(asked.len(), calls);
         for asked in asked {
             assert_eq!(asked.get("_createdBy"), Some("ems-exporter"));
@@ -168,10 +168,10 @@ async fn a_failure_that_may_pass_is_tried_again_and_one_that_does_not_is_not() {
     })
     .await;
     let mut act = Act::new(api.address.port(), CUT);
-    act.tell("inStreamCreated", camera(1, "cam"));
+    act.post("inStreamCreated", camera(1, "cam"));
     let done = act.settled().await;
     assert_eq!((done[0].outcome, done[0].attempts), (Outcome::Done, 3));
-    act.tell("inStreamCreated", camera(2, "login"));
+    act.post("inStreamCreated", camera(2, "login"));
     let done = act.settled().await;
     assert_eq!((done[1].outcome, done[1].attempts), (Outcome::Failed, 1));
     assert!(done[1].reason.as_ref().unwrap().contains("wrong user name or password"));
@@ -183,7 +183,7 @@ async fn what_may_be_done_already_is_not_done_twice_where_it_could_not_be_found(
     let api = FakeServer::start(|_| Reply::Nothing).await;
     let timer = "rules: [{name: a, on: inStreamCreated, call: setTimer, with: {value: 60}}]\n";
     let mut act = Act::new(api.address.port(), timer);
-    act.tell("inStreamCreated", camera(1, "cam"));
+    act.post("inStreamCreated", camera(1, "cam"));
     let done = act.settled().await;
     assert_eq!((done[0].outcome, done[0].attempts), (Outcome::Failed, 1));
     act.end().await;
@@ -193,7 +193,7 @@ async fn what_may_be_done_already_is_not_done_twice_where_it_could_not_be_found(
 async fn what_fails_until_it_is_too_old_has_failed() {
     let api = FakeServer::start(|_| Reply::Fail("secret")).await;
     let mut act = Act::new(api.address.port(), &format!("actions: {{max_age: 1s}}\n{CUT}"));
-    act.tell("inStreamCreated", camera(1, "cam"));
+    act.post("inStreamCreated", camera(1, "cam"));
     let done = act.settled().await;
     assert_eq!(outcomes(&done), ["failed"]);
     assert!(done[0].attempts >= 2 && done[0].duration <= Duration::from_secs(2), "{done:?}");
@@ -209,10 +209,10 @@ async fn a_stream_that_is_gone_is_left_alone() {
     })
     .await;
     let mut act = Act::new(api.address.port(), CUT);
-    act.tell("inStreamCreated", camera(1, "gone"));
-    act.tell("inStreamCreated", camera(2, "goes"));
-    until("the calls", async || holds(api.asked().len() >= 2, api.asked())).await;
-    act.tell("inStreamClosed", camera(2, "goes"));
+    act.post("inStreamCreated", camera(1, "gone"));
+    act.post("inStreamCreated", camera(2, "goes"));
+    until("the calls", async || holds(api.calls().len() >= 2, api.calls())).await;
+    act.post("inStreamClosed", camera(2, "goes"));
     let done = act.settled().await;
     assert_eq!(outcomes(&done), ["gone", "gone"]);
     assert_eq!(done[1].attempts, 1);
@@ -232,17 +232,17 @@ async fn a_condition_is_asked_again_when_the_delay_is_over() {
         )
     };
     for input in [1, 2] {
-        act.tell("inStreamCreated", stream(input, "INR", &input.to_string()));
-        act.tell("outStreamCreated", push(10 + input, input));
-        act.tell("outStreamClosed", push(10 + input, input));
+        act.post("inStreamCreated", stream(input, "INR", &input.to_string()));
+        act.post("outStreamCreated", push(10 + input, input));
+        act.post("outStreamClosed", push(10 + input, input));
     }
-    act.tell("outStreamCreated", push(20, 1));
+    act.post("outStreamCreated", push(20, 1));
     let mut done = act.settled().await;
     done.sort_by(|one, other| one.stream.cmp(&other.stream));
     assert_eq!(outcomes(&done), ["condition", "done"]);
     assert!(done.iter().all(|done| done.duration >= Duration::from_millis(200)));
-    assert_eq!(api.asked().len(), 1);
-    assert_eq!(api.asked()[0].get("id"), Some("2"));
+    assert_eq!(api.calls().len(), 1);
+    assert_eq!(api.calls()[0].get("id"), Some("2"));
     act.end().await;
 }
 
@@ -251,28 +251,28 @@ async fn cooldown_age_queue_and_dry_run_keep_calls_from_being_made() {
     let api = FakeServer::start(|_| Reply::Data(Value::Null)).await;
     let rule = |more: &str| CUT.replace("name: cut,", &format!("name: cut, {more},"));
     let mut act = Act::new(api.address.port(), &rule("cooldown: 1h"));
-    act.tell("inStreamCreated", camera(1, "cam"));
+    act.post("inStreamCreated", camera(1, "cam"));
     act.settled().await;
-    act.tell("inStreamCreated", camera(2, "cam"));
-    act.tell("inStreamCreated", camera(3, "another"));
+    act.post("inStreamCreated", camera(2, "cam"));
+    act.post("inStreamCreated", camera(3, "another"));
     let old = Timestamp::from_millis(Timestamp::now().millis() - 61_000);
-    act.tell_at("inStreamCreated", camera(4, "old"), old);
+    act.post_at("inStreamCreated", camera(4, "old"), old);
     let mut labels = outcomes(&act.settled().await);
     labels.sort_unstable();
     assert_eq!(labels, ["cooldown", "done", "done", "too_old"]);
     act.end().await;
     let mut act = Act::new(api.address.port(), &rule("dry_run: true"));
-    act.tell("inStreamCreated", camera(1, "dry"));
+    act.post("inStreamCreated", camera(1, "dry"));
     assert_eq!(outcomes(&act.settled().await), ["dry_run"]);
     act.end().await;
     let mut act = Act::new(api.address.port(), &format!("actions: {{queue: 1}}\n{}", rule("delay: 300ms")));
-    act.tell("inStreamCreated", camera(1, "waits"));
-    act.tell("inStreamCreated", camera(2, "full"));
+    act.post("inStreamCreated", camera(1, "waits"));
+    act.post("inStreamCreated", camera(2, "full"));
     assert_eq!(outcomes(&act.actions.recent()), ["queue_full"]);
     assert_eq!(outcomes(&act.settled().await), ["queue_full", "done"]);
     act.end().await;
-    assert!(api.asked().iter().all(|asked| asked.get("localStreamName") != Some("dry")));
-    assert_eq!(api.asked().len(), 3);
+    assert!(api.calls().iter().all(|asked| asked.get("localStreamName") != Some("dry")));
+    assert_eq!(api.calls().len(), 3);
 }
 
 #[tokio::test]
@@ -303,14 +303,14 @@ async fn calls_for_one_stream_keep_their_order_and_streams_do_not_wait_for_each_
         - {name: two, on: inStreamCreated, call: shutdownStream, with: {localStreamName: '{{ stream }}'}}\n";
     let mut act = Act::new(api.address.port(), rules);
     for id in 0..40 {
-        act.tell("inStreamCreated", camera(id, &format!("cam{}", id % 20)));
+        act.post("inStreamCreated", camera(id, &format!("cam{}", id % 20)));
     }
     assert_eq!(act.queued(), 80);
     act.check_accounts();
     let done = act.settled().await;
     assert_eq!(done.iter().filter(|done| done.outcome == Outcome::Done).count(), 80);
     let mut by_stream: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    let asked = api.asked();
+    let asked = api.calls();
     for asked in &asked {
         let name = asked.get("groupName").or(asked.get("localStreamName")).unwrap();
         by_stream.entry(name).or_default().push(&asked.command);
@@ -327,7 +327,7 @@ async fn a_dead_api_is_left_alone_for_a_while() {
     let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let mut act = Act::new(port, &format!("actions: {{max_age: 1500ms}}\n{CUT}"));
     for id in 0..8 {
-        act.tell("inStreamCreated", camera(id, &format!("cam{id}")));
+        act.post("inStreamCreated", camera(id, &format!("cam{id}")));
     }
     until("an open circuit", async || {
         let summaries = act.actions.summaries();
@@ -346,7 +346,7 @@ async fn answers_that_refuse_do_not_open_the_circuit() {
     let api = FakeServer::start(|_| Reply::Fail("Stream no longer available")).await;
     let mut act = Act::new(api.address.port(), CUT);
     for id in 0..20 {
-        act.tell("inStreamCreated", camera(id, &format!("cam{id}")));
+        act.post("inStreamCreated", camera(id, &format!("cam{id}")));
     }
     assert!(act.settled().await.iter().all(|done| done.outcome == Outcome::Gone));
     assert!(!act.actions.summaries()[0].1.circuit_open);
@@ -371,13 +371,13 @@ async fn somebody_is_told_and_told_again_while_it_is_out_of_order() {
          - {{name: lost, on: inStreamClosed, post: 'http://127.0.0.1:{port}/nowhere'}}\n"
     );
     let mut act = Act::new(port, &rules);
-    act.tell("inStreamCreated", camera(1, "cam"));
+    act.post("inStreamCreated", camera(1, "cam"));
     let done = act.settled().await;
     assert_eq!((done[0].outcome, done[0].attempts, done[0].command), (Outcome::Done, 2, "post"));
     let body: Value = serde_json::from_str(hook.all()[1].get("").unwrap()).unwrap();
     assert_eq!((&body["event"], &body["stream"]), (&json!("inStreamCreated"), &json!("cam")));
     assert_eq!(hook.all()[1].command, "hook/me");
-    act.tell("inStreamClosed", camera(1, "cam"));
+    act.post("inStreamClosed", camera(1, "cam"));
     let done = act.settled().await;
     assert_eq!((done[1].outcome, done[1].attempts), (Outcome::Failed, 1));
     act.end().await;
@@ -395,9 +395,9 @@ async fn a_stop_waits_for_what_is_under_way_and_no_longer() {
         - {name: later, on: inStreamCreated, match: {stream: later}, delay: 1h, call: shutdownStream, with: {id: 1}}\n";
     let mut act = Act::new(api.address.port(), rules);
     for (id, name) in (1..).zip(["slow", "lost", "later"]) {
-        act.tell("inStreamCreated", camera(id, name));
+        act.post("inStreamCreated", camera(id, name));
     }
-    until("the calls", async || holds(api.asked().len() >= 2, api.asked())).await;
+    until("the calls", async || holds(api.calls().len() >= 2, api.calls())).await;
     let start = tokio::time::Instant::now();
     act.stop.cancel();
     let Act { running, actions, app, .. } = act;
@@ -431,7 +431,7 @@ async fn rules_are_counted_from_the_start_and_shown_with_all_their_outcomes() {
     assert_eq!(samples.of_metric("ems_exporter_actions_total").count(), Outcome::VARIANTS.len());
     assert_eq!(samples.sum("ems_exporter_actions_total"), 0.0);
     assert_eq!(samples.get("ems_exporter_actions_decided_total{rule=\"cut\"}"), Some(0.0));
-    act.tell("inStreamCreated", camera(1, "cam"));
+    act.post("inStreamCreated", camera(1, "cam"));
     act.settled().await;
     let samples = page(&act);
     assert_eq!(samples.get("ems_exporter_actions_total{rule=\"cut\",outcome=\"dry_run\"}"), Some(1.0));
@@ -467,10 +467,10 @@ async fn live_through(events: &[(u64, bool, bool, u64)], replies: Vec<u8>) {
     let mut act = Act::new(api.address.port(), rules);
     for (id, closes, repeated, pause) in events {
         let name = if *closes { "inStreamClosed" } else { "inStreamCreated" };
-        act.tell(name, camera(*id, &format!("cam{}", id % 3)));
+        act.post(name, camera(*id, &format!("cam{}", id % 3)));
         if *repeated {
             act.id -= 1;
-            act.tell(name, camera(*id, &format!("cam{}", id % 3)));
+            act.post(name, camera(*id, &format!("cam{}", id % 3)));
         }
         act.check_accounts();
         tokio::time::sleep(Duration::from_millis(*pause)).await;

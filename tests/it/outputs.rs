@@ -35,13 +35,13 @@ fn chunks_find_their_output_by_its_folder() {
     let settings = json!({
         "chunkLength": 4, "groupName": "g", "localStreamName": "live/cam?x=1", "targetFolder": "..\\web//g\\cam_x_1\\",
     });
-    harness.tell(
+    harness.post(
         "outStreamCreated",
         0.0,
         with(stream(1, "OFHLS", "live/cam?x=1"), json!({"hlsSettings": settings})),
     );
-    harness.tell("hlsChunkCreated", 0.0, chunk("../web/g/cam_x_1/segment_1_1.ts"));
-    harness.tell(
+    harness.post("hlsChunkCreated", 0.0, chunk("../web/g/cam_x_1/segment_1_1.ts"));
+    harness.post(
         "hlsChunkClosed",
         4.0,
         with(chunk("../web\\g/cam_x_1/segment_1_1.ts"), json!({"segmentDuration": 3960.0})),
@@ -59,15 +59,15 @@ fn chunks_find_their_output_by_its_folder() {
 #[test]
 fn chunks_of_unknown_outputs_are_placed_by_the_shape_of_their_path() {
     let mut harness = Harness::new();
-    harness.tell("dashChunkClosed", 0.0, chunk("/srv/g/cam//video/264000/segment_0.m4s"));
-    harness.tell("dashChunkClosed", 0.1, chunk("/srv/g/cam//audio/264000/segment_0.m4s"));
+    harness.post("dashChunkClosed", 0.0, chunk("/srv/g/cam//video/264000/segment_0.m4s"));
+    harness.post("dashChunkClosed", 0.1, chunk("/srv/g/cam//audio/264000/segment_0.m4s"));
     let samples = harness.read(0.1);
     assert_eq!(closed(&samples, "dash", "cam", "video"), Some(1.0));
     assert_eq!(closed(&samples, "dash", "cam", "audio"), Some(1.0));
     assert_eq!(samples.get("ems_outputs{format=\"dash\"}"), Some(1.0));
     let told =
         json!({"chunkLength": 4, "groupName": "g", "localStreamName": "cam", "targetFolder": "/srv/g/cam"});
-    harness.tell("outStreamClosed", 1.0, with(stream(1, "OFDASH", "cam"), json!({"dashSettings": told})));
+    harness.post("outStreamClosed", 1.0, with(stream(1, "OFDASH", "cam"), json!({"dashSettings": told})));
     let samples = harness.read(1.0);
     assert_eq!(samples.get("ems_outputs{format=\"dash\"}"), Some(0.0), "its close names the folder");
     assert_eq!(last(&samples, "dash", "cam", "video"), None);
@@ -76,11 +76,11 @@ fn chunks_of_unknown_outputs_are_placed_by_the_shape_of_their_path() {
 #[test]
 fn a_guess_gives_way_to_what_the_server_names() {
     let mut harness = Harness::new();
-    harness.tell("hlsChunkCreated", 0.0, chunk("/srv/hls/x/1.ts"));
+    harness.post("hlsChunkCreated", 0.0, chunk("/srv/hls/x/1.ts"));
     let settings =
         json!({"chunkLength": 4, "groupName": "g", "localStreamName": "a/x", "targetFolder": "/srv/hls/x"});
-    harness.tell("outStreamCreated", 0.0, with(stream(1, "OFHLS", "a/x"), json!({"hlsSettings": settings})));
-    harness.tell("hlsChunkClosed", 4.0, chunk("/srv/hls/x/1.ts"));
+    harness.post("outStreamCreated", 0.0, with(stream(1, "OFHLS", "a/x"), json!({"hlsSettings": settings})));
+    harness.post("hlsChunkClosed", 4.0, chunk("/srv/hls/x/1.ts"));
     let samples = harness.read(4.0);
     assert_eq!(samples.of_metric("ems_chunks_closed_total").count(), 1);
     assert_eq!(closed(&samples, "hls", "a/x", ""), Some(1.0));
@@ -91,31 +91,31 @@ fn a_guess_gives_way_to_what_the_server_names() {
 #[test]
 fn tracks_of_dash_are_expected_once_their_codecs_are_known() {
     let mut harness = Harness::new();
-    harness.tell("outStreamCreated", 0.0, output(1, "dash", "cam", 4));
+    harness.post("outStreamCreated", 0.0, output(1, "dash", "cam", 4));
     assert_eq!(last(&harness.read(0.0), "dash", "cam", ""), Some(at(0.0).seconds()));
     let known = with(output(1, "dash", "cam", 4), json!({"video": {"codec": "VH264"}}));
-    harness.tell("outStreamCodecsUpdated", 0.0, known);
+    harness.post("outStreamCodecsUpdated", 0.0, known);
     let samples = harness.read(0.0);
     assert_eq!(last(&samples, "dash", "cam", ""), None);
     assert_eq!(last(&samples, "dash", "cam", "video"), Some(at(0.0).seconds()));
     assert_eq!(last(&samples, "dash", "cam", "audio"), None, "it may have no audio at all");
-    harness.tell("dashChunkClosed", 4.0, chunk("/srv/dash/cam//audio/1/s.m4s"));
+    harness.post("dashChunkClosed", 4.0, chunk("/srv/dash/cam//audio/1/s.m4s"));
     assert_eq!(closed(&harness.read(4.0), "dash", "cam", "audio"), Some(1.0));
 }
 
 #[test]
 fn a_stall_is_age_against_a_threshold_and_is_counted_once() {
     let mut harness = Harness::new();
-    harness.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
+    harness.post("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
     for second in [4, 8, 12] {
-        harness.tell("hlsChunkClosed", f64::from(second), chunk("/srv/hls/cam/1.ts"));
+        harness.post("hlsChunkClosed", f64::from(second), chunk("/srv/hls/cam/1.ts"));
     }
     let samples = harness.read(24.0);
     assert_eq!(threshold(&samples, "hls", "cam", ""), Some(12.0));
     assert_eq!(stalls(&samples, "hls", "cam", ""), Some(0.0), "twelve seconds are not more than twelve");
     assert_eq!(stalls(&harness.read(24.001), "hls", "cam", ""), Some(1.0));
     assert_eq!(stalls(&harness.read(60.0), "hls", "cam", ""), Some(1.0));
-    harness.tell("hlsChunkClosed", 60.0, chunk("/srv/hls/cam/1.ts"));
+    harness.post("hlsChunkClosed", 60.0, chunk("/srv/hls/cam/1.ts"));
     let samples = harness.read(71.0);
     assert_eq!(stalls(&samples, "hls", "cam", ""), Some(1.0));
     assert_eq!(threshold(&samples, "hls", "cam", ""), Some(12.0), "one long gap teaches nothing");
@@ -124,18 +124,18 @@ fn a_stall_is_age_against_a_threshold_and_is_counted_once() {
 #[test]
 fn a_stall_between_two_scrapes_is_seen_when_it_ends() {
     let mut harness = Harness::new();
-    harness.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
-    harness.tell("hlsChunkClosed", 4.0, chunk("/srv/hls/cam/1.ts"));
-    harness.tell("hlsChunkClosed", 44.0, chunk("/srv/hls/cam/1.ts"));
+    harness.post("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
+    harness.post("hlsChunkClosed", 4.0, chunk("/srv/hls/cam/1.ts"));
+    harness.post("hlsChunkClosed", 44.0, chunk("/srv/hls/cam/1.ts"));
     assert_eq!(stalls(&harness.read(44.0), "hls", "cam", ""), Some(1.0));
 }
 
 #[test]
 fn a_chunk_that_is_opened_tells_that_the_one_before_is_complete() {
     let mut harness = Harness::new();
-    harness.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
+    harness.post("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
     for second in [0, 4, 8, 12] {
-        harness.tell("hlsChunkCreated", f64::from(second), chunk("/srv/hls/cam/1.ts"));
+        harness.post("hlsChunkCreated", f64::from(second), chunk("/srv/hls/cam/1.ts"));
     }
     let samples = harness.read(24.0);
     assert_eq!(last(&samples, "hls", "cam", ""), Some(at(12.0).seconds()), "no close arrived");
@@ -145,31 +145,31 @@ fn a_chunk_that_is_opened_tells_that_the_one_before_is_complete() {
     );
     assert_eq!(samples.get("ems_chunk_interval_seconds_count{format=\"hls\"}"), Some(0.0));
     assert_eq!(stalls(&harness.read(24.001), "hls", "cam", ""), Some(1.0), "the open one is not complete");
-    harness.tell("hlsChunkCreated", 30.0, chunk("/srv/hls/cam/1.ts"));
+    harness.post("hlsChunkCreated", 30.0, chunk("/srv/hls/cam/1.ts"));
     assert_eq!(last(&harness.read(30.0), "hls", "cam", ""), Some(at(30.0).seconds()));
 }
 
 #[test]
 fn a_chunk_that_is_opened_alone_completes_nothing() {
     let mut harness = Harness::new();
-    harness.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
-    harness.tell("hlsChunkCreated", 0.0, chunk("/srv/hls/cam/1.ts"));
-    harness.tell("hlsChunkClosed", 4.0, chunk("/srv/hls/cam/1.ts"));
-    harness.tell("hlsChunkCreated", 10.0, chunk("/srv/hls/cam/2.ts"));
+    harness.post("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
+    harness.post("hlsChunkCreated", 0.0, chunk("/srv/hls/cam/1.ts"));
+    harness.post("hlsChunkClosed", 4.0, chunk("/srv/hls/cam/1.ts"));
+    harness.post("hlsChunkCreated", 10.0, chunk("/srv/hls/cam/2.ts"));
     let samples = harness.read(16.001);
     assert_eq!(last(&samples, "hls", "cam", ""), Some(at(4.0).seconds()));
     assert_eq!(stalls(&samples, "hls", "cam", ""), Some(1.0));
     // Nor does the first of the next run, although this one was never closed.
-    harness.tell("outStreamClosed", 20.0, output(1, "hls", "cam", 4));
-    harness.tell("outStreamCreated", 21.0, output(2, "hls", "cam", 4));
-    harness.tell("hlsChunkCreated", 22.0, chunk("/srv/hls/cam/1.ts"));
+    harness.post("outStreamClosed", 20.0, output(1, "hls", "cam", 4));
+    harness.post("outStreamCreated", 21.0, output(2, "hls", "cam", 4));
+    harness.post("hlsChunkCreated", 22.0, chunk("/srv/hls/cam/1.ts"));
     assert_eq!(last(&harness.read(22.0), "hls", "cam", ""), Some(at(21.0).seconds()));
 }
 
 #[test]
 fn an_output_that_never_writes_stalls_too() {
     let mut harness = Harness::new();
-    harness.tell("outStreamCreated", 0.0, output(1, "hds", "cam", 6));
+    harness.post("outStreamCreated", 0.0, output(1, "hds", "cam", 6));
     let samples = harness.read(18.5);
     assert_eq!(
         (closed(&samples, "hds", "cam", ""), stalls(&samples, "hds", "cam", "")),
@@ -183,12 +183,12 @@ fn an_output_that_is_made_again_every_second_and_never_writes_stalls_too() {
     let mut harness = Harness::new();
     for round in 0..20u64 {
         let made = round as f64;
-        harness.tell("outStreamCreated", made, output(round, "hls", "cam", 4));
-        harness.tell("hlsChunkError", made, json!({"error": "Unable to open /srv/hls/cam/1.ts"}));
+        harness.post("outStreamCreated", made, output(round, "hls", "cam", 4));
+        harness.post("hlsChunkError", made, json!({"error": "Unable to open /srv/hls/cam/1.ts"}));
         harness.read(made + 0.25);
-        harness.tell("outStreamClosed", made + 0.5, output(round, "hls", "cam", 4));
+        harness.post("outStreamClosed", made + 0.5, output(round, "hls", "cam", 4));
     }
-    harness.tell("outStreamCreated", 20.0, output(20, "hls", "cam", 4));
+    harness.post("outStreamCreated", 20.0, output(20, "hls", "cam", 4));
     let samples = harness.read(20.0);
     assert_eq!(last(&samples, "hls", "cam", ""), Some(at(0.0).seconds()));
     assert_eq!(samples.get("ems_chunk_errors_total{format=\"hls\"}"), Some(20.0));
@@ -198,18 +198,18 @@ fn an_output_that_is_made_again_every_second_and_never_writes_stalls_too() {
 #[test]
 fn an_output_whose_stream_closed_is_gone_and_its_counters_stay_for_their_retention() {
     let mut harness = Harness::new();
-    harness.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
-    harness.tell("hlsChunkClosed", 4.0, chunk("/srv/hls/cam/1.ts"));
-    harness.tell("outStreamClosed", 5.0, output(1, "hls", "cam", 4));
-    harness.tell("hlsChunkClosed", 5.1, chunk("/srv/hls/cam/2.ts"));
+    harness.post("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
+    harness.post("hlsChunkClosed", 4.0, chunk("/srv/hls/cam/1.ts"));
+    harness.post("outStreamClosed", 5.0, output(1, "hls", "cam", 4));
+    harness.post("hlsChunkClosed", 5.1, chunk("/srv/hls/cam/2.ts"));
     let samples = harness.read(100.0);
     assert_eq!(closed(&samples, "hls", "cam", ""), Some(2.0), "the last chunk may come late");
     assert_eq!((last(&samples, "hls", "cam", ""), stalls(&samples, "hls", "cam", "")), (None, Some(0.0)));
-    harness.tell("outStreamCreated", 100.0, output(2, "hls", "cam", 4));
+    harness.post("outStreamCreated", 100.0, output(2, "hls", "cam", 4));
     let samples = harness.read(100.0);
     assert_eq!(closed(&samples, "hls", "cam", ""), Some(2.0), "counters go on");
     assert_eq!(last(&samples, "hls", "cam", ""), Some(at(100.0).seconds()));
-    harness.tell("outStreamClosed", 101.0, output(2, "hls", "cam", 4));
+    harness.post("outStreamClosed", 101.0, output(2, "hls", "cam", 4));
     assert_eq!(closed(&harness.read(401.0), "hls", "cam", ""), Some(2.0));
     assert_eq!(closed(&harness.read(402.0), "hls", "cam", ""), None);
 }
@@ -217,9 +217,9 @@ fn an_output_whose_stream_closed_is_gone_and_its_counters_stay_for_their_retenti
 #[test]
 fn chunks_that_keep_coming_bring_their_output_back() {
     let mut harness = Harness::new();
-    harness.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
-    harness.tell("outStreamClosed", 1.0, output(1, "hls", "cam", 4));
-    harness.tell("hlsChunkClosed", 20.0, chunk("/srv/hls/cam/2.ts"));
+    harness.post("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
+    harness.post("outStreamClosed", 1.0, output(1, "hls", "cam", 4));
+    harness.post("hlsChunkClosed", 20.0, chunk("/srv/hls/cam/2.ts"));
     let samples = harness.read(20.0);
     assert_eq!(samples.get("ems_outputs{format=\"hls\"}"), Some(1.0), "its creation was lost");
     assert_eq!(last(&samples, "hls", "cam", ""), Some(at(20.0).seconds()));
@@ -229,11 +229,11 @@ fn chunks_that_keep_coming_bring_their_output_back() {
 fn a_target_is_learned_where_none_is_told() {
     let mut harness = Harness::new();
     let long = with(chunk("/srv/g/cam/1.ts"), json!({"segmentDuration": 75_000.0}));
-    harness.tell("hlsChunkClosed", 0.0, long.clone());
+    harness.post("hlsChunkClosed", 0.0, long.clone());
     let samples = harness.read(0.0);
     assert_eq!(threshold(&samples, "hls", "cam", ""), Some(225.0), "from the chunk itself");
-    harness.tell("hlsChunkClosed", 75.0, long.clone());
-    harness.tell("hlsChunkClosed", 150.0, long);
+    harness.post("hlsChunkClosed", 75.0, long.clone());
+    harness.post("hlsChunkClosed", 150.0, long);
     let samples = harness.read(370.0);
     assert_eq!(stalls(&samples, "hls", "cam", ""), Some(0.0));
 }
@@ -241,9 +241,9 @@ fn a_target_is_learned_where_none_is_told() {
 #[test]
 fn longer_intervals_than_configured_raise_the_threshold() {
     let mut harness = Harness::new();
-    harness.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
+    harness.post("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
     for chunks in 1..=5 {
-        harness.tell("hlsChunkClosed", f64::from(chunks) * 10.0, chunk("/srv/hls/cam/1.ts"));
+        harness.post("hlsChunkClosed", f64::from(chunks) * 10.0, chunk("/srv/hls/cam/1.ts"));
     }
     let samples = harness.read(50.0);
     assert_eq!(threshold(&samples, "hls", "cam", ""), Some(30.0));
@@ -259,7 +259,7 @@ fn the_threshold_is_configurable() {
         ..Settings::default()
     };
     let mut harness = Harness::with(settings);
-    harness.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
+    harness.post("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
     assert_eq!(threshold(&harness.read(0.0), "hls", "cam", ""), Some(8.0));
 }
 
@@ -274,8 +274,8 @@ fn recording(id: u64, chunk_length: u64) -> Value {
 #[test]
 fn an_unchunked_recording_never_stalls() {
     let mut harness = Harness::new();
-    harness.tell("outStreamCreated", 0.0, recording(1, 0));
-    harness.tell(
+    harness.post("outStreamCreated", 0.0, recording(1, 0));
+    harness.post(
         "recordChunkCreated",
         0.0,
         with(chunk("/rec/cam.flv"), json!({"startTime": "2026-11-22T16:14:55.000"})),
@@ -290,11 +290,11 @@ fn an_unchunked_recording_never_stalls() {
 #[test]
 fn a_chunked_recordings_files_are_its_own() {
     let mut harness = Harness::new();
-    harness.tell("outStreamCreated", 0.0, recording(1, 4));
-    harness.tell("recordChunkCreated", 0.0, chunk("/rec/cam_part0000.flv"));
+    harness.post("outStreamCreated", 0.0, recording(1, 4));
+    harness.post("recordChunkCreated", 0.0, chunk("/rec/cam_part0000.flv"));
     let end = json!({"startTime": "", "stopTime": "2026-11-22T16:14:59.000", "frameCount": 100});
-    harness.tell("recordChunkClosed", 4.0, with(chunk("/rec/cam_part0000.flv"), end));
-    harness.tell("recordChunkClosed", 4.0, chunk("/elsewhere/x.flv"));
+    harness.post("recordChunkClosed", 4.0, with(chunk("/rec/cam_part0000.flv"), end));
+    harness.post("recordChunkClosed", 4.0, chunk("/elsewhere/x.flv"));
     let samples = harness.read(15.0);
     let series = |stream: &str, group: &str| {
         samples.get(&format!(
@@ -308,8 +308,8 @@ fn a_chunked_recordings_files_are_its_own() {
 #[test]
 fn a_recordings_file_may_overtake_its_creation() {
     let mut harness = Harness::new();
-    harness.tell("recordChunkCreated", 0.0, chunk("/rec/cam_part0000.flv"));
-    harness.tell("outStreamCreated", 0.1, recording(1, 4));
+    harness.post("recordChunkCreated", 0.0, chunk("/rec/cam_part0000.flv"));
+    harness.post("outStreamCreated", 0.1, recording(1, 4));
     let samples = harness.read(20.0);
     let series = "ems_chunks_opened_total{format=\"record\",group=\"flv\",stream=\"cam\",track=\"\"}";
     assert_eq!(samples.get(series), Some(1.0));
@@ -323,9 +323,9 @@ fn several_recordings_of_one_stream_stay_apart() {
         let mut recording = recording(id, length);
         recording["recordSettings"]["type"] = json!(kind);
         recording["recordSettings"]["computedPathToFile"] = json!(format!("/rec/{kind}.{kind}"));
-        harness.tell("outStreamCreated", 0.0, recording);
+        harness.post("outStreamCreated", 0.0, recording);
     }
-    harness.tell("recordChunkClosed", 4.0, chunk("/rec/flv_part0000.flv"));
+    harness.post("recordChunkClosed", 4.0, chunk("/rec/flv_part0000.flv"));
     let samples = harness.read(4.0);
     let series = "ems_chunks_closed_total{format=\"record\",group=\"flv\",stream=\"cam\",track=\"\"}";
     assert_eq!(samples.get(series), Some(1.0));
@@ -335,16 +335,16 @@ fn several_recordings_of_one_stream_stay_apart() {
 #[test]
 fn playlists_of_streams_and_of_groups() {
     let mut harness = Harness::new();
-    harness.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
-    harness.tell("hlsMasterPlaylistUpdated", 0.0, chunk("/srv/hls/playlist.m3u8"));
-    harness.tell("hlsChildPlaylistUpdated", 4.0, chunk("/srv/hls/cam/playlist.m3u8"));
-    harness.tell("dashPlaylistUpdated", 4.0, chunk("/srv/dash/manifest.mpd"));
+    harness.post("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
+    harness.post("hlsMasterPlaylistUpdated", 0.0, chunk("/srv/hls/playlist.m3u8"));
+    harness.post("hlsChildPlaylistUpdated", 4.0, chunk("/srv/hls/cam/playlist.m3u8"));
+    harness.post("dashPlaylistUpdated", 4.0, chunk("/srv/dash/manifest.mpd"));
     let samples = harness.read(4.0);
     let updates = |labels: &str| samples.get(&format!("ems_playlist_updates_total{{{labels}}}"));
     assert_eq!(updates("format=\"hls\",kind=\"master\",group=\"hls\",stream=\"\""), Some(1.0));
     assert_eq!(updates("format=\"hls\",kind=\"child\",group=\"g\",stream=\"cam\""), Some(1.0));
     assert_eq!(updates("format=\"dash\",kind=\"master\",group=\"dash\",stream=\"\""), Some(1.0));
-    harness.tell("hlsMasterPlaylistUpdated", 500.0, chunk("/srv/other/playlist.m3u8"));
+    harness.post("hlsMasterPlaylistUpdated", 500.0, chunk("/srv/other/playlist.m3u8"));
     let samples = harness.read(500.0);
     let updates = |labels: &str| samples.get(&format!("ems_playlist_updates_total{{{labels}}}"));
     assert_eq!(
@@ -362,14 +362,14 @@ fn a_playlist_ages_only_while_its_output_is_open() {
             "ems_playlist_last_updated_timestamp_seconds{format=\"hls\",kind=\"child\",group=\"g\",stream=\"cam\"}",
         )
     };
-    harness.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
-    harness.tell("hlsChildPlaylistUpdated", 4.0, chunk("/srv/hls/cam/playlist.m3u8"));
+    harness.post("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
+    harness.post("hlsChildPlaylistUpdated", 4.0, chunk("/srv/hls/cam/playlist.m3u8"));
     assert_eq!(last(&harness.read(50.0)), Some(at(4.0).seconds()));
-    harness.tell("outStreamClosed", 60.0, output(1, "hls", "cam", 4));
+    harness.post("outStreamClosed", 60.0, output(1, "hls", "cam", 4));
     assert_eq!(last(&harness.read(60.0)), None);
-    harness.tell("outStreamCreated", 100.0, output(2, "hls", "cam", 4));
+    harness.post("outStreamCreated", 100.0, output(2, "hls", "cam", 4));
     assert_eq!(last(&harness.read(100.0)), None, "the run before says nothing of this one");
-    harness.tell("hlsChildPlaylistUpdated", 104.0, chunk("/srv/hls/cam/playlist.m3u8"));
+    harness.post("hlsChildPlaylistUpdated", 104.0, chunk("/srv/hls/cam/playlist.m3u8"));
     assert_eq!(last(&harness.read(104.0)), Some(at(104.0).seconds()));
 }
 
@@ -377,15 +377,15 @@ fn a_playlist_ages_only_while_its_output_is_open() {
 fn outputs_beyond_the_limit_share_one_series_and_still_count() {
     let mut harness = Harness::with(Settings { streams: 2, ..Settings::default() });
     for id in 1..=4 {
-        harness.tell("outStreamCreated", 0.0, output(id, "hls", &format!("cam{id}"), 4));
-        harness.tell("hlsChunkClosed", 1.0, chunk(&format!("/srv/hls/cam{id}/1.ts")));
+        harness.post("outStreamCreated", 0.0, output(id, "hls", &format!("cam{id}"), 4));
+        harness.post("hlsChunkClosed", 1.0, chunk(&format!("/srv/hls/cam{id}/1.ts")));
     }
     let samples = harness.read(1.0);
     assert_eq!(samples.get("ems_outputs{format=\"hls\"}"), Some(4.0));
     assert_eq!(samples.sum("ems_chunks_closed_total"), 4.0);
     assert_eq!(samples.of_metric("ems_chunks_closed_total").count(), 3);
     for id in 1..=4 {
-        harness.tell("outStreamClosed", 2.0, output(id, "hls", &format!("cam{id}"), 4));
+        harness.post("outStreamClosed", 2.0, output(id, "hls", &format!("cam{id}"), 4));
     }
     assert_eq!(harness.read(2.0).get("ems_outputs{format=\"hls\"}"), Some(0.0));
 }

@@ -157,7 +157,7 @@ proptest! {
         for (which, seconds) in events {
             let request: &Vec<u8> = which.get(&requests);
             harness.send(crate::support::body(request), at(f64::from(seconds)));
-            harness.ingest.tick(at(f64::from(seconds)));
+            harness.pipeline.tick(at(f64::from(seconds)));
         }
         let samples = harness.read(400.0);
         let opened = samples.sum("ems_streams_opened_total") - samples.sum("ems_streams_closed_total");

@@ -148,7 +148,7 @@ async fn tells_what_is_true() {
 #[tokio::test]
 async fn outputs_are_judged_by_the_numbers_of_the_metrics() {
     let mut harness = crate::support::Harness::new();
-    harness.tell("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
+    harness.post("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
     let state = |harness: &crate::support::Harness, seconds| {
         let (_, views) = harness.server.read(|state| state.outputs.views(None, 0, 10));
         serde_json::to_value(views[0].clone().at(crate::support::at(seconds))).unwrap()["state"].clone()
@@ -168,11 +168,11 @@ async fn outputs_are_judged_by_the_numbers_of_the_metrics() {
             )
         })
     };
-    harness.ingest.tick(crate::support::at(12.0));
+    harness.pipeline.tick(crate::support::at(12.0));
     assert!(!stalled(&harness));
-    harness.ingest.tick(crate::support::at(12.1));
+    harness.pipeline.tick(crate::support::at(12.1));
     assert!(stalled(&harness));
-    harness.tell("hlsChunkClosed", 13.0, json!({"file": "/srv/hls/cam/1.ts", "segmentDuration": 4000.0}));
+    harness.post("hlsChunkClosed", 13.0, json!({"file": "/srv/hls/cam/1.ts", "segmentDuration": 4000.0}));
     assert_eq!(state(&harness, 13.5), "ok");
     let told: Vec<_> = harness.server.read(|state| state.recent.notable(0).map(|told| told.name).collect());
     assert_eq!(told, ["outStreamCreated", "outputNeverStarted"]);

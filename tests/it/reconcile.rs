@@ -23,8 +23,8 @@ impl Lists {
         Self { streams: streams.iter().map(Value::to_string).collect(), ..Self::default() }
     }
 
-    /// Hands them over, asked for and answered at these seconds.
-    fn give(&self, harness: &Harness, asked: f64, now: f64) -> Reconciled {
+    /// Hands them over, requested for and answered at these seconds.
+    fn give(&self, harness: &Harness, requested: f64, now: f64) -> Reconciled {
         let process = self.streams.iter().find_map(|stream| {
             serde_json::from_str::<Value>(stream).unwrap()["processId"].as_u64().filter(|pid| *pid < 900)
         });
@@ -49,7 +49,7 @@ impl Lists {
             each.map(|message| session::listed(&message).unwrap()).collect()
         });
         let listing = Listing {
-            asked: at(asked),
+            requested: at(requested),
             build: None,
             process,
             streams: streams.collect(),
@@ -57,7 +57,7 @@ impl Lists {
             timers,
             sessions,
         };
-        harness.ingest.reconcile(&harness.server, &listing, at(now))
+        harness.pipeline.reconcile(&harness.server, &listing, at(now))
     }
 
     /// Two looks, three seconds apart, the last answered at these seconds.
@@ -104,9 +104,9 @@ fn streams_and_outputs_that_were_open_before_us_appear_at_once() {
 fn a_late_creation_of_what_a_list_told_opens_nothing_twice() {
     let mut harness = Harness::new();
     Lists::of(&[listed(stream_payload(1, "INR", "cam1"), 60.0)]).give(&harness, 1.0, 1.1);
-    harness.tell("inStreamCreated", 1.2, stream_payload(1, "INR", "cam1"));
+    harness.post("inStreamCreated", 1.2, stream_payload(1, "INR", "cam1"));
     assert_eq!(harness.read(2.0).sum("ems_streams"), 1.0);
-    harness.tell("inStreamClosed", 3.0, stream_payload(1, "INR", "cam1"));
+    harness.post("inStreamClosed", 3.0, stream_payload(1, "INR", "cam1"));
     let page = harness.read(4.0);
     assert_eq!(page.sum("ems_streams"), 0.0);
     assert_eq!((page.sum("ems_streams_opened_total"), page.sum("ems_streams_closed_total")), (1.0, 1.0));
@@ -115,9 +115,9 @@ fn a_late_creation_of_what_a_list_told_opens_nothing_twice() {
 #[test]
 fn a_ghost_goes_once_two_lists_do_not_have_it() {
     let mut harness = Harness::new();
-    harness.tell("inStreamCreated", 0.0, stream_payload(1, "INR", "cam1"));
-    harness.tell("outStreamCreated", 0.0, output_payload(2, "hls", "cam1", 6));
-    harness.tell("timerCreated", 0.0, json!({"timerId": 33, "triggerCount": 0, "value": 10}));
+    harness.post("inStreamCreated", 0.0, stream_payload(1, "INR", "cam1"));
+    harness.post("outStreamCreated", 0.0, output_payload(2, "hls", "cam1", 6));
+    harness.post("timerCreated", 0.0, json!({"timerId": 33, "triggerCount": 0, "value": 10}));
     let empty = Lists { timers: Some(Vec::new()), ..Lists::default() };
     let first = empty.give(&harness, 30.0, 30.1);
     assert!(first.unconfirmed, "their closes may be on their way");
@@ -132,18 +132,18 @@ fn a_ghost_goes_once_two_lists_do_not_have_it() {
         assert_eq!(page.sum(gauge), 0.0, "{gauge}");
     }
     // A close that is very late after all changes nothing.
-    harness.tell("inStreamClosed", 34.0, stream_payload(1, "INR", "cam1"));
+    harness.post("inStreamClosed", 34.0, stream_payload(1, "INR", "cam1"));
     assert_eq!(harness.read(34.0).sum("ems_streams_closed_total"), 2.0);
 }
 
 #[test]
 fn what_events_told_after_the_list_was_asked_for_stands() {
     let mut harness = Harness::new();
-    harness.tell("inStreamCreated", 0.0, stream_payload(1, "INR", "old"));
+    harness.post("inStreamCreated", 0.0, stream_payload(1, "INR", "old"));
     let before = Lists::of(&[listed(stream_payload(1, "INR", "old"), 60.0)]);
     // While the answer is on its way: one stream closes, another opens.
-    harness.tell("inStreamClosed", 10.05, stream_payload(1, "INR", "old"));
-    harness.tell("inStreamCreated", 10.06, stream_payload(2, "INR", "new"));
+    harness.post("inStreamClosed", 10.05, stream_payload(1, "INR", "old"));
+    harness.post("inStreamCreated", 10.06, stream_payload(2, "INR", "new"));
     let reconciled = before.give(&harness, 10.0, 10.1);
     assert_eq!(corrected(&reconciled, Subject::Stream), NONE);
     let page = harness.read(10.2);
@@ -161,7 +161,7 @@ fn a_stream_that_has_just_opened_is_left_to_its_event() {
     let young = Lists::of(&[listed(stream_payload(1, "INR", "cam1"), 0.1)]);
     let first = young.give(&harness, 10.0, 10.1);
     assert!(first.unconfirmed && first.appeared.is_empty());
-    harness.tell("inStreamCreated", 10.2, stream_payload(1, "INR", "cam1"));
+    harness.post("inStreamCreated", 10.2, stream_payload(1, "INR", "cam1"));
     let second = young.give(&harness, 12.1, 12.2);
     assert_eq!((corrected(&second, Subject::Stream), second.unconfirmed), (NONE, false));
     // Where the event was lost, the second look brings it.
@@ -174,8 +174,8 @@ fn an_old_doubt_is_not_held_against_a_later_close() {
     let mut harness = Harness::new();
     let list = |up| Lists::of(&[listed(stream_payload(1, "INR", "cam1"), up)]);
     assert!(list(0.0).give(&harness, 8.0, 8.1).unconfirmed, "it has just opened");
-    harness.tell("inStreamCreated", 9.0, stream_payload(1, "INR", "cam1"));
-    harness.tell("inStreamClosed", 47.3, stream_payload(1, "INR", "cam1"));
+    harness.post("inStreamCreated", 9.0, stream_payload(1, "INR", "cam1"));
+    harness.post("inStreamClosed", 47.3, stream_payload(1, "INR", "cam1"));
     // Made before it closed, and slow to arrive.
     let reconciled = list(38.0).give(&harness, 46.9, 47.4);
     assert_eq!((corrected(&reconciled, Subject::Stream), reconciled.unconfirmed), (NONE, true));
@@ -195,7 +195,7 @@ fn a_stream_that_two_lists_still_have_is_open_whatever_was_believed() {
     let reconciled = open.give_twice(&harness, 80.0);
     assert_eq!(corrected(&reconciled, Subject::Stream).opened, 2);
     assert_eq!(corrected(&reconciled, Subject::Output).opened, 1);
-    harness.tell("hlsChunkClosed", 81.0, json!({"file": "/srv/hls/cam1/segment_1_1.ts"}));
+    harness.post("hlsChunkClosed", 81.0, json!({"file": "/srv/hls/cam1/segment_1_1.ts"}));
     let page = harness.read(82.0);
     assert_eq!((page.sum("ems_streams"), page.sum("ems_outputs")), (2.0, 1.0));
 }
@@ -204,7 +204,7 @@ fn a_stream_that_two_lists_still_have_is_open_whatever_was_believed() {
 fn ids_of_edges_are_those_of_events() {
     let mut harness = Harness::new();
     let edge = json!({"PID": 11_192, "processId": 11_192, "processType": "edge"});
-    harness.tell("inStreamCreated", 0.0, with(stream_payload(1, "INR", "cam1"), edge));
+    harness.post("inStreamCreated", 0.0, with(stream_payload(1, "INR", "cam1"), edge));
     let shifted: u64 = 11_192 << 32 | 1;
     let members = json!({"uniqueId": shifted, "edgePid": 11_192, "processId": 11_192, "processType": "edge"});
     let on_edge = with(listed(stream_payload(1, "INR", "cam1"), 60.0), members);
@@ -244,7 +244,7 @@ fn byte_counters_go_on_over_new_ids_and_begin_where_we_began_to_look() {
 #[test]
 fn an_output_learns_its_target_from_the_configurations() {
     let mut harness = Harness::new();
-    harness.tell("hlsChunkClosed", 0.0, json!({"file": "/srv/www/hls/cam1/segment_1_1.ts"}));
+    harness.post("hlsChunkClosed", 0.0, json!({"file": "/srv/www/hls/cam1/segment_1_1.ts"}));
     let target = r#"ems_chunk_target_seconds{format="hls",group="hls",stream="cam1",track=""}"#;
     assert_eq!(harness.read(0.5).get(target), None);
     let settings = json!({"configId": 7, "groupName": "hls", "localStreamName": "cam1", "chunkLength": 4,
@@ -258,7 +258,7 @@ fn an_output_learns_its_target_from_the_configurations() {
 #[test]
 fn an_output_that_only_its_chunks_told_of_goes_when_no_stream_writes_it() {
     let mut harness = Harness::new();
-    harness.tell("hlsChunkClosed", 0.0, json!({"file": "/srv/www/hls/cam1/segment_1_1.ts"}));
+    harness.post("hlsChunkClosed", 0.0, json!({"file": "/srv/www/hls/cam1/segment_1_1.ts"}));
     assert_eq!(harness.read(0.5).sum("ems_outputs"), 1.0);
     let reconciled = Lists::default().give_twice(&harness, 20.0);
     assert_eq!(corrected(&reconciled, Subject::Output).closed, 1);
@@ -281,8 +281,8 @@ fn timers_and_sessions_are_corrected_and_known_again_by_their_events() {
     assert_eq!(corrected(&reconciled, Subject::Timer).opened, 1);
     let page = harness.read(10.0);
     assert_eq!((page.get("ems_timers"), page.get("ems_sessions")), (Some(1.0), Some(1.0)));
-    harness.tell("timerTriggered", 11.0, json!({"timerId": 899, "triggerCount": 4, "value": 3}));
-    harness.tell(
+    harness.post("timerTriggered", 11.0, json!({"timerId": 899, "triggerCount": 4, "value": 3}));
+    harness.post(
         "streamingSessionEnded",
         11.0,
         json!({"clientIP": "127.0.0.1", "sessionId": 4, "playlist": "x",
@@ -291,7 +291,7 @@ fn timers_and_sessions_are_corrected_and_known_again_by_their_events() {
     let page = harness.read(12.0);
     assert_eq!((page.get("ems_timers"), page.get("ems_sessions")), (Some(1.0), Some(0.0)));
     assert_eq!(page.get("ems_sessions_ended_total"), Some(1.0));
-    // A list that was asked for before the session ended brings nothing back.
+    // A list that was requested for before the session ended brings nothing back.
     lists.give(&harness, 10.9, 11.2);
     assert_eq!(harness.read(12.0).get("ems_sessions"), Some(0.0));
 }
@@ -299,7 +299,7 @@ fn timers_and_sessions_are_corrected_and_known_again_by_their_events() {
 #[test]
 fn a_new_process_that_no_event_told_of_is_found() {
     let mut harness = Harness::new();
-    harness.tell("inStreamCreated", 0.0, stream_payload(1, "INR", "cam1"));
+    harness.post("inStreamCreated", 0.0, stream_payload(1, "INR", "cam1"));
     let other = with(listed(stream_payload(1, "INR", "cam2"), 60.0), json!({"processId": 200}));
     let lists = Lists::of(&[other]);
     assert!(lists.give(&harness, 30.0, 30.1).unconfirmed);
@@ -312,7 +312,7 @@ fn a_new_process_that_no_event_told_of_is_found() {
     assert_eq!(page.get(r#"ems_stream_up{stream="cam1"}"#), None);
     // Its own events go on where the list began.
     harness.restart(200);
-    harness.tell("inStreamClosed", 34.0, stream_payload(1, "INR", "cam2"));
+    harness.post("inStreamClosed", 34.0, stream_payload(1, "INR", "cam2"));
     let page = harness.read(35.0);
     assert_eq!((page.sum("ems_streams"), page.get("ems_server_restarts_total")), (0.0, Some(1.0)));
 }
@@ -320,9 +320,9 @@ fn a_new_process_that_no_event_told_of_is_found() {
 #[test]
 fn a_list_of_a_process_that_has_ended_meanwhile_is_not_used() {
     let mut harness = Harness::new();
-    harness.tell("inStreamCreated", 0.0, stream_payload(1, "INR", "cam1"));
+    harness.post("inStreamCreated", 0.0, stream_payload(1, "INR", "cam1"));
     harness.restart(200);
-    harness.tell("serverStarted", 30.05, json!({"releaseNumber": "1.7.1", "buildNumber": "0"}));
+    harness.post("serverStarted", 30.05, json!({"releaseNumber": "1.7.1", "buildNumber": "0"}));
     let old = Lists::of(&[listed(stream_payload(1, "INR", "cam1"), 60.0)]);
     let reconciled = old.give(&harness, 30.0, 30.1);
     assert_eq!((corrected(&reconciled, Subject::Stream), reconciled.unconfirmed), (NONE, true));
@@ -332,8 +332,8 @@ fn a_list_of_a_process_that_has_ended_meanwhile_is_not_used() {
 #[test]
 fn a_server_that_stops_is_down_until_it_answers_long_after() {
     let mut harness = Harness::new();
-    harness.tell("inStreamCreated", 0.0, stream_payload(1, "INR", "cam1"));
-    harness.tell("serverStopping", 10.0, json!({}));
+    harness.post("inStreamCreated", 0.0, stream_payload(1, "INR", "cam1"));
+    harness.post("serverStopping", 10.0, json!({}));
     let lists = Lists::of(&[listed(stream_payload(2, "INR", "cam2"), 60.0)]);
     lists.give(&harness, 12.0, 12.1);
     assert_eq!(harness.read(13.0).get("ems_up"), Some(0.0), "it answers for some seconds more");
@@ -347,14 +347,14 @@ fn a_server_that_stops_is_down_until_it_answers_long_after() {
 fn an_api_that_cannot_be_asked_is_down_only_if_events_stay_away_too() {
     let mut harness = Harness::new();
     let up = |harness: &Harness| harness.read(100.0).get("ems_up");
-    let asked = |harness: &Harness, seconds, answered| harness.server.record_poll(at(seconds), answered);
+    let requested = |harness: &Harness, seconds, answered| harness.server.record_poll(at(seconds), answered);
     assert_eq!(up(&harness), Some(0.0));
-    asked(&harness, 1.0, true);
+    requested(&harness, 1.0, true);
     assert_eq!(up(&harness), Some(1.0), "it answers, although no event has come yet");
-    harness.tell("timerCreated", 20.0, json!({"timerId": 1, "value": 10}));
-    asked(&harness, 31.0, false);
+    harness.post("timerCreated", 20.0, json!({"timerId": 1, "value": 10}));
+    requested(&harness, 31.0, false);
     assert_eq!(up(&harness), Some(1.0), "events come");
-    asked(&harness, 61.0, false);
+    requested(&harness, 61.0, false);
     assert_eq!(up(&harness), Some(0.0), "neither an answer nor an event");
     assert_eq!(harness.read(100.0).get("ems_timers"), Some(1.0), "nothing else is touched");
 }
@@ -378,7 +378,7 @@ fn life() -> impl Strategy<Value = Life> {
 /// Something that comes to us at a moment: an event, or an answer with what it lists.
 enum Arrival {
     Event(Vec<u8>),
-    Answer { asked: u64, lists: Lists },
+    Answer { requested: u64, lists: Lists },
 }
 
 fn payload(id: usize, life: &Life) -> Value {
@@ -386,8 +386,8 @@ fn payload(id: usize, life: &Life) -> Value {
     with(stream_payload(id as u64 + 1, "INR", &format!("cam{id}")), created)
 }
 
-/// What the server answers at `answered` to a question of `asked`.
-fn answer(lives: &[Life], asked: u64, answered: u64) -> Arrival {
+/// What the server answers at `answered` to a question of `requested`.
+fn answer(lives: &[Life], requested: u64, answered: u64) -> Arrival {
     let open = |life: &Life| life.opens <= answered && answered < life.closes;
     let streams: Vec<Value> = lives
         .iter()
@@ -395,11 +395,11 @@ fn answer(lives: &[Life], asked: u64, answered: u64) -> Arrival {
         .filter(|(_, life)| open(life))
         .map(|(id, life)| listed(payload(id, life), (answered - life.opens) as f64 / 1000.0))
         .collect();
-    Arrival::Answer { asked, lists: Lists::of(&streams) }
+    Arrival::Answer { requested, lists: Lists::of(&streams) }
 }
 
 proptest! {
-    /// However late within two seconds events come, and whenever lists are asked for: no list undoes an event, and
+    /// However late within two seconds events come, and whenever lists are requested for: no list undoes an event, and
     /// nothing is corrected that an event has told or will tell.
     #[test]
     fn lists_that_race_with_events_correct_nothing(
@@ -414,23 +414,23 @@ proptest! {
             let closed = harness.event("inStreamClosed", 0.0, payload(id, life));
             arrivals.push((life.closes + life.late[1], Arrival::Event(closed)));
         }
-        let mut asked = 0;
+        let mut requested = 0;
         let mut looks = looks;
         looks.sort_unstable();
         for (start, there, back) in looks {
             // One look at a time.
-            asked = start.max(asked);
-            let answered = asked + there;
-            arrivals.push((answered + back, answer(&lives, asked, answered)));
-            asked = answered + back + 1;
+            requested = start.max(requested);
+            let answered = requested + there;
+            arrivals.push((answered + back, answer(&lives, requested, answered)));
+            requested = answered + back + 1;
         }
         arrivals.sort_by_key(|(at, _)| *at);
         for (millis, arrival) in arrivals {
             let seconds = millis as f64 / 1000.0;
             match arrival {
                 Arrival::Event(body) => prop_assert_eq!(harness.send(&body, at(seconds)).first, None),
-                Arrival::Answer { asked, lists } => {
-                    let reconciled = lists.give(&harness, asked as f64 / 1000.0, seconds);
+                Arrival::Answer { requested, lists } => {
+                    let reconciled = lists.give(&harness, requested as f64 / 1000.0, seconds);
                     prop_assert_eq!(reconciled.corrections, [NONE; Subject::COUNT]);
                 }
             }
@@ -465,9 +465,9 @@ proptest! {
             harness.send(&event, at(millis as f64 / 1000.0));
         }
         let open = lives.iter().filter(|life| life.opens <= end && end < life.closes).count();
-        for asked in [end + 1, end + 2500] {
-            let Arrival::Answer { lists, .. } = answer(&lives, asked, end) else { continue };
-            lists.give(&harness, asked as f64 / 1000.0, asked as f64 / 1000.0 + 0.1);
+        for requested in [end + 1, end + 2500] {
+            let Arrival::Answer { lists, .. } = answer(&lives, requested, end) else { continue };
+            lists.give(&harness, requested as f64 / 1000.0, requested as f64 / 1000.0 + 0.1);
         }
         prop_assert_eq!(harness.read(300.0).sum("ems_streams"), open as f64);
     }

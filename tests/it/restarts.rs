@@ -16,13 +16,13 @@ fn first_again() -> Value {
 /// A server with a stream, an output, a timer, a session and a connection.
 fn busy() -> Harness {
     let mut harness = Harness::new();
-    harness.tell("serverStarted", 0.0, build());
-    harness.tell("inStreamCreated", 1.0, stream(1, "INR", "cam"));
-    harness.tell("outStreamCreated", 1.0, output(2, "hls", "cam", 4));
-    harness.tell("timerCreated", 1.0, json!({"timerId": 9, "triggerCount": 0, "value": 60}));
-    harness.tell("streamingSessionStarted", 1.0, json!({"sessionId": 1, "startTime": "2026-11-22T16-15-06"}));
-    harness.tell("protocolRegisteredToApp", 1.0, json!({"id": 4, "protocolType": "IR"}));
-    harness.tell("processStarted", 1.0, json!({"configId": 3}));
+    harness.post("serverStarted", 0.0, build());
+    harness.post("inStreamCreated", 1.0, stream(1, "INR", "cam"));
+    harness.post("outStreamCreated", 1.0, output(2, "hls", "cam", 4));
+    harness.post("timerCreated", 1.0, json!({"timerId": 9, "triggerCount": 0, "value": 60}));
+    harness.post("streamingSessionStarted", 1.0, json!({"sessionId": 1, "startTime": "2026-11-22T16-15-06"}));
+    harness.post("protocolRegisteredToApp", 1.0, json!({"id": 4, "protocolType": "IR"}));
+    harness.post("processStarted", 1.0, json!({"configId": 3}));
     assert_open(&harness, 1.0, 1.0);
     harness
 }
@@ -53,13 +53,13 @@ fn a_server_says_what_it_is() {
 fn a_stop_empties_every_table_and_what_follows_opens_nothing() {
     let mut harness = busy();
     let late = harness.event("inStreamCreated", 2.0, stream(3, "INR", "late"));
-    harness.tell("serverStopping", 2.0, build());
+    harness.post("serverStopping", 2.0, build());
     assert_open(&harness, 2.0, 0.0);
     assert_eq!(harness.read(2.0).get("ems_up"), Some(0.0));
     harness.send(&late, at(2.1));
-    harness.tell("hlsChunkClosed", 2.2, json!({"file": "/srv/hls/cam/9.ts"}));
-    harness.tell("hlsChunkClosed", 2.2, json!({"file": "/srv/unknown/cam/9.ts"}));
-    harness.tell("inStreamClosed", 7.0, stream(1, "INR", "cam"));
+    harness.post("hlsChunkClosed", 2.2, json!({"file": "/srv/hls/cam/9.ts"}));
+    harness.post("hlsChunkClosed", 2.2, json!({"file": "/srv/unknown/cam/9.ts"}));
+    harness.post("inStreamClosed", 7.0, stream(1, "INR", "cam"));
     assert_open(&harness, 7.0, 0.0);
     let samples = harness.read(7.0);
     assert_eq!(samples.sum("ems_streams_closed_total"), 2.0, "closed once, with the server");
@@ -70,7 +70,7 @@ fn a_stop_empties_every_table_and_what_follows_opens_nothing() {
 fn a_new_process_empties_every_table() {
     let mut harness = busy();
     harness.restart(200);
-    harness.tell("serverStarted", 30.0, build());
+    harness.post("serverStarted", 30.0, build());
     assert_open(&harness, 30.0, 0.0);
     let samples = harness.read(30.0);
     assert_eq!(samples.get("ems_server_restarts_total"), Some(1.0));
@@ -82,7 +82,7 @@ fn the_first_events_of_a_new_process_may_come_before_its_start() {
     let mut harness = busy();
     harness.restart(200);
     let started = harness.event("serverStarted", 30.0, build());
-    harness.tell("inStreamCreated", 30.0, stream(1, "INR", "cam"));
+    harness.post("inStreamCreated", 30.0, stream(1, "INR", "cam"));
     harness.send(&started, at(30.1));
     let samples = harness.read(30.1);
     assert_eq!((samples.sum("ems_streams"), samples.get("ems_server_restarts_total")), (1.0, Some(1.0)));
@@ -93,7 +93,7 @@ fn events_of_the_process_before_are_stale() {
     let mut harness = busy();
     let late = harness.event("inStreamCreated", 2.0, stream(7, "INR", "late"));
     harness.restart(200);
-    harness.tell("serverStarted", 3.0, build());
+    harness.post("serverStarted", 3.0, build());
     harness.send(&late, at(3.1));
     let samples = harness.read(3.1);
     assert_eq!((samples.sum("ems_streams"), samples.correction("stale")), (0.0, 1.0));
@@ -104,9 +104,9 @@ fn events_of_the_process_before_are_stale() {
 fn in_a_container_the_process_id_stays_the_same() {
     let mut harness = busy();
     harness.restart(100);
-    harness.tell("serverStarted", 40.0, build());
+    harness.post("serverStarted", 40.0, build());
     assert_open(&harness, 40.0, 0.0);
-    harness.tell("inStreamCreated", 41.0, first_again());
+    harness.post("inStreamCreated", 41.0, first_again());
     let samples = harness.read(41.0);
     assert_eq!(samples.get("ems_server_restarts_total"), Some(1.0));
     assert_eq!(samples.sum("ems_stream_up"), 1.0, "its ids are used again, and are no duplicates");
@@ -118,7 +118,7 @@ fn a_crash_in_a_container_is_seen_even_if_the_start_is_lost() {
     let mut harness = busy();
     harness.restart(100);
     let lost = harness.event("serverStarted", 40.0, build());
-    harness.tell("inStreamCreated", 41.0, first_again());
+    harness.post("inStreamCreated", 41.0, first_again());
     assert_eq!(harness.read(41.0).get("ems_server_restarts_total"), Some(1.0));
     harness.send(&lost, at(41.1));
     let samples = harness.read(41.1);
@@ -129,9 +129,9 @@ fn a_crash_in_a_container_is_seen_even_if_the_start_is_lost() {
 fn edges_start_without_the_server_starting() {
     let mut harness = busy();
     let edge = json!({"PID": 555, "releaseNumber": "2.0.1", "buildNumber": "5555"});
-    harness.tell("serverStarted", 20.0, edge.clone());
+    harness.post("serverStarted", 20.0, edge.clone());
     assert_open(&harness, 20.0, 1.0);
-    harness.tell("serverStopped", 21.0, edge);
+    harness.post("serverStopped", 21.0, edge);
     assert_open(&harness, 21.0, 1.0);
     assert_eq!(harness.read(21.0).get("ems_server_restarts_total"), Some(0.0));
 }
@@ -149,7 +149,7 @@ fn what_is_not_the_server_does_not_restart_it() {
 fn a_start_heard_by_an_exporter_that_came_later_is_no_restart() {
     let mut harness = Harness::new();
     let started = harness.event("serverStarted", 0.0, build());
-    harness.tell("inStreamCreated", 0.2, stream(1, "INR", "cam"));
+    harness.post("inStreamCreated", 0.2, stream(1, "INR", "cam"));
     harness.send(&started, at(0.3));
     let samples = harness.read(0.3);
     assert_eq!((samples.get("ems_server_restarts_total"), samples.sum("ems_streams")), (Some(0.0), 1.0));

@@ -22,7 +22,7 @@ const SERVER: &str = "servers: [{name: ems, expect: [studio], api: {url: 'http:/
 
 /// A harness on which rules decide and nothing is done.
 struct Stage {
-    ingest: Pipeline,
+    pipeline: Pipeline,
     server: Arc<Server>,
     calls: Arc<Mutex<Vec<Call>>>,
     id: u64,
@@ -33,27 +33,27 @@ impl Stage {
         let config = load(&format!("{SERVER}rules:\n{rules}")).unwrap();
         let settings = Settings { expected: vec!["studio".to_owned()], ..Settings::default() };
         let known = [ConfiguredServer { name: "ems".to_owned(), expected: vec!["studio".to_owned()] }];
-        let mut ingest = Pipeline::new(&known, &settings, 64);
-        let server = ingest.server(None).unwrap();
+        let mut pipeline = Pipeline::new(&known, &settings, 64);
+        let server = pipeline.server(None).unwrap();
         let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
         let taken = Arc::clone(&calls);
-        ingest
+        pipeline
             .set_rules(Rules::new(&config.rules), Box::new(move |calls| taken.lock().unwrap().extend(calls)));
-        Self { ingest, server, calls, id: 0 }
+        Self { pipeline, server, calls, id: 0 }
     }
 
     /// Sends an event of the process 100, and returns what was decided.
-    fn tell(&mut self, name: &str, seconds: f64, payload: Value) -> Vec<Call> {
+    fn post(&mut self, name: &str, seconds: f64, payload: Value) -> Vec<Call> {
         self.id += 1;
         let event = json!({"id": self.id, "type": name, "processId": 100, "payload": payload});
         let accepted =
-            self.ingest.accept(Transport::Http, &self.server, event.to_string().as_bytes(), at(seconds));
+            self.pipeline.accept(Transport::Http, &self.server, event.to_string().as_bytes(), at(seconds));
         assert_eq!(accepted.first, None);
         self.decided()
     }
 
     fn tick(&self, seconds: f64) -> Vec<Call> {
-        self.ingest.tick(at(seconds));
+        self.pipeline.tick(at(seconds));
         self.decided()
     }
 
@@ -128,15 +128,15 @@ fn every_example_is_a_whole_configuration() {
 fn a_stream_appears_once_whichever_event_brings_it() {
     let mut stage = Stage::new(CUT);
     let camera = |id| stream(id, "INP", "cam");
-    assert_eq!(shown(&stage.tell("inStreamCreated", 0.0, camera(1))), ["shutdownStream id=1"]);
-    assert!(stage.tell("inStreamCodecsUpdated", 0.1, camera(1)).is_empty());
-    assert!(stage.tell("inStreamCreated", 0.2, camera(1)).is_empty(), "repeated");
-    assert_eq!(shown(&stage.tell("inStreamCodecsUpdated", 1.0, camera(2))), ["shutdownStream id=2"], "lost");
-    assert!(stage.tell("inStreamCreated", 1.1, camera(2)).is_empty(), "late");
+    assert_eq!(shown(&stage.post("inStreamCreated", 0.0, camera(1))), ["shutdownStream id=1"]);
+    assert!(stage.post("inStreamCodecsUpdated", 0.1, camera(1)).is_empty());
+    assert!(stage.post("inStreamCreated", 0.2, camera(1)).is_empty(), "repeated");
+    assert_eq!(shown(&stage.post("inStreamCodecsUpdated", 1.0, camera(2))), ["shutdownStream id=2"], "lost");
+    assert!(stage.post("inStreamCreated", 1.1, camera(2)).is_empty(), "late");
     let reused = with(camera(2), json!({"creationTimestamp": 1_795_364_900_000.0}));
-    assert_eq!(shown(&stage.tell("inStreamCreated", 2.0, reused)), ["shutdownStream id=2"], "replaced");
-    assert!(stage.tell("inStreamClosed", 3.0, camera(3)).is_empty());
-    assert!(stage.tell("inStreamCreated", 3.1, camera(3)).is_empty(), "after its close");
+    assert_eq!(shown(&stage.post("inStreamCreated", 2.0, reused)), ["shutdownStream id=2"], "replaced");
+    assert!(stage.post("inStreamClosed", 3.0, camera(3)).is_empty());
+    assert!(stage.post("inStreamCreated", 3.1, camera(3)).is_empty(), "after its close");
 }
 
 #[test]
@@ -145,12 +145,12 @@ fn a_stream_closes_once_and_a_restart_closes_nothing() {
         "  - {name: a, on: inStreamClosed, call: removeConfig, with: {groupName: '{{ stream }}'}}\n",
     );
     let camera = |id| stream(id, "INP", "cam");
-    stage.tell("inStreamCreated", 0.0, camera(1));
-    assert_eq!(stage.tell("inStreamClosed", 1.0, camera(1)).len(), 1);
-    assert!(stage.tell("inStreamClosed", 1.1, camera(1)).is_empty(), "repeated");
-    assert_eq!(stage.tell("inStreamClosed", 2.0, camera(2)).len(), 1, "never seen open");
-    stage.tell("inStreamCreated", 3.0, camera(4));
-    assert!(stage.tell("serverStopping", 4.0, json!({})).is_empty());
+    stage.post("inStreamCreated", 0.0, camera(1));
+    assert_eq!(stage.post("inStreamClosed", 1.0, camera(1)).len(), 1);
+    assert!(stage.post("inStreamClosed", 1.1, camera(1)).is_empty(), "repeated");
+    assert_eq!(stage.post("inStreamClosed", 2.0, camera(2)).len(), 1, "never seen open");
+    stage.post("inStreamCreated", 3.0, camera(4));
+    assert!(stage.post("serverStopping", 4.0, json!({})).is_empty());
     assert_eq!(stage.server.read(|state| state.streams.len()), 0);
 }
 
@@ -163,18 +163,18 @@ fn plumbing_files_and_what_we_made_trigger_nothing_unless_named() {
     );
     let mut stage = Stage::new(&rules);
     let internal = with(stream(1, "INP", "cam"), json!({"_isInternal": true}));
-    assert!(stage.tell("inStreamCreated", 0.0, internal).is_empty());
+    assert!(stage.post("inStreamCreated", 0.0, internal).is_empty());
     assert_eq!(
-        shown(&stage.tell("inStreamCreated", 0.0, stream(2, "IFR", "/a.mp4"))),
+        shown(&stage.post("inStreamCreated", 0.0, stream(2, "IFR", "/a.mp4"))),
         ["shutdownStream id=2"]
     );
     let init = with(stream(3, "OFMP4", "segInitwriter"), json!({"recordSettings": {}}));
-    assert!(stage.tell("outStreamCreated", 0.0, init).is_empty());
+    assert!(stage.post("outStreamCreated", 0.0, init).is_empty());
     let mut ours = output(4, "hls", "cam", 6);
     ours["hlsSettings"]["_createdBy"] = json!("ems-exporter");
-    assert_eq!(shown(&stage.tell("outStreamCreated", 0.0, ours)), ["shutdownStream id=4"]);
+    assert_eq!(shown(&stage.post("outStreamCreated", 0.0, ours)), ["shutdownStream id=4"]);
     let others = output(5, "hls", "cam", 6);
-    assert_eq!(stage.tell("outStreamCreated", 0.0, others).len(), 2);
+    assert_eq!(stage.post("outStreamCreated", 0.0, others).len(), 2);
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn everything_that_is_matched_must_fit() {
         ("purpose: hls, type: OFHLS", true),
         ("purpose: hls, type: OFDASH", false),
     ] {
-        let calls = Stage::new(&rule(matching)).tell("outStreamCreated", 0.0, output(1, "hls", "cam", 6));
+        let calls = Stage::new(&rule(matching)).post("outStreamCreated", 0.0, output(1, "hls", "cam", 6));
         assert_eq!(!calls.is_empty(), fits, "{matching}");
     }
 }
@@ -209,18 +209,18 @@ fn the_last_output_is_told_although_its_close_has_forgotten_its_input() {
     let push = |id, input: Value| {
         with(stream(id, "ONR", "cam"), json!({"inStreamUniqueId": input, "pushSettings": {"configId": id}}))
     };
-    stage.tell("inStreamCreated", 0.0, stream(1, "INR", "cam"));
+    stage.post("inStreamCreated", 0.0, stream(1, "INR", "cam"));
     for id in [2, 3] {
-        stage.tell("outStreamCreated", 0.0, push(id, json!(1)));
+        stage.post("outStreamCreated", 0.0, push(id, json!(1)));
     }
-    stage.tell("outStreamCreated", 0.0, with(stream(4, "ONR", "cam"), json!({"inStreamUniqueId": 1})));
-    let first = stage.tell("outStreamClosed", 1.0, push(2, Value::Null));
+    stage.post("outStreamCreated", 0.0, with(stream(4, "ONR", "cam"), json!({"inStreamUniqueId": 1})));
+    let first = stage.post("outStreamClosed", 1.0, push(2, Value::Null));
     assert_eq!(shown(&first), ["last_output does not hold"]);
-    let second = stage.tell("outStreamClosed", 1.0, push(3, Value::Null));
+    let second = stage.post("outStreamClosed", 1.0, push(3, Value::Null));
     assert_eq!(shown(&second), ["shutdownStream id=1 permanently=0"]);
-    stage.tell("outStreamCreated", 2.0, push(5, json!(1)));
-    stage.tell("inStreamClosed", 2.0, stream(1, "INR", "cam"));
-    let after = stage.tell("outStreamClosed", 2.0, push(5, Value::Null));
+    stage.post("outStreamCreated", 2.0, push(5, json!(1)));
+    stage.post("inStreamClosed", 2.0, stream(1, "INR", "cam"));
+    let after = stage.post("outStreamClosed", 2.0, push(5, Value::Null));
     assert_eq!(shown(&after), ["last_output does not hold"], "the input is gone");
 }
 
@@ -233,15 +233,15 @@ fn a_push_tells_its_input_by_its_settings_where_nothing_else_does() {
         let settings = json!({"configId": id, "localUniqueStreamId": input});
         with(stream(id, "ONR", "cam"), json!({"inStreamUniqueId": null, "pushSettings": settings}))
     };
-    stage.tell("inStreamCreated", 0.0, stream(1, "INR", "cam"));
+    stage.post("inStreamCreated", 0.0, stream(1, "INR", "cam"));
     for id in [2, 3] {
-        stage.tell("outStreamCreated", 0.0, push(id, 1));
+        stage.post("outStreamCreated", 0.0, push(id, 1));
     }
-    let first = stage.tell("outStreamClosed", 1.0, push(2, 1));
+    let first = stage.post("outStreamClosed", 1.0, push(2, 1));
     assert_eq!(shown(&first), ["last_output does not hold"], "the other one is of the same input");
-    let second = stage.tell("outStreamClosed", 1.0, push(3, 1));
+    let second = stage.post("outStreamClosed", 1.0, push(3, 1));
     assert_eq!(shown(&second), ["shutdownStream id=1"]);
-    let other = stage.tell("outStreamClosed", 2.0, push(4, 9));
+    let other = stage.post("outStreamClosed", 2.0, push(4, 9));
     assert_eq!(shown(&other), ["last_output does not hold"], "its input is not open");
 }
 
@@ -255,18 +255,18 @@ fn templates_name_fields_and_refuse_what_is_missing_or_hostile() {
     let pulled =
         |id, name: &str, settings: Value| with(stream(id, "INR", name), json!({"pullSettings": settings}));
     let good =
-        stage.tell("inStreamCreated", 0.0, pulled(1, "a b=c,d\\e", json!({"configId": 7, "tag": true})));
+        stage.post("inStreamCreated", 0.0, pulled(1, "a b=c,d\\e", json!({"configId": 7, "tag": true})));
     assert_eq!(
         shown(&good),
         ["pushStream uri=rtmp://x/a b=c,d\\e localStreamName=a b=c,d\\e keepAlive=1 ttl=5 \
           _note=[\"INR in\", \"7-7\"] targetStreamName=1 _createdBy=ems-exporter"]
     );
-    let missing = stage.tell("inStreamCreated", 0.0, pulled(2, "cam", json!({"configId": 7})));
+    let missing = stage.post("inStreamCreated", 0.0, pulled(2, "cam", json!({"configId": 7})));
     assert_eq!(
         shown(&missing),
         ["cannot render the parameter targetStreamName: the event has no pullSettings.tag"]
     );
-    let hostile = stage.tell(
+    let hostile = stage.post(
         "inStreamCreated",
         0.0,
         pulled(3, "a\nshutdownServer", json!({"configId": 7, "tag": "x"})),
@@ -279,7 +279,7 @@ fn the_streams_of_edges_have_the_ids_of_the_api() {
     let rule = "  - {name: a, on: outStreamCreated, call: shutdownStream, with: {id: '{{ id }}', _in: '{{ in_stream_id }}'}}\n";
     let mut stage = Stage::new(rule);
     let relayed = with(stream(1, "ONR", "cam"), json!({"PID": 11192, "inStreamUniqueId": 2}));
-    let calls = stage.tell("outStreamCreated", 0.0, relayed);
+    let calls = stage.post("outStreamCreated", 0.0, relayed);
     assert_eq!(shown(&calls), [format!("shutdownStream id=48069273976833 _in={}", (11192u64 << 32) | 2)]);
 }
 
@@ -291,7 +291,7 @@ fn happenings_trigger_for_outputs_that_we_made_and_tell_of_what_feeds_them() {
                  - {name: c, on: chunkRecovered, match: {stream: cam}, post: 'http://127.0.0.1:9/x'}\n  \
                  - {name: d, on: chunkStalled, match: {stream: cam}, post: 'http://127.0.0.1:9/x'}\n";
     let mut stage = Stage::new(rules);
-    stage.tell(
+    stage.post(
         "inStreamCreated",
         0.0,
         with(stream(1, "INR", "cam"), json!({"pullSettings": {"configId": 1}})),
@@ -299,7 +299,7 @@ fn happenings_trigger_for_outputs_that_we_made_and_tell_of_what_feeds_them() {
     let mut ours = with(output(2, "hls", "cam", 2), json!({"inStreamUniqueId": 1}));
     ours["hlsSettings"]["_createdBy"] = json!("ems-exporter");
     ours["hlsSettings"]["configId"] = json!(77);
-    stage.tell("outStreamCreated", 0.0, ours);
+    stage.post("outStreamCreated", 0.0, ours);
     assert!(stage.tick(1.0).is_empty());
     let calls = stage.tick(12.0);
     let shown_calls = shown(&calls);
@@ -310,7 +310,7 @@ fn happenings_trigger_for_outputs_that_we_made_and_tell_of_what_feeds_them() {
     let missing = posted(&shown_calls[2]);
     assert_eq!((&missing["event"], &missing["stream"]), (&json!("streamMissing"), &json!("studio")));
     assert_eq!(missing["time"], json!("2026-11-22T16:13:32Z"));
-    stage.tell("hlsChunkClosed", 13.0, json!({"file": "/srv/hls/cam/1.ts", "segmentDuration": 2000.0}));
+    stage.post("hlsChunkClosed", 13.0, json!({"file": "/srv/hls/cam/1.ts", "segmentDuration": 2000.0}));
     let recovered = stage.tick(14.0);
     assert_eq!(recovered.len(), 1);
     assert!(
@@ -331,7 +331,7 @@ fn what_is_posted_holds_no_secret() {
             "pullSettings": {"uri": format!("rtmp://u:{secret}@x"), "configId": 7, "httpProxy": secret, "other": format!("x://{secret}")},
         }),
     );
-    let calls = Stage::new(rule).tell("inStreamCreated", 0.0, payload);
+    let calls = Stage::new(rule).post("inStreamCreated", 0.0, payload);
     let shown = shown(&calls);
     assert!(!shown[0].contains(secret), "{shown:?}");
     let body: Value = serde_json::from_str(shown[0].strip_prefix("post ").unwrap()).unwrap();
@@ -354,12 +354,12 @@ fn streams_that_are_found_or_gone_without_an_event_trigger_too() {
         Listed { item, stream, output: None }
     };
     let look = |stage: &Stage, streams, seconds| {
-        let listing = Listing { asked: at(seconds), streams, ..Listing::default() };
-        stage.ingest.reconcile(&stage.server, &listing, at(seconds + 0.1));
+        let listing = Listing { requested: at(seconds), streams, ..Listing::default() };
+        stage.pipeline.reconcile(&stage.server, &listing, at(seconds + 0.1));
         shown(&stage.decided())
     };
     assert_eq!(look(&stage, vec![listed()], 1.0), [format!("shutdownStream id={}", (11192u64 << 32) | 5)]);
-    stage.tell("outStreamCreated", 2.0, with(stream(9, "ONR", "cam"), json!({"inStreamUniqueId": 3})));
+    stage.post("outStreamCreated", 2.0, with(stream(9, "ONR", "cam"), json!({"inStreamUniqueId": 3})));
     assert_eq!(look(&stage, vec![listed()], 30.0), [""; 0], "its close may be on its way");
     assert_eq!(look(&stage, vec![listed()], 32.2), ["shutdownStream id=3"]);
 }

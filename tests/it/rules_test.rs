@@ -1,6 +1,6 @@
 //! `rules test`: what rules would do, told and not done.
 
-use ems_exporter::commands::rules_test::rehearse_body;
+use ems_exporter::commands::rules_test::test_body;
 use serde_json::json;
 
 use crate::config::load;
@@ -9,7 +9,7 @@ use crate::support::{PROGRAM, at, examples, output, stream, with};
 fn told(rules: &str, body: &[u8]) -> Result<String, String> {
     let servers = "servers: [{name: ems, api: {url: 'http://127.0.0.1:7777'}}]\n";
     let config = load(&format!("{servers}rules:\n{rules}")).unwrap();
-    rehearse_body(&config, body, "ems", at(0.0)).map_err(|error| error.to_string())
+    test_body(&config, body, "ems", at(0.0)).map_err(|error| error.to_string())
 }
 
 #[test]

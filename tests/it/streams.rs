@@ -41,12 +41,12 @@ fn a_creation_after_its_close_opens_nothing() {
 #[test]
 fn streams_are_known_by_process_and_id_and_names_are_labels() {
     let mut harness = Harness::new();
-    harness.tell("inStreamCreated", 0.0, with(stream(1, "INR", "cam"), json!({"PID": 7})));
-    harness.tell("inStreamCreated", 0.0, with(stream(1, "INR", "cam"), json!({"PID": 8})));
-    harness.tell("inStreamCreated", 0.0, stream(2, "INR", "cam"));
+    harness.post("inStreamCreated", 0.0, with(stream(1, "INR", "cam"), json!({"PID": 7})));
+    harness.post("inStreamCreated", 0.0, with(stream(1, "INR", "cam"), json!({"PID": 8})));
+    harness.post("inStreamCreated", 0.0, stream(2, "INR", "cam"));
     assert_eq!(harness.read(0.0).sum("ems_streams"), 3.0);
     assert_eq!(harness.read(0.0).get(UP), Some(1.0));
-    harness.tell("inStreamClosed", 1.0, with(stream(1, "INR", "cam"), json!({"PID": 8})));
+    harness.post("inStreamClosed", 1.0, with(stream(1, "INR", "cam"), json!({"PID": 8})));
     let samples = harness.read(1.0);
     assert_eq!((samples.sum("ems_streams"), samples.get(UP)), (2.0, Some(1.0)));
 }
@@ -54,9 +54,9 @@ fn streams_are_known_by_process_and_id_and_names_are_labels() {
 #[test]
 fn a_reused_key_is_a_new_stream() {
     let mut harness = Harness::new();
-    harness.tell("inStreamCreated", 0.0, stream(1, "INR", "cam"));
+    harness.post("inStreamCreated", 0.0, stream(1, "INR", "cam"));
     let again = with(stream(1, "INR", "other"), json!({"creationTimestamp": 1_795_364_500_000.0}));
-    harness.tell("inStreamCreated", 1.0, again);
+    harness.post("inStreamCreated", 1.0, again);
     let samples = harness.read(1.0);
     assert_eq!((samples.sum("ems_streams"), samples.correction("replaced")), (1.0, 1.0));
     assert_eq!(samples.get(UP), None);
@@ -77,19 +77,19 @@ fn bodies_of_ems_1_6_have_only_a_type_and_a_payload() {
 #[test]
 fn plumbing_is_neither_viewer_nor_output() {
     let mut harness = Harness::new();
-    harness.tell("outStreamCreated", 0.0, with(stream(1, "ONR", "cam"), json!({"_isInternal": true})));
+    harness.post("outStreamCreated", 0.0, with(stream(1, "ONR", "cam"), json!({"_isInternal": true})));
     let settings = json!({"chunkLength": 4, "computedPathToFile": "/srv/dash/cam//audio/1/seg_init.mp4"});
     let init =
         with(stream(2, "OFMP4", "segInitwriter"), json!({"recordSettings": settings, "connectionType": 7}));
-    harness.tell("outStreamCreated", 0.0, init.clone());
-    harness.tell("outStreamCreated", 0.0, stream(3, "ONR", "cam"));
+    harness.post("outStreamCreated", 0.0, init.clone());
+    harness.post("outStreamCreated", 0.0, stream(3, "ONR", "cam"));
     let samples = harness.read(0.0);
     assert_eq!(samples.get("ems_streams{direction=\"out\",type=\"ONR\",purpose=\"play\"}"), Some(1.0));
     assert_eq!(samples.get("ems_streams{direction=\"out\",type=\"ONR\",purpose=\"internal\"}"), Some(1.0));
     assert_eq!(samples.get("ems_streams{direction=\"out\",type=\"OFMP4\",purpose=\"internal\"}"), Some(1.0));
     assert_eq!(samples.sum("ems_outputs"), 0.0);
     assert_eq!(samples.sum("ems_streams_opened_total"), 1.0);
-    harness.tell("outStreamClosed", 0.1, init);
+    harness.post("outStreamClosed", 0.1, init);
     assert_eq!(harness.read(0.1).sum("ems_streams_closed_total"), 0.0);
 }
 
@@ -102,13 +102,13 @@ fn traffic_grows_over_all_streams_of_a_name_and_stays_for_its_retention() {
             json!({"video": {"bytesCount": 1000, "packetsCount": 10, "codec": "VH264"}}),
         )
     };
-    harness.tell("inStreamCreated", 0.0, stream(1, "INR", "cam"));
+    harness.post("inStreamCreated", 0.0, stream(1, "INR", "cam"));
     let video = "ems_stream_bytes_total{direction=\"in\",stream=\"cam\",media=\"video\"}";
     assert_eq!(harness.read(0.0).get(video), Some(0.0));
-    harness.tell("inStreamClosed", 1.0, closing(1));
+    harness.post("inStreamClosed", 1.0, closing(1));
     assert_eq!(harness.read(200.0).get(video), Some(1000.0));
-    harness.tell("inStreamCreated", 200.0, stream(2, "INR", "cam"));
-    harness.tell("inStreamClosed", 201.0, closing(2));
+    harness.post("inStreamCreated", 200.0, stream(2, "INR", "cam"));
+    harness.post("inStreamClosed", 201.0, closing(2));
     assert_eq!(harness.read(501.0).get(video), Some(2000.0));
     assert_eq!(harness.read(501.5).get(video), None, "five minutes after the last close");
 }
@@ -117,7 +117,7 @@ fn traffic_grows_over_all_streams_of_a_name_and_stays_for_its_retention() {
 fn names_beyond_the_limit_share_one_series() {
     let mut harness = Harness::with(Settings { streams: 2, ..Settings::default() });
     for id in 1..=5 {
-        harness.tell("inStreamCreated", 0.0, stream(id, "INR", &format!("cam{id}")));
+        harness.post("inStreamCreated", 0.0, stream(id, "INR", &format!("cam{id}")));
     }
     let samples = harness.read(0.0);
     assert_eq!(samples.sum("ems_streams"), 5.0);
@@ -126,7 +126,7 @@ fn names_beyond_the_limit_share_one_series() {
     assert_eq!(samples.get("ems_exporter_series_folded_total"), Some(3.0));
     assert_eq!(samples.get("ems_exporter_series"), Some(2.0));
     for id in 1..=5 {
-        harness.tell("inStreamClosed", 1.0, stream(id, "INR", &format!("cam{id}")));
+        harness.post("inStreamClosed", 1.0, stream(id, "INR", &format!("cam{id}")));
     }
     assert_eq!(harness.read(1.0).sum("ems_streams"), 0.0);
     assert_eq!(harness.read(400.0).get("ems_exporter_series"), Some(0.0));
@@ -136,9 +136,9 @@ fn names_beyond_the_limit_share_one_series() {
 fn players_cannot_use_up_the_names() {
     let mut harness = Harness::with(Settings { streams: 2, ..Settings::default() });
     for id in 1..=50 {
-        harness.tell("outStreamCreated", 0.0, stream(id, "ONR", &format!("guess{id}")));
+        harness.post("outStreamCreated", 0.0, stream(id, "ONR", &format!("guess{id}")));
     }
-    harness.tell("inStreamCreated", 0.0, stream(99, "INR", "cam"));
+    harness.post("inStreamCreated", 0.0, stream(99, "INR", "cam"));
     let samples = harness.read(0.0);
     assert_eq!(samples.get(UP), Some(1.0));
     assert_eq!(samples.get("ems_exporter_series_folded_total"), Some(0.0));
@@ -149,9 +149,9 @@ fn players_cannot_use_up_the_names() {
 fn expected_streams_are_down_while_they_are_missing() {
     let mut harness = Harness::with(Settings { expected: vec!["cam".to_owned()], ..Settings::default() });
     assert_eq!(harness.read(0.0).get(UP), Some(0.0));
-    harness.tell("inStreamCreated", 0.0, stream(1, "INR", "cam"));
+    harness.post("inStreamCreated", 0.0, stream(1, "INR", "cam"));
     assert_eq!(harness.read(0.0).get(UP), Some(1.0));
-    harness.tell("inStreamClosed", 1.0, stream(1, "INR", "cam"));
+    harness.post("inStreamClosed", 1.0, stream(1, "INR", "cam"));
     assert_eq!(harness.read(1.0).get(UP), Some(0.0));
 }
 
@@ -159,24 +159,24 @@ fn expected_streams_are_down_while_they_are_missing() {
 fn a_feed_that_stops_counts_once_however_often_it_is_reported() {
     let mut harness = Harness::new();
     let known = json!({"audio": {"codec": "AAAC"}, "video": {"codec": "VH264", "width": 640, "height": 360}});
-    harness.tell("inStreamCreated", 0.0, with(stream(1, "INR", "cam"), known));
+    harness.post("inStreamCreated", 0.0, with(stream(1, "INR", "cam"), known));
     let stops = "ems_stream_feed_stopped_total{stream=\"cam\",media=\"audio\"}";
     let last = "ems_stream_feed_last_stopped_timestamp_seconds{stream=\"cam\",media=\"audio\"}";
     assert_eq!(harness.read(0.0).get(stops), Some(0.0));
     for second in [10, 20, 30, 40] {
-        harness.tell("audioFeedStopped", f64::from(second), json!({"id": 1, "localStreamName": "cam"}));
+        harness.post("audioFeedStopped", f64::from(second), json!({"id": 1, "localStreamName": "cam"}));
     }
     let samples = harness.read(40.0);
     assert_eq!((samples.get(stops), samples.get(last)), (Some(1.0), Some(at(40.0).seconds())));
-    harness.tell("audioFeedStopped", 100.0, json!({"streamId": 1, "localStreamName": "cam"}));
+    harness.post("audioFeedStopped", 100.0, json!({"streamId": 1, "localStreamName": "cam"}));
     assert_eq!(harness.read(100.0).get(stops), Some(2.0), "it came back in between");
 }
 
 #[test]
 fn a_stream_that_never_had_audio_does_not_lose_it() {
     let mut harness = Harness::new();
-    harness.tell("inStreamCreated", 0.0, with(stream(1, "INR", "cam"), json!({"video": {"codec": "VH264"}})));
-    harness.tell("audioFeedStopped", 10.0, json!({"id": 1, "localStreamName": "cam"}));
+    harness.post("inStreamCreated", 0.0, with(stream(1, "INR", "cam"), json!({"video": {"codec": "VH264"}})));
+    harness.post("audioFeedStopped", 10.0, json!({"id": 1, "localStreamName": "cam"}));
     let samples = harness.read(10.0);
     assert_eq!(samples.sum("ems_stream_feed_stopped_total"), 0.0);
 }
@@ -184,7 +184,7 @@ fn a_stream_that_never_had_audio_does_not_lose_it() {
 #[test]
 fn types_that_never_close_are_believed_for_an_hour() {
     let mut harness = Harness::new();
-    harness.tell("inStreamCreated", 0.0, stream(1, "INEXT", "cam"));
+    harness.post("inStreamCreated", 0.0, stream(1, "INEXT", "cam"));
     assert_eq!(harness.read(3600.0).sum("ems_streams"), 1.0);
     assert_eq!(harness.read(3601.0).sum("ems_streams"), 0.0);
 }
@@ -194,7 +194,7 @@ fn hostile_names_are_escaped_and_bounded() {
     let mut harness = Harness::new();
     for (id, name) in ["a\"b\\c\nd", &"x".repeat(5000), "<img src=x onerror=alert(1)>", ""].iter().enumerate()
     {
-        harness.tell("inStreamCreated", 0.0, stream(id as u64 + 1, "INR", name));
+        harness.post("inStreamCreated", 0.0, stream(id as u64 + 1, "INR", name));
     }
     let raw = b"{\"id\":99,\"payload\":{\"PID\":100,\"creationTimestamp\":1.0,\"name\":\"ctl\x01bad\xff\",\"type\":\"INR\",\"uniqueId\":50},\"processId\":100,\"timestamp\":1795364000,\"type\":\"inStreamCreated\"}";
     assert_eq!(harness.send(raw, at(0.0)).first, None);
@@ -212,29 +212,29 @@ fn secrets_reach_no_page() {
         "tcUrl": "rtmp://u:SECRET@h/", "ingestPoint": "SECRET", "connectionType": 1,
         "pullSettings": {"uri": "rtmp://u:SECRET@h/", "localStreamName": "cam", "keepAlive": true},
     });
-    harness.tell("inStreamCreated", 0.0, with(stream(1, "INR", "cam"), secrets));
-    harness.tell(
+    harness.post("inStreamCreated", 0.0, with(stream(1, "INR", "cam"), secrets));
+    harness.post(
         "applicationStart",
         0.0,
         json!({"id": 1, "name": "evostreamms", "config": {"password": "SECRET"}}),
     );
-    harness.tell(
+    harness.post(
         "cliRequest",
         0.0,
         json!({"command": "pullStream", "parameters": {"uri": "rtmp://u:SECRET@h/"}}),
     );
-    harness.tell("pullStreamFailed", 0.0, json!({"localStreamName": "cam", "uri": "rtmp://u:SECRET@h/"}));
+    harness.post("pullStreamFailed", 0.0, json!({"localStreamName": "cam", "uri": "rtmp://u:SECRET@h/"}));
     harness.send(br#"{"type":"inStreamCreated","payload":{"uniqueId":"SECRET"}}"#, at(0.0));
     let page = harness.page(ems_exporter::exposition::Style::Prometheus, 0.0);
     assert!(!page.contains("SECRET"));
-    assert!(!format!("{:?}", harness.ingest.rejections()).contains("SECRET"));
+    assert!(!format!("{:?}", harness.pipeline.rejections()).contains("SECRET"));
 }
 
 #[test]
 fn pulls_that_fail_are_counted_by_name() {
     let mut harness = Harness::new();
     for second in 0..3 {
-        harness.tell("pullStreamFailed", f64::from(second), json!({"localStreamName": "cam", "configId": 4}));
+        harness.post("pullStreamFailed", f64::from(second), json!({"localStreamName": "cam", "configId": 4}));
     }
     assert_eq!(harness.read(3.0).get("ems_pull_failures_total{stream=\"cam\"}"), Some(3.0));
 }
@@ -242,8 +242,8 @@ fn pulls_that_fail_are_counted_by_name() {
 #[test]
 fn timers_are_set_expire_and_go() {
     let mut harness = Harness::new();
-    harness.tell("timerCreated", 0.0, json!({"timerId": 9, "triggerCount": 0, "value": 120, "_for": "cam"}));
-    harness.tell(
+    harness.post("timerCreated", 0.0, json!({"timerId": 9, "triggerCount": 0, "value": 120, "_for": "cam"}));
+    harness.post(
         "timerCreated",
         0.0,
         json!({"timerId": 10, "triggerCount": 0, "value": "2026-11-22T16:15:00.000"}),
@@ -254,13 +254,13 @@ fn timers_are_set_expire_and_go() {
     assert_eq!(samples.get("ems_timer_period_seconds{timer=\"10\"}"), None);
     let last = "ems_timer_last_triggered_timestamp_seconds{timer=\"9\"}";
     assert_eq!(samples.get(last), Some(at(0.0).seconds()), "overdue is counted from its creation");
-    harness.tell("timerTriggered", 120.0, json!({"timerId": 9, "triggerCount": 1, "value": 120}));
-    harness.tell("timerTriggered", 121.0, json!({"timerId": 77, "triggerCount": 4, "value": 3}));
+    harness.post("timerTriggered", 120.0, json!({"timerId": 9, "triggerCount": 1, "value": 120}));
+    harness.post("timerTriggered", 121.0, json!({"timerId": 77, "triggerCount": 4, "value": 3}));
     let samples = harness.read(121.0);
     assert_eq!(samples.get(last), Some(at(120.0).seconds()));
     assert_eq!(samples.get("ems_timers"), Some(3.0), "one that was set before we listened");
-    harness.tell("timerClosed", 130.0, json!({"timerId": 9, "triggerCount": 1, "value": 120}));
-    harness.tell("timerTriggered", 130.0, json!({"timerId": 9, "triggerCount": 1, "value": 120}));
+    harness.post("timerClosed", 130.0, json!({"timerId": 9, "triggerCount": 1, "value": 120}));
+    harness.post("timerTriggered", 130.0, json!({"timerId": 9, "triggerCount": 1, "value": 120}));
     let samples = harness.read(130.0);
     assert_eq!((samples.get("ems_timers"), samples.get(last)), (Some(2.0), None));
     assert_eq!(samples.get("ems_timers_triggered_total"), Some(3.0));
@@ -271,15 +271,15 @@ fn timers_are_set_expire_and_go() {
 fn sessions_and_downloads() {
     let mut harness = Harness::new();
     let session = |id: &str| json!({"clientIP": "203.0.113.5", id: 1, "playlist": "/p.m3u8", "startTime": "2026-11-22T16-15-06"});
-    harness.tell("streamingSessionStarted", 0.0, session("sessionId"));
+    harness.post("streamingSessionStarted", 0.0, session("sessionId"));
     assert_eq!(harness.read(0.0).get("ems_sessions"), Some(1.0));
-    harness.tell(
+    harness.post(
         "streamingSessionEnded",
         61.0,
         with(session("sessionID"), json!({"stopTime": "2026-11-22T16-16-07"})),
     );
-    harness.tell("mediaFileDownloaded", 61.0, json!({"mediaFile": "/a.mp4", "elapsed": 0}));
-    harness.tell("fileDownloaded", 61.0, json!({"mediaFile": "/b.mp4"}));
+    harness.post("mediaFileDownloaded", 61.0, json!({"mediaFile": "/a.mp4", "elapsed": 0}));
+    harness.post("fileDownloaded", 61.0, json!({"mediaFile": "/b.mp4"}));
     let samples = harness.read(61.0);
     assert_eq!((samples.get("ems_sessions"), samples.get("ems_downloads_total")), (Some(0.0), Some(2.0)));
     assert_eq!(samples.get("ems_session_duration_seconds_sum"), Some(61.0));
@@ -288,20 +288,20 @@ fn sessions_and_downloads() {
 #[test]
 fn connections_programs_and_api_calls() {
     let mut harness = Harness::new();
-    harness.tell(
+    harness.post(
         "protocolRegisteredToApp",
         0.0,
         json!({"id": 4, "protocolType": "IR", "customParameters": null}),
     );
-    harness.tell("carrierCreated", 0.0, json!({"id": 4, "type": "IOHT_TCP_CARRIER", "farIP": "192.0.2.1"}));
-    harness.tell("protocolRegisteredToApp", 0.0, json!({"id": 5, "protocolType": "made up"}));
-    harness.tell(
+    harness.post("carrierCreated", 0.0, json!({"id": 4, "type": "IOHT_TCP_CARRIER", "farIP": "192.0.2.1"}));
+    harness.post("protocolRegisteredToApp", 0.0, json!({"id": 5, "protocolType": "made up"}));
+    harness.post(
         "processStarted",
         0.0,
         json!({"configId": 11, "arguments": "1", "fullBinaryPath": "/usr/bin/sleep"}),
     );
-    harness.tell("cliRequest", 0.0, json!({"command": "version"}));
-    harness.tell("cliResponse", 0.0, json!({"status": "FAIL", "description": "no", "data": null}));
+    harness.post("cliRequest", 0.0, json!({"command": "version"}));
+    harness.post("cliResponse", 0.0, json!({"status": "FAIL", "description": "no", "data": null}));
     let samples = harness.read(0.0);
     assert_eq!(samples.get("ems_connections{protocol=\"IR\"}"), Some(1.0));
     assert_eq!(samples.get("ems_connections{protocol=\"IOHT_TCP_CARRIER\"}"), Some(1.0));
@@ -311,8 +311,8 @@ fn connections_programs_and_api_calls() {
         (samples.get("ems_api_requests_total"), samples.get("ems_api_failures_total")),
         (Some(1.0), Some(1.0))
     );
-    harness.tell("protocolUnregisteredFromApp", 1.0, json!({"id": 4, "protocolType": "IR"}));
-    harness.tell("processStopped", 1.0, json!({"configId": 11}));
+    harness.post("protocolUnregisteredFromApp", 1.0, json!({"id": 4, "protocolType": "IR"}));
+    harness.post("processStopped", 1.0, json!({"configId": 11}));
     let samples = harness.read(1.0);
     assert_eq!(samples.get("ems_connections{protocol=\"IR\"}"), Some(0.0));
     assert_eq!(samples.get("ems_connections_closed_total{protocol=\"IR\"}"), Some(1.0));

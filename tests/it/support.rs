@@ -43,7 +43,7 @@ pub fn at(seconds: f64) -> Timestamp {
 
 /// The harness without sockets, for one server.
 pub struct Harness {
-    pub ingest: Pipeline,
+    pub pipeline: Pipeline,
     pub server: Arc<Server>,
     own: ExporterMetrics,
     process: u64,
@@ -58,14 +58,14 @@ impl Harness {
     pub fn with(settings: Settings) -> Self {
         let expected = settings.expected.clone();
         let known = [ConfiguredServer { name: "ems".to_owned(), expected }];
-        let ingest = Pipeline::new(&known, &settings, 64);
-        let server = ingest.server(None).unwrap();
-        Self { ingest, server, own: ExporterMetrics::new(at(0.0)).unwrap(), process: 100, id: 0 }
+        let pipeline = Pipeline::new(&known, &settings, 64);
+        let server = pipeline.server(None).unwrap();
+        Self { pipeline, server, own: ExporterMetrics::new(at(0.0)).unwrap(), process: 100, id: 0 }
     }
 
     /// Sends bytes as they are.
     pub fn send(&self, body: &[u8], now: Timestamp) -> Accepted {
-        self.ingest.accept(Transport::Http, &self.server, body, now)
+        self.pipeline.accept(Transport::Http, &self.server, body, now)
     }
 
     /// Makes the next event of the server's process.
@@ -81,7 +81,7 @@ impl Harness {
     }
 
     /// Makes the next event and sends it at once.
-    pub fn tell(&mut self, name: &str, seconds: f64, payload: Value) {
+    pub fn post(&mut self, name: &str, seconds: f64, payload: Value) {
         let event = self.event(name, seconds, payload);
         let accepted = self.send(&event, at(seconds));
         assert_eq!(accepted.first, None, "{}", String::from_utf8_lossy(&event));
@@ -95,7 +95,7 @@ impl Harness {
 
     pub fn page(&self, style: Style, seconds: f64) -> String {
         let mut page = Vec::new();
-        metrics::render(Sources::of_events(&self.ingest, &self.own), style, at(seconds), &mut |bytes| {
+        metrics::render(Sources::of_events(&self.pipeline, &self.own), style, at(seconds), &mut |bytes| {
             page.extend_from_slice(bytes)
         });
         String::from_utf8(page).unwrap()

@@ -182,8 +182,8 @@ impl Api {
         let query =
             if line.is_empty() { String::new() } else { format!("?params={}", STANDARD.encode(line)) };
         let target = format!("{}/{command}{query}", self.address.prefix);
-        let asked = time::timeout(self.timeout, self.get(&target)).await;
-        let body = asked.unwrap_or(Err(Error::Late(self.timeout)))?;
+        let response = time::timeout(self.timeout, self.get(&target)).await;
+        let body = response.unwrap_or(Err(Error::Late(self.timeout)))?;
         Answer::read(body)
     }
 

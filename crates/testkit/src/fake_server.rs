@@ -21,9 +21,9 @@ use tokio::sync::oneshot;
 
 use crate::now;
 
-/// What was asked.
+/// A call that it received.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Asked {
+pub struct Call {
     /// When, in Unix seconds.
     pub at: f64,
     /// The command, or the path of a POST.
@@ -32,7 +32,7 @@ pub struct Asked {
     pub parameters: Vec<(String, Vec<String>)>,
 }
 
-impl Asked {
+impl Call {
     /// The first value of a parameter.
     pub fn get(&self, name: &str) -> Option<&str> {
         let (_, values) = self.parameters.iter().find(|(known, _)| known == name)?;
@@ -62,12 +62,12 @@ pub enum Reply {
     Slow(u64, Box<Self>),
 }
 
-type Script = dyn Fn(&Asked) -> Reply + Send + Sync;
+type Script = dyn Fn(&Call) -> Reply + Send + Sync;
 
 /// What it has been asked, and how many requests are under way, and were at most.
 #[derive(Debug, Default)]
 struct Book {
-    asked: Vec<Asked>,
+    calls: Vec<Call>,
     busy: usize,
     most_busy: usize,
 }
@@ -84,7 +84,7 @@ pub struct FakeServer {
 
 impl FakeServer {
     /// Starts one in the runtime of an async test.
-    pub async fn start(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+    pub async fn start(script: impl Fn(&Call) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("it listens");
         let (book, script): (Arc<Mutex<Book>>, Arc<Script>) = (Arc::default(), Arc::new(script));
@@ -93,7 +93,7 @@ impl FakeServer {
     }
 
     /// Starts one on a thread of its own, for a test that is not async.
-    pub fn beside(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+    pub fn beside(script: impl Fn(&Call) -> Reply + Send + Sync + 'static) -> Self {
         let (started, start) = mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         std::thread::spawn(move || {
@@ -108,13 +108,13 @@ impl FakeServer {
     }
 
     /// All requests so far except for calls of `listConfig`.
-    pub fn asked(&self) -> Vec<Asked> {
-        self.all().into_iter().filter(|asked| asked.command != "listConfig").collect()
+    pub fn calls(&self) -> Vec<Call> {
+        self.all().into_iter().filter(|call| call.command != "listConfig").collect()
     }
 
     /// All requests so far.
-    pub fn all(&self) -> Vec<Asked> {
-        lock(&self.book).asked.clone()
+    pub fn all(&self) -> Vec<Call> {
+        lock(&self.book).calls.clone()
     }
 
     /// How many requests were under way at once, at most.
@@ -145,14 +145,14 @@ async fn answer(
     book: &Mutex<Book>,
     script: &Script,
 ) -> io::Result<Response<String>> {
-    let asked = read(request).await?;
+    let call = read(request).await?;
     {
         let mut book = lock(book);
-        book.asked.push(asked.clone());
+        book.calls.push(call.clone());
         book.busy += 1;
         book.most_busy = book.most_busy.max(book.busy);
     }
-    let mut reply = script(&asked);
+    let mut reply = script(&call);
     while let Reply::Slow(millis, then) = reply {
         tokio::time::sleep(Duration::from_millis(millis)).await;
         reply = *then;
@@ -168,7 +168,7 @@ async fn answer(
     Response::builder().status(status).body(body.to_string()).map_err(io::Error::other)
 }
 
-async fn read(request: Request<Incoming>) -> io::Result<Asked> {
+async fn read(request: Request<Incoming>) -> io::Result<Call> {
     let at = now();
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
@@ -180,7 +180,7 @@ async fn read(request: Request<Incoming>) -> io::Result<Asked> {
         let line = STANDARD.decode(query).expect("parameters are in base 64");
         parameters(&String::from_utf8(line).expect("parameters are UTF-8"))
     };
-    Ok(Asked { at, command, parameters })
+    Ok(Call { at, command, parameters })
 }
 
 /// Takes a line of parameters apart as the server does.

@@ -26,7 +26,7 @@ impl Table {
             version,
             build,
             started_timestamp_seconds: self.start.map(Timestamp::seconds),
-            last_event_timestamp_seconds: self.heard.map(Timestamp::seconds),
+            last_event_timestamp_seconds: self.last_event.map(Timestamp::seconds),
             restarts_total: self.restarts,
         }
     }

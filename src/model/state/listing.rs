@@ -25,7 +25,7 @@ pub struct Listed<'a> {
 #[derive(Debug, Default)]
 pub struct Listing<'a> {
     /// The moment before the first call.
-    pub asked: Timestamp,
+    pub requested: Timestamp,
     /// `version`; none where it was not called.
     pub build: Option<server::Build<'a>>,
     /// The origin process; none where no stream shows it.
@@ -80,7 +80,7 @@ impl State {
     /// Corrects the tables by the server's lists. What events said since the lists were requested stands.
     pub fn reconcile(&mut self, listing: &Listing<'_>, now: Timestamp) -> Reconciled {
         let mut done = Reconciled::default();
-        match self.server.listed(listing.process, listing.asked, now) {
+        match self.server.listed(listing.process, listing.requested, now) {
             Origin::Current => {}
             Origin::Past => {
                 done.unconfirmed = true;
@@ -96,12 +96,13 @@ impl State {
         self.reconcile_streams(listing, now, &mut done);
         let process = self.server.process().unwrap_or(0);
         if let Some(timers) = &listing.timers {
-            let (corrections, unconfirmed) = self.timers.reconcile(timers, process, listing.asked, now);
+            let (corrections, unconfirmed) = self.timers.reconcile(timers, process, listing.requested, now);
             done.correct(Subject::Timer, corrections);
             done.unconfirmed |= unconfirmed;
         }
         if let Some(sessions) = &listing.sessions {
-            let (corrections, unconfirmed) = self.sessions.reconcile(sessions, process, listing.asked, now);
+            let (corrections, unconfirmed) =
+                self.sessions.reconcile(sessions, process, listing.requested, now);
             done.correct(Subject::Session, corrections);
             done.unconfirmed |= unconfirmed;
         }
@@ -109,11 +110,11 @@ impl State {
     }
 
     fn reconcile_streams(&mut self, listing: &Listing<'_>, now: Timestamp, done: &mut Reconciled) {
-        let asked = listing.asked;
+        let requested = listing.requested;
         let (mut streams, mut outputs) = (Corrections::default(), Corrections::default());
         self.streams.begin_poll();
         for (place, Listed { stream, output, .. }) in listing.streams.iter().enumerate() {
-            match self.streams.listed(stream, asked, now) {
+            match self.streams.listed(stream, requested, now) {
                 ListingResult::Known => {}
                 ListingResult::Opened => {
                     streams.opened += 1;
@@ -126,7 +127,7 @@ impl State {
             }
         }
         let keys: HashSet<Key> = listing.streams.iter().map(|listed| listed.stream.key).collect();
-        let (removed, unconfirmed) = self.streams.end_poll(&keys, asked, now);
+        let (removed, unconfirmed) = self.streams.end_poll(&keys, requested, now);
         streams.closed += removed.len() as u64;
         for stream in &removed {
             outputs.closed += u64::from(self.outputs.unlisted(stream.key, now));
@@ -139,7 +140,7 @@ impl State {
         // Without the settings of outputs in the list, no output can be known to have no writer.
         let has_settings = |listed: &Listed<'_>| listed.output.is_some() || !listed.stream.writes_files();
         if listing.streams.iter().all(has_settings) {
-            let (ended, unconfirmed) = self.outputs.end_poll(asked, now);
+            let (ended, unconfirmed) = self.outputs.end_poll(requested, now);
             outputs.closed += ended;
             done.unconfirmed |= unconfirmed;
         }

@@ -45,7 +45,7 @@ pub(super) struct Row {
     /// When its first event came.
     pub(super) since: Timestamp,
     /// When its last event came.
-    pub(super) heard: Timestamp,
+    pub(super) last_event: Timestamp,
     pub(super) codecs: [Codec; 2],
     pub(super) traffic: [Traffic; 2],
     /// When the server last listed it, by the server's clock, and the bytes of each medium by then.
@@ -62,7 +62,7 @@ impl Row {
             input: None,
             ours: stream.ours,
             since: now,
-            heard: now,
+            last_event: now,
             codecs: [Codec::default(); 2],
             traffic: uncounted,
             metered: None,

@@ -163,7 +163,7 @@ impl Table {
         let Some(Open { label, row, .. }) = self.streams.get_mut(&stream.key) else {
             return;
         };
-        row.heard = now;
+        row.last_event = now;
         self.last_name.clone_from(&row.name);
         if row.input.is_none()
             && let Some(input) = stream.input
@@ -255,7 +255,7 @@ impl Table {
     /// that are missing from now on.
     pub fn tick(&mut self, now: Timestamp) -> Vec<Arc<str>> {
         let over = |open: &Open| {
-            NEVER_CLOSED.contains(&open.label.kind) && now.since(open.row.heard) > NEVER_CLOSED_TIMEOUT
+            NEVER_CLOSED.contains(&open.label.kind) && now.since(open.row.last_event) > NEVER_CLOSED_TIMEOUT
         };
         let over: Vec<Key> =
             self.streams.iter().filter(|(_, open)| over(open)).map(|(key, _)| *key).collect();

@@ -51,13 +51,13 @@ impl Table {
         learns
     }
 
-    /// Ends a poll that was requested at `asked`: closes rows that are open only because chunks came, and
+    /// Ends a poll that was requested at `requested`: closes rows that are open only because chunks came, and
     /// that no listed stream writes. Returns how many, and whether discrepancies are left.
-    pub fn end_poll(&mut self, asked: Timestamp, now: Timestamp) -> (u64, bool) {
+    pub fn end_poll(&mut self, requested: Timestamp, now: Timestamp) -> (u64, bool) {
         let mut ended = 0;
         for (index, row) in self.rows.iter_mut() {
-            let unlisted = row.adopted && !row.is_overflow() && row.last_written() < asked;
-            if unlisted && self.discrepancies.is_confirmed(index, asked, now) {
+            let unlisted = row.adopted && !row.is_overflow() && row.last_written() < requested;
+            if unlisted && self.discrepancies.is_confirmed(index, requested, now) {
                 row.end(now);
                 ended += 1;
             }

@@ -41,8 +41,8 @@ impl Table {
         self.names.clear_rates();
     }
 
-    /// Takes one stream of a list that was requested at `asked`.
-    pub fn listed(&mut self, stream: &Stream<'_>, asked: Timestamp, now: Timestamp) -> ListingResult {
+    /// Takes one stream of a list that was requested at `requested`.
+    pub fn listed(&mut self, stream: &Stream<'_>, requested: Timestamp, now: Timestamp) -> ListingResult {
         let (key, created) = (stream.key, stream.created);
         let confirmed = match self.streams.get(&key) {
             // Some formats of events do not say when a stream was created.
@@ -52,17 +52,17 @@ impl Table {
                 return ListingResult::Known;
             }
             // A creation with the same id that came after the list was requested stands.
-            Some(open) if open.row.heard >= asked => false,
+            Some(open) if open.row.last_event >= requested => false,
             Some(open) => {
                 let replaced = Discrepancy::Replaced(key, created, open.stamp);
-                self.discrepancies.is_confirmed(replaced, asked, now)
+                self.discrepancies.is_confirmed(replaced, requested, now)
             }
             None if self.streams.has_closed(key, created) => {
-                self.discrepancies.is_confirmed(Discrepancy::Closed(key, created), asked, now)
+                self.discrepancies.is_confirmed(Discrepancy::Closed(key, created), requested, now)
             }
             None => {
                 let unseen = Discrepancy::Unseen(key, created);
-                stream.up_time >= SETTLE || self.discrepancies.is_confirmed(unseen, asked, now)
+                stream.up_time >= SETTLE || self.discrepancies.is_confirmed(unseen, requested, now)
             }
         };
         if !confirmed {
@@ -79,15 +79,15 @@ impl Table {
     pub fn end_poll(
         &mut self,
         listed: &HashSet<Key>,
-        asked: Timestamp,
+        requested: Timestamp,
         now: Timestamp,
     ) -> (Vec<Removed>, bool) {
         let mut missing = Vec::new();
         for (key, open) in self.streams.iter() {
             let unlisted = Discrepancy::Unlisted(*key, open.stamp);
-            if open.row.heard < asked
+            if open.row.last_event < requested
                 && !listed.contains(key)
-                && self.discrepancies.is_confirmed(unlisted, asked, now)
+                && self.discrepancies.is_confirmed(unlisted, requested, now)
             {
                 missing.push(*key);
             }
