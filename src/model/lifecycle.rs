@@ -1,5 +1,5 @@
-//! Late, twice or never: how things open and close, for all families. Events overtake each other,
-//! are repeated or get lost, so each operation answers with the [`Change`] that it made.
+//! How things of all families open and close. Events overtake each other, are repeated or get lost, so
+//! each operation returns the [`Change`] that it made.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::Hash;
@@ -8,17 +8,15 @@ use hashbrown::{HashMap, HashSet};
 
 use super::{Change, Key};
 
-/// How many closed things are remembered, and how many beyond the limit. Bodies were seen up to 21
-/// places out of order; a server that stops closes everything at once.
+/// How many closed things are remembered, and how many beyond the limit. In the field, bodies arrived up to
+/// 21 places out of order; a server that stops closes everything at once.
 const REMEMBERED: usize = 16_384;
 
-/// How many things of one label there are.
+/// The numbers of things with one label.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Count {
     /// Open ones in the table.
     pub(super) open: usize,
-    /// Open ones beyond the limit of the table.
-    overflowed: usize,
     /// Ever opened; each thing counts once, by whichever of its events came first.
     pub(super) opened: u64,
     /// Ever closed.
@@ -30,7 +28,7 @@ pub(super) struct Count {
 pub(super) struct Entry<L, R> {
     /// Distinguishes things that have the same key one after the other; 0 if the server gives none.
     pub(super) stamp: u64,
-    /// What it counts under.
+    /// The label that it counts under.
     pub(super) label: L,
     /// Whether its creation has come, and not only a later event.
     created: bool,
@@ -50,7 +48,7 @@ pub(super) struct Lifecycle<K, L, R> {
     overflowed: HashMap<K, (u64, L)>,
     overflows: u64,
     closed: HashSet<(K, u64)>,
-    /// The closed things, the oldest first.
+    /// The same closed things, the oldest first.
     closing_order: VecDeque<(K, u64)>,
     remembered: usize,
     counts: BTreeMap<L, Count>,
@@ -59,10 +57,6 @@ pub(super) struct Lifecycle<K, L, R> {
 impl<K: Copy + Eq + Hash, L: Copy + Ord, R> Lifecycle<K, L, R> {
     /// An empty table of at most `limit` rows.
     pub(super) fn new(limit: usize) -> Self {
-        Self::with_memory(limit, REMEMBERED)
-    }
-
-    fn with_memory(limit: usize, remembered: usize) -> Self {
         Self {
             open: HashMap::new(),
             limit,
@@ -70,12 +64,12 @@ impl<K: Copy + Eq + Hash, L: Copy + Ord, R> Lifecycle<K, L, R> {
             overflows: 0,
             closed: HashSet::new(),
             closing_order: VecDeque::new(),
-            remembered,
+            remembered: REMEMBERED,
             counts: BTreeMap::new(),
         }
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     pub(super) fn len(&self) -> usize {
         self.open.len()
     }
@@ -85,7 +79,7 @@ impl<K: Copy + Eq + Hash, L: Copy + Ord, R> Lifecycle<K, L, R> {
         self.overflows
     }
 
-    /// The counts of every label that was ever seen, so that a gauge falls to 0 and does not vanish.
+    /// The counts of every label that ever occurred, so that a gauge falls to 0 and does not vanish.
     pub(super) const fn counts(&self) -> &BTreeMap<L, Count> {
         &self.counts
     }
@@ -95,12 +89,10 @@ impl<K: Copy + Eq + Hash, L: Copy + Ord, R> Lifecycle<K, L, R> {
         self.counts.get(&label).copied().unwrap_or_default()
     }
 
-    /// The open thing with this key.
     pub(super) fn get(&self, key: &K) -> Option<&Entry<L, R>> {
         self.open.get(key)
     }
 
-    /// The open thing with this key.
     pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut Entry<L, R>> {
         self.open.get_mut(key)
     }
@@ -117,11 +109,13 @@ impl<K: Copy + Eq + Hash, L: Copy + Ord, R> Lifecycle<K, L, R> {
 
     /// Forgets that this thing has closed.
     pub(super) fn forget_close(&mut self, key: K, stamp: u64) {
-        self.closed.remove(&(key, stamp));
+        if self.closed.remove(&(key, stamp)) {
+            self.closing_order.retain(|closed| *closed != (key, stamp));
+        }
     }
 
-    /// An event shows a thing open; `creation` says whether it is the event of its creation. `row` is
-    /// asked for if the thing gets one. Returns the change, and the entry that was replaced.
+    /// An event of an open thing; `creation` says whether it is the event of its creation. `row` makes its
+    /// row if it gets one. Returns the change, and the entry that was replaced.
     pub(super) fn open(
         &mut self,
         (key, stamp): (K, u64),
@@ -137,36 +131,34 @@ impl<K: Copy + Eq + Hash, L: Copy + Ord, R> Lifecycle<K, L, R> {
             entry.created |= creation;
             return (if repeated { Change::Repeated } else { Change::Updated }, None);
         }
-        let overflowed = self.overflowed.get(&key).filter(|(known, _)| *known == stamp).copied();
-        if let Some((_, label)) = overflowed.filter(|_| self.open.len() < self.limit) {
+        if let Some((_, label)) = self.overflowed.get(&key).filter(|(known, _)| *known == stamp).copied() {
+            if self.open.len() >= self.limit {
+                return (Change::Counted, None);
+            }
             self.overflowed.remove(&key);
-            self.counts.entry(label).or_default().overflowed -= 1;
             self.insert(key, Entry { stamp, label, created: creation, row: row() });
             return (Change::Adopted, None);
-        } else if overflowed.is_some() {
-            return (Change::Counted, None);
         }
         let replaces = self.stamp(&key).is_some();
         let replaced = self.end(key);
         if self.open.len() < self.limit {
-            self.counts.entry(label).or_default().opened += 1;
-            self.insert(key, Entry { stamp, label, created: creation, row: row() });
+            self.insert(key, Entry { stamp, label, created: creation, row: row() }).opened += 1;
             let change = if creation { Change::Opened } else { Change::Adopted };
             return (if replaces { Change::Replaced } else { change }, replaced);
         }
         if self.overflowed.len() < self.remembered {
             self.overflowed.insert(key, (stamp, label));
             self.overflows += 1;
-            let count = self.counts.entry(label).or_default();
-            count.opened += 1;
-            count.overflowed += 1;
+            self.counts.entry(label).or_default().opened += 1;
         }
         (Change::Counted, replaced)
     }
 
-    fn insert(&mut self, key: K, entry: Entry<L, R>) {
-        self.counts.entry(entry.label).or_default().open += 1;
+    fn insert(&mut self, key: K, entry: Entry<L, R>) -> &mut Count {
+        let count = self.counts.entry(entry.label).or_default();
+        count.open += 1;
         self.open.insert(key, entry);
+        count
     }
 
     /// A thing has closed. Returns the change, and the entry that had its key.
@@ -181,10 +173,8 @@ impl<K: Copy + Eq + Hash, L: Copy + Ord, R> Lifecycle<K, L, R> {
         };
         let entry = self.end(key);
         if change != Change::Closed {
-            let count = self.counts.entry(label).or_default();
-            count.opened += 1;
-            count.closed += 1;
-            self.remember(key, stamp);
+            self.counts.entry(label).or_default().opened += 1;
+            self.count_close((key, stamp), label);
         }
         (change, entry)
     }
@@ -195,45 +185,45 @@ impl<K: Copy + Eq + Hash, L: Copy + Ord, R> Lifecycle<K, L, R> {
         self.open.get(key).map(|entry| entry.stamp).or_else(overflowed)
     }
 
-    /// Whatever has this key is not open any more.
+    /// The thing that has this key is not open any more.
     pub(super) fn end(&mut self, key: K) -> Option<Entry<L, R>> {
-        let entry = self.open.remove(&key);
-        let overflowed = if entry.is_none() { self.overflowed.remove(&key) } else { None };
-        let (stamp, label) = entry.as_ref().map(|entry| (entry.stamp, entry.label)).or(overflowed)?;
-        let count = self.counts.entry(label).or_default();
-        count.closed += 1;
-        count.open -= usize::from(entry.is_some());
-        count.overflowed -= usize::from(overflowed.is_some());
-        self.remember(key, stamp);
-        entry
+        if let Some((stamp, label)) = self.overflowed.remove(&key) {
+            self.count_close((key, stamp), label);
+        }
+        let entry = self.open.remove(&key)?;
+        self.count_close((key, entry.stamp), entry.label).open -= 1;
+        Some(entry)
     }
 
-    /// Nothing is open any more: things do not outlive the server process. Returns what was.
-    pub(super) fn end_all(&mut self) -> Vec<Entry<L, R>> {
-        let keys: Vec<K> = self.open.keys().chain(self.overflowed.keys()).copied().collect();
-        keys.into_iter().filter_map(|key| self.end(key)).collect()
-    }
-
-    /// A new server process uses keys anew: its things without a stamp look like those of the last.
-    pub(super) fn begin(&mut self) {
-        self.closed.retain(|(_, stamp)| *stamp != 0);
-        self.closing_order.retain(|(_, stamp)| *stamp != 0);
-    }
-
-    fn remember(&mut self, key: K, stamp: u64) {
-        if self.closed.insert((key, stamp)) {
-            self.closing_order.push_back((key, stamp));
+    fn count_close(&mut self, thing: (K, u64), label: L) -> &mut Count {
+        if self.closed.insert(thing) {
+            self.closing_order.push_back(thing);
         }
         if self.closing_order.len() > self.remembered
             && let Some(oldest) = self.closing_order.pop_front()
         {
             self.closed.remove(&oldest);
         }
+        let count = self.counts.entry(label).or_default();
+        count.closed += 1;
+        count
+    }
+
+    /// Nothing is open any more: things do not outlive the server process. Returns all that was.
+    pub(super) fn end_all(&mut self) -> Vec<Entry<L, R>> {
+        let keys: Vec<K> = self.open.keys().chain(self.overflowed.keys()).copied().collect();
+        keys.into_iter().filter_map(|key| self.end(key)).collect()
+    }
+
+    /// A new server process uses keys anew: its things without a stamp have the keys of earlier ones.
+    pub(super) fn begin(&mut self) {
+        self.closed.retain(|(_, stamp)| *stamp != 0);
+        self.closing_order.retain(|(_, stamp)| *stamp != 0);
     }
 }
 
 impl<L: Copy + Ord, R> Lifecycle<Key, L, R> {
-    /// An event names the process of a thing that only a list without processes has shown.
+    /// An event names the process of a thing that was known only from a list without processes.
     pub(super) fn assign_process(&mut self, key: Key) {
         let unknown = Key { pid: 0, ..key };
         if key == unknown {
@@ -266,6 +256,10 @@ mod tests {
         EndAll,
     }
 
+    fn table(limit: usize, remembered: usize) -> Lifecycle<u8, u8, ()> {
+        Lifecycle { remembered, ..Lifecycle::new(limit) }
+    }
+
     fn event() -> impl Strategy<Value = Event> {
         let thing = || (0..8u8, 1..4u64);
         prop_oneof![
@@ -292,28 +286,32 @@ mod tests {
         }
     }
 
-    /// What is open by label, in the table and beyond its limit.
+    /// The numbers of things with a label, in the table and beyond its limit.
     fn sizes(table: &Lifecycle<u8, u8, ()>, of: u8) -> (usize, usize) {
         let open = table.open.values().filter(|entry| entry.label == of).count();
         (open, table.overflowed.values().filter(|(_, label)| *label == of).count())
     }
 
     proptest! {
-        /// Within, at and beyond the limits of rows and of what is remembered beyond them.
+        /// Within, at and beyond the limits of rows and of things remembered beyond them.
         #[test]
-        fn opened_less_closed_is_what_is_open_and_what_overflowed(
+        fn opened_less_closed_is_the_number_of_open_and_overflowed_things(
             limit in 0..10usize,
             remembered in 0..10usize,
-            events in prop::collection::vec(event(), 0..80),
+            events in prop::collection::vec((event(), 0..4u8), 0..80),
         ) {
-            let mut table = Lifecycle::with_memory(limit, remembered);
-            for event in events {
+            let mut table = table(limit, remembered);
+            for (event, reopens) in events {
+                if let (Event::Created(key, stamp) | Event::Updated(key, stamp), 0) = (event, reopens) {
+                    table.forget_close(key, stamp);
+                }
                 apply(&mut table, event);
                 prop_assert!(table.open.len() <= limit && table.overflowed.len() <= remembered);
                 prop_assert!(table.closed.len() <= remembered);
+                prop_assert_eq!(table.closed.len(), table.closing_order.len());
                 for of in [0, 1] {
                     let (count, (open, overflowed)) = (table.count(of), sizes(&table, of));
-                    prop_assert_eq!((count.open, count.overflowed), (open, overflowed));
+                    prop_assert_eq!(count.open, open);
                     prop_assert_eq!(count.opened - count.closed, (open + overflowed) as u64);
                 }
             }
@@ -348,7 +346,7 @@ mod tests {
 
     #[test]
     fn a_thing_beyond_the_limit_counts_once_and_gets_a_row_once_there_is_room() {
-        let mut table = Lifecycle::with_memory(1, 1);
+        let mut table = table(1, 1);
         let changes =
             [Event::Created(0, 1), Event::Created(2, 1), Event::Updated(2, 1), Event::Created(2, 1)]
                 .map(|event| apply(&mut table, event));
@@ -366,8 +364,22 @@ mod tests {
     }
 
     #[test]
-    fn what_closed_is_forgotten_in_order_and_without_a_stamp_with_the_process() {
-        let mut table: Lifecycle<u8, u8, ()> = Lifecycle::with_memory(9, 2);
+    fn a_thing_that_was_reopened_and_closed_is_the_last_to_be_forgotten() {
+        let mut table = table(9, 2);
+        apply(&mut table, Event::Closed(1, 0));
+        table.forget_close(1, 0);
+        assert!(!table.has_closed(1, 0));
+        for key in [2, 1] {
+            apply(&mut table, Event::Closed(key, 0));
+        }
+        assert_eq!([1, 2].map(|key| table.has_closed(key, 0)), [true, true]);
+        apply(&mut table, Event::Closed(3, 0));
+        assert_eq!([1, 2].map(|key| table.has_closed(key, 0)), [true, false]);
+    }
+
+    #[test]
+    fn closed_things_are_forgotten_in_order_and_those_without_a_stamp_with_the_process() {
+        let mut table = table(9, 2);
         for event in [Event::Closed(1, 0), Event::Closed(2, 0), Event::Closed(3, 7)] {
             apply(&mut table, event);
         }
