@@ -110,6 +110,11 @@ pub enum Facts<'a> {
 }
 
 impl Facts<'_> {
+    /// The event of the output that it is about.
+    pub const fn output(&self) -> Option<&output::Event<'_>> {
+        if let Self::Stream(_, Some(event)) | Self::Output(event) = self { Some(event) } else { None }
+    }
+
     /// Whether the event can make a row appear in a table.
     pub fn opens(&self) -> bool {
         match self {

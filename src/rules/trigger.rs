@@ -98,18 +98,10 @@ impl Trigger {
     /// The stream that feeds the outbound stream of an event. It must be read before the event is applied, since a
     /// close may not name it.
     pub fn input(event: &Event<'_>, state: &State) -> Option<Key> {
-        match &event.facts {
-            Facts::Stream(stream::Event::Closed(stream), _) => state.streams.properties(stream.key)?.input,
-            Facts::Stream(..)
-            | Facts::Output(_)
-            | Facts::Timer(_)
-            | Facts::Session(_)
-            | Facts::Connection(_)
-            | Facts::Api(_)
-            | Facts::Process(_)
-            | Facts::Server(_)
-            | Facts::Other => None,
-        }
+        let Facts::Stream(stream::Event::Closed(stream), _) = &event.facts else {
+            return None;
+        };
+        state.streams.properties(stream.key)?.input
     }
 
     /// An event that has been applied to `state` with `change`; `input` is the result of [`Trigger::input`] before
@@ -211,43 +203,31 @@ impl Trigger {
     }
 
     fn take_facts(&mut self, event: &Event<'_>, state: &State) {
-        match &event.facts {
-            Facts::Stream(event, output) => {
-                self.take_stream_event(event, state);
-                if let Some(
-                    output::Event::Opened(output)
-                    | output::Event::CodecsUpdated(output)
-                    | output::Event::Closed(output),
-                ) = output
-                {
-                    self.stream = Some(output.stream.as_ref().to_owned());
-                    self.format = Some(output.format);
-                    self.group = Some(output.group.as_ref().to_owned());
-                }
+        if let Facts::Stream(event, _) = &event.facts {
+            self.take_stream_event(event, state);
+        }
+        if let Some(event) = event.facts.output() {
+            self.take_output_event(event, state);
+        }
+    }
+
+    fn take_output_event(&mut self, event: &output::Event<'_>, state: &State) {
+        self.format = Some(event.format());
+        match event {
+            output::Event::Opened(output)
+            | output::Event::CodecsUpdated(output)
+            | output::Event::Closed(output) => {
+                self.stream = Some(output.stream.as_ref().to_owned());
+                self.group = Some(output.group.as_ref().to_owned());
             }
-            Facts::Output(
-                output::Event::Chunk { format, file, .. } | output::Event::Playlist { format, file, .. },
-            ) => {
-                self.format = Some(*format);
+            output::Event::Chunk { format, file, .. } | output::Event::Playlist { format, file, .. } => {
                 if let Some((group, stream, track)) = state.outputs.of_file(*format, file) {
                     self.stream = Some((*stream).to_owned());
                     self.group = Some((*group).to_owned());
                     self.track = Some(track);
                 }
             }
-            Facts::Output(output::Event::ChunkError(format) | output::Event::ChunkDeleted(format)) => {
-                self.format = Some(*format);
-            }
-            Facts::Output(
-                output::Event::Opened(_) | output::Event::CodecsUpdated(_) | output::Event::Closed(_),
-            )
-            | Facts::Timer(_)
-            | Facts::Session(_)
-            | Facts::Connection(_)
-            | Facts::Api(_)
-            | Facts::Process(_)
-            | Facts::Server(_)
-            | Facts::Other => {}
+            output::Event::ChunkError(_) | output::Event::ChunkDeleted(_) => {}
         }
     }
 

@@ -86,8 +86,8 @@ impl Recent {
         output: Option<OutputRef>,
         at: Timestamp,
     ) {
-        let record =
-            CompactRecord { at, kind: event.kind, change, format: format(&event.facts), stream, output };
+        let format = event.facts.output().map(output::Event::format);
+        let record = CompactRecord { at, kind: event.kind, change, format, stream, output };
         if !is_routine(&event.facts) {
             keep(&mut self.notable, record.expand(self.number, None));
             self.number += 1;
@@ -154,21 +154,6 @@ fn keep<T>(kept: &mut VecDeque<T>, record: T) {
         kept.pop_front();
     }
     kept.push_back(record);
-}
-
-const fn format(facts: &Facts<'_>) -> Option<output::Format> {
-    let event = match facts {
-        Facts::Stream(_, Some(event)) | Facts::Output(event) => event,
-        Facts::Stream(_, None)
-        | Facts::Timer(_)
-        | Facts::Session(_)
-        | Facts::Connection(_)
-        | Facts::Api(_)
-        | Facts::Process(_)
-        | Facts::Server(_)
-        | Facts::Other => return None,
-    };
-    Some(event.format())
 }
 
 /// Whether such events are too frequent to be read one by one.
