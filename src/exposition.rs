@@ -202,6 +202,13 @@ impl Samples<'_> {
         self.line("", labels, None, value.into());
     }
 
+    /// One sample, unless the value is unknown.
+    pub fn add_known(&mut self, labels: Labels<'_>, value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            self.add(labels, value);
+        }
+    }
+
     /// A whole histogram: its buckets, sum and count.
     pub fn histogram(&mut self, labels: Labels<'_>, histogram: &Histogram) {
         let mut below = 0;

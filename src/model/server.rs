@@ -319,11 +319,7 @@ pub const METRICS: &[Metric<Table>] = &[
         help: "Start time of the server, from serverStarted; absent if that event was not received.",
         labels: &[],
         query: "time() - ems_server_start_timestamp_seconds",
-        samples: |table, samples| {
-            if let Some(start) = table.start {
-                samples.add(&[], start);
-            }
-        },
+        samples: |table, samples| samples.add_known(&[], table.start),
     },
     Metric {
         name: "ems_server_restarts_total",

@@ -5,8 +5,6 @@ mod derived;
 pub mod listing;
 pub mod recent;
 
-use std::fmt;
-
 use strum::{EnumCount, VariantArray};
 
 use crate::exposition::{self, Metric};
@@ -20,7 +18,8 @@ use recent::{EventRecord, Recent};
 pub use derived::DerivedEvent;
 
 /// The state of one server. [`State::apply`] never fails: events come late, twice, out of order or
-/// never, and each has an answer.
+/// never, and each has a [`Change`].
+#[derive(Debug)]
 pub struct State {
     /// Streams.
     pub streams: stream::Table,
@@ -55,15 +54,6 @@ pub struct Applied {
     pub restarted: bool,
     /// Whether events may have been lost: the server's own lists should be polled.
     pub poll: bool,
-}
-
-impl fmt::Debug for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State")
-            .field("streams", &self.streams.len())
-            .field("outputs", &self.outputs.len())
-            .finish_non_exhaustive()
-    }
 }
 
 impl State {
@@ -118,18 +108,11 @@ impl State {
     /// Finds which server process an event comes from, and applies it if that one is followed.
     fn follow(&mut self, event: &Event<'_>, now: Timestamp) -> Applied {
         let apart = |change| Applied { change, restarted: false, poll: false };
-        let server_event = match &event.facts {
-            // Other programs may post to the same address: this says nothing of the server's process.
-            Facts::Other => return apart(Change::Counted),
-            Facts::Server(event) => Some(event),
-            Facts::Stream(..)
-            | Facts::Output(_)
-            | Facts::Timer(_)
-            | Facts::Session(_)
-            | Facts::Connection(_)
-            | Facts::Api(_)
-            | Facts::Process(_) => None,
-        };
+        if matches!(event.facts, Facts::Other) {
+            // It may come from another program that posts to the same address.
+            return apart(Change::Counted);
+        }
+        let server_event = if let Facts::Server(event) = &event.facts { Some(event) } else { None };
         let restarted = match self.server.origin(event.sender, server_event, now) {
             Origin::Past => return apart(Change::Stale),
             Origin::New => {

@@ -213,9 +213,7 @@ pub const METRICS: &[Metric<Table>] = &[
         query: "time() - ems_timer_last_triggered_timestamp_seconds > 2 * ems_timer_period_seconds",
         samples: |table, samples| {
             for (key, row) in table.sorted() {
-                if let Some(period) = row.period {
-                    samples.add(&[("timer", itoa::Buffer::new().format(key.id))], period);
-                }
+                samples.add_known(&[("timer", itoa::Buffer::new().format(key.id))], row.period);
             }
         },
     },
@@ -227,9 +225,7 @@ pub const METRICS: &[Metric<Table>] = &[
         query: "time() - ems_timer_last_triggered_timestamp_seconds",
         samples: |table, samples| {
             for (key, row) in table.sorted() {
-                if let Some(last) = row.last {
-                    samples.add(&[("timer", itoa::Buffer::new().format(key.id))], last);
-                }
+                samples.add_known(&[("timer", itoa::Buffer::new().format(key.id))], row.last);
             }
         },
     },

@@ -145,11 +145,6 @@ impl Event<'_> {
             | Self::Playlist { format, .. } => *format,
         }
     }
-
-    /// Whether it reports something that could not be written.
-    pub const fn fails(&self) -> bool {
-        matches!(self, Self::ChunkError(_))
-    }
 }
 
 /// How far a chunk is.

@@ -5,7 +5,7 @@ use strum::{EnumCount, VariantArray};
 use super::format::{Format, Playlist};
 use super::row::{Row, TrackState, Updates};
 use super::table::Table;
-use crate::exposition::{Kind, Labels, Metric, Samples};
+use crate::exposition::{Histogram, Kind, Labels, Metric, Samples};
 
 const TRACK_LABELS: &[&str] = &["format", "group", "stream", "track"];
 const PLAYLIST_LABELS: &[&str] = &["format", "kind", "group", "stream"];
@@ -57,6 +57,12 @@ fn each_playlist(table: &Table, mut each: impl FnMut(&Updates, bool, Labels<'_>)
             ("stream", &*row.identity.stream),
         ];
         each(&row.playlist, row.open(), &labels);
+    }
+}
+
+fn histograms_by_format(samples: &mut Samples<'_>, histograms: &[Histogram]) {
+    for (format, histogram) in Format::VARIANTS.iter().zip(histograms) {
+        samples.histogram(&[("format", format.label())], histogram);
     }
 }
 
@@ -130,9 +136,7 @@ pub const METRICS: &[Metric<Table>] = &[
         query: "(time() - ems_chunk_last_closed_timestamp_seconds) / ems_chunk_target_seconds",
         samples: |table, samples| {
             each_live(table, |row, track, labels| {
-                if let Some(seconds) = track.target(row.chunk_length) {
-                    samples.add(labels, seconds);
-                }
+                samples.add_known(labels, track.target(row.chunk_length));
             });
         },
     },
@@ -144,9 +148,7 @@ pub const METRICS: &[Metric<Table>] = &[
         query: "ems_chunk_stall_threshold_seconds - (time() - ems_chunk_last_closed_timestamp_seconds)",
         samples: |table, samples| {
             each_live(table, |row, track, labels| {
-                if let Some(seconds) = track.threshold(row.chunk_length, table.policy) {
-                    samples.add(labels, seconds);
-                }
+                samples.add_known(labels, track.threshold(row.chunk_length, table.policy));
             });
         },
     },
@@ -170,11 +172,7 @@ pub const METRICS: &[Metric<Table>] = &[
         help: "Media duration of chunks, from segmentDuration of hlsChunkClosed, else from stopTime minus startTime, in whole seconds.",
         labels: &["format"],
         query: "histogram_quantile(0.95, sum by (server, format, le) (rate(ems_chunk_duration_seconds_bucket[5m])))",
-        samples: |table, samples| {
-            for (format, histogram) in Format::VARIANTS.iter().zip(&table.durations) {
-                samples.histogram(&[("format", format.label())], histogram);
-            }
-        },
+        samples: |table, samples| histograms_by_format(samples, &table.durations),
     },
     Metric {
         name: "ems_chunk_interval_seconds",
@@ -182,11 +180,7 @@ pub const METRICS: &[Metric<Table>] = &[
         help: "Time between consecutive chunks of a track of an output, from hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed and recordChunkClosed.",
         labels: &["format"],
         query: "histogram_quantile(0.95, sum by (server, format, le) (rate(ems_chunk_interval_seconds_bucket[5m])))",
-        samples: |table, samples| {
-            for (format, histogram) in Format::VARIANTS.iter().zip(&table.intervals) {
-                samples.histogram(&[("format", format.label())], histogram);
-            }
-        },
+        samples: |table, samples| histograms_by_format(samples, &table.intervals),
     },
     Metric {
         name: "ems_playlist_updates_total",
@@ -206,9 +200,7 @@ pub const METRICS: &[Metric<Table>] = &[
         query: r#"time() - ems_playlist_last_updated_timestamp_seconds{format="hls", kind="child"}"#,
         samples: |table, samples| {
             each_playlist(table, |updates, open, labels| {
-                if let Some(last) = updates.last.filter(|_| open) {
-                    samples.add(labels, last);
-                }
+                samples.add_known(labels, updates.last.filter(|_| open));
             });
         },
     },

@@ -159,13 +159,7 @@ fn keep<T>(kept: &mut VecDeque<T>, record: T) {
 /// Whether such events are too frequent to be read one by one.
 const fn is_routine(facts: &Facts<'_>) -> bool {
     match facts {
-        Facts::Output(event) => !event.fails(),
-        Facts::Connection(_) | Facts::Api(_) => true,
-        Facts::Stream(..)
-        | Facts::Timer(_)
-        | Facts::Session(_)
-        | Facts::Process(_)
-        | Facts::Server(_)
-        | Facts::Other => false,
+        Facts::Output(event) => !matches!(event, output::Event::ChunkError(_)),
+        facts => matches!(facts, Facts::Connection(_) | Facts::Api(_)),
     }
 }

@@ -165,9 +165,7 @@ pub const METRICS: &[Metric<Table>] = &[
         query: r#"sum by (server, stream) (ems_stream_bits_per_second{direction="in"})"#,
         samples: |table, samples| {
             each_medium(table, |named, direction, media, labels| {
-                if let Some(rate) = named.rates[direction as usize][media as usize] {
-                    samples.add(labels, rate);
-                }
+                samples.add_known(labels, named.rates[direction as usize][media as usize]);
             });
         },
     },
@@ -215,9 +213,8 @@ pub const METRICS: &[Metric<Table>] = &[
         samples: |table, samples| {
             for (name, named) in inbound(table) {
                 for media in Media::VARIANTS {
-                    if let Some(last) = named.feeds[*media as usize].last {
-                        samples.add(&[("stream", name), ("media", media.label())], last);
-                    }
+                    let last = named.feeds[*media as usize].last;
+                    samples.add_known(&[("stream", name), ("media", media.label())], last);
                 }
             }
         },
@@ -230,9 +227,7 @@ pub const METRICS: &[Metric<Table>] = &[
         query: "rate(ems_pull_failures_total[5m]) > 0",
         samples: |table, samples| {
             for (name, named) in table.names.iter() {
-                if let Some(failures) = named.pull_failures {
-                    samples.add(&[("stream", name)], failures);
-                }
+                samples.add_known(&[("stream", name)], named.pull_failures);
             }
         },
     },

@@ -12,7 +12,7 @@ use ems_protocol::Timestamp;
 
 /// An open stream, or one that is expected and missing. It holds no address and no setting: those
 /// may hold secrets.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct View {
     /// `PID`; as all that only an open stream has, none while it is missing.
     pub process_id: Option<u64>,
@@ -104,21 +104,11 @@ impl Table {
     /// The streams that are expected and missing.
     pub fn missing(&self) -> impl Iterator<Item = View> {
         self.names.missing().map(|name| View {
-            process_id: None,
-            id: None,
             name: Some(Arc::clone(name)),
             direction: Direction::In.label(),
-            r#type: None,
-            purpose: None,
-            audio_codec: None,
-            video_codec: None,
-            width: None,
-            height: None,
-            opened_timestamp_seconds: None,
-            bits_per_second: None,
-            viewers: 0,
             expected: true,
             missing: true,
+            ..View::default()
         })
     }
 }
