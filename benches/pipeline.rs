@@ -261,7 +261,7 @@ impl Recordings {
                     black_box(state.apply(&event, now));
                 });
             });
-            open = state.streams.len();
+            open = state.streams.count(|_, _| true);
             self.time(size, serde, |recorded, body, _| {
                 if recorded < self.streams {
                     black_box(serde_json::from_slice::<rival::StreamEvent<'_>>(body).unwrap());

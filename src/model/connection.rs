@@ -1,8 +1,8 @@
 //! Connections to the server: protocols registered to its application, carriers, and WebRTC.
 
-use super::lifecycle::Lifecycle;
+use super::lifecycle::{Count, Lifecycle};
 use super::{Change, Key};
-use crate::exposition::{Kind, Metric};
+use crate::exposition::{Kind, Metric, Samples};
 use ems_protocol::{Message, Rejection};
 
 /// The events of this family.
@@ -29,65 +29,16 @@ pub const EVENTS: &[(&str, Name)] = &[
     ("WSStreamClosed", Name::WebRtc),
 ];
 
-/// The tags of protocols, then the types of carriers; any other is shown as `other`.
-const PROTOCOLS: [&str; 56] = [
-    "API",
-    "BVAR",
-    "DRM",
-    "H4C",
-    "HTTA",
-    "IASCCLI",
-    "ICET",
-    "ICEU",
-    "IDTLS",
-    "IH4F",
-    "IH4R",
-    "IHTMR",
-    "IHTT",
-    "IHTT2",
-    "IJSONCLI",
-    "ILFL",
-    "INVMSKMA",
-    "IR",
-    "IRPC",
-    "IRS",
-    "IRTP",
-    "ISSL",
-    "ITS",
-    "IWS",
-    "IWSFMP4",
-    "JSONMETA",
-    "JVAR",
-    "MSSHTLI",
-    "NMEA",
-    "ODTLS",
-    "OH4R",
-    "OHTT",
-    "OHTT2",
-    "OLFL",
-    "OR",
-    "ORPC",
-    "ORTP",
-    "OSSL",
-    "OUTVMF",
-    "OWS",
-    "PT",
-    "RAW",
-    "RE",
-    "RNATT",
-    "RS",
-    "RTCP",
-    "RTSP",
-    "SCTP",
-    "SDP",
-    "UDS",
-    "WRTCCNX",
-    "WRTCSIG",
-    "WSMETA",
-    "XVAR",
-    "IOHT_TCP_CARRIER",
-    "IOHT_UDP_CARRIER",
+/// The tags of protocols; any other is shown as `other`.
+const PROTOCOLS: [&str; 54] = [
+    "API", "BVAR", "DRM", "H4C", "HTTA", "IASCCLI", "ICET", "ICEU", "IDTLS", "IH4F", "IH4R", "IHTMR", "IHTT",
+    "IHTT2", "IJSONCLI", "ILFL", "INVMSKMA", "IR", "IRPC", "IRS", "IRTP", "ISSL", "ITS", "IWS", "IWSFMP4",
+    "JSONMETA", "JVAR", "MSSHTLI", "NMEA", "ODTLS", "OH4R", "OHTT", "OHTT2", "OLFL", "OR", "ORPC", "ORTP",
+    "OSSL", "OUTVMF", "OWS", "PT", "RAW", "RE", "RNATT", "RS", "RTCP", "RTSP", "SCTP", "SDP", "UDS",
+    "WRTCCNX", "WRTCSIG", "WSMETA", "XVAR",
 ];
+/// The types of carriers; any other is shown as `other`.
+const CARRIERS: [&str; 2] = ["IOHT_TCP_CARRIER", "IOHT_UDP_CARRIER"];
 /// Most connections that are tracked at once; further ones are only counted.
 const LIMIT: usize = 100_000;
 
@@ -111,13 +62,20 @@ pub enum Layer {
     Carrier,
 }
 
+/// A connection as an event shows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Connection {
+    key: (Layer, Key),
+    protocol: &'static str,
+}
+
 /// An event of this family.
 #[derive(Debug, Clone, Copy)]
 pub enum Event {
     /// See [`Name::Opened`].
-    Opened(Layer, Key, &'static str),
+    Opened(Connection),
     /// See [`Name::Closed`].
-    Closed(Layer, Key, &'static str),
+    Closed(Connection),
     /// An event without an id, from EMS 1.6, or one of WebRTC.
     Counted,
 }
@@ -125,34 +83,32 @@ pub enum Event {
 impl Event {
     /// Whether the event can make a row appear.
     pub const fn opens(&self) -> bool {
-        matches!(self, Self::Opened(..))
+        matches!(self, Self::Opened(_))
     }
 }
 
 /// Reads an event of this family.
 pub fn interpret(name: Name, message: &Message<'_>) -> Result<Event, Rejection> {
-    let read = |layer| -> Result<Option<(Layer, Key, &'static str)>, Rejection> {
-        let payload = message.payload();
-        if !payload.has("id") {
-            return Ok(None);
-        }
-        let tag = match layer {
-            Layer::Protocol => payload.text("protocolType")?,
-            Layer::Carrier => payload.text("type")?,
-        };
-        let tag = tag.unwrap_or_default();
-        let protocol = PROTOCOLS.iter().find(|known| **known == tag).copied().unwrap_or("other");
-        Ok(Some((layer, Key::of(message, "id")?, protocol)))
+    let event = match name {
+        Name::Opened(layer) => connection(layer, message)?.map(Event::Opened),
+        Name::Closed(layer) => connection(layer, message)?.map(Event::Closed),
+        Name::WebRtc => None,
     };
-    Ok(match name {
-        Name::Opened(layer) => {
-            read(layer)?.map_or(Event::Counted, |(layer, key, tag)| Event::Opened(layer, key, tag))
-        }
-        Name::Closed(layer) => {
-            read(layer)?.map_or(Event::Counted, |(layer, key, tag)| Event::Closed(layer, key, tag))
-        }
-        Name::WebRtc => Event::Counted,
-    })
+    Ok(event.unwrap_or(Event::Counted))
+}
+
+fn connection(layer: Layer, message: &Message<'_>) -> Result<Option<Connection>, Rejection> {
+    let payload = message.payload();
+    if !payload.has("id") {
+        return Ok(None);
+    }
+    let (field, tags): (_, &[_]) = match layer {
+        Layer::Protocol => ("protocolType", &PROTOCOLS),
+        Layer::Carrier => ("type", &CARRIERS),
+    };
+    let tag = payload.text(field)?.unwrap_or_default();
+    let protocol = tags.iter().find(|known| **known == tag).copied().unwrap_or("other");
+    Ok(Some(Connection { key: (layer, Key::of(message, "id")?), protocol }))
 }
 
 /// The connections of one server, counted by protocol. They have no stamp.
@@ -166,11 +122,6 @@ impl Default for Table {
 }
 
 impl Table {
-    /// How many connections are open.
-    pub fn open(&self) -> usize {
-        self.0.len()
-    }
-
     /// How many connections came beyond the limit.
     pub const fn overflows(&self) -> u64 {
         self.0.overflows()
@@ -179,8 +130,8 @@ impl Table {
     /// Applies an event.
     pub fn apply(&mut self, event: &Event) -> Change {
         match event {
-            Event::Opened(layer, key, protocol) => self.0.open(((*layer, *key), 0), *protocol, true, || ()).0,
-            Event::Closed(layer, key, protocol) => self.0.close(((*layer, *key), 0), *protocol).0,
+            Event::Opened(connection) => self.0.open((connection.key, 0), connection.protocol, true, || ()).0,
+            Event::Closed(connection) => self.0.close((connection.key, 0), connection.protocol).0,
             Event::Counted => Change::Counted,
         }
     }
@@ -196,6 +147,12 @@ impl Table {
     }
 }
 
+fn by_protocol(table: &Table, samples: &mut Samples<'_>, read: fn(&Count) -> u64) {
+    for (protocol, count) in table.0.counts() {
+        samples.add(&[("protocol", protocol)], read(count));
+    }
+}
+
 /// The metrics of connections.
 pub const METRICS: &[Metric<Table>] = &[
     Metric {
@@ -204,11 +161,7 @@ pub const METRICS: &[Metric<Table>] = &[
         help: "Open connections by the server's protocol tag, from protocolRegisteredToApp and protocolUnregisteredFromApp; carriers, from carrierCreated and carrierClosed, have tags of their own.",
         labels: &["protocol"],
         query: "sum by (server, protocol) (ems_connections) > 0",
-        samples: |table, samples| {
-            for (protocol, count) in table.0.counts() {
-                samples.add(&[("protocol", protocol)], count.open);
-            }
-        },
+        samples: |table, samples| by_protocol(table, samples, |count| count.open as u64),
     },
     Metric {
         name: "ems_connections_opened_total",
@@ -216,11 +169,7 @@ pub const METRICS: &[Metric<Table>] = &[
         help: "Connections opened, from protocolRegisteredToApp and carrierCreated or, if those were late or lost, the close of the connection; each counts once.",
         labels: &["protocol"],
         query: "sum by (server, protocol) (rate(ems_connections_opened_total[5m]))",
-        samples: |table, samples| {
-            for (protocol, count) in table.0.counts() {
-                samples.add(&[("protocol", protocol)], count.opened);
-            }
-        },
+        samples: |table, samples| by_protocol(table, samples, |count| count.opened),
     },
     Metric {
         name: "ems_connections_closed_total",
@@ -228,10 +177,6 @@ pub const METRICS: &[Metric<Table>] = &[
         help: "Connections closed, from protocolUnregisteredFromApp and carrierClosed or the end of the server process.",
         labels: &["protocol"],
         query: "sum by (server, protocol) (rate(ems_connections_closed_total[5m]))",
-        samples: |table, samples| {
-            for (protocol, count) in table.0.counts() {
-                samples.add(&[("protocol", protocol)], count.closed);
-            }
-        },
+        samples: |table, samples| by_protocol(table, samples, |count| count.closed),
     },
 ];

@@ -111,16 +111,6 @@ impl Table {
         }
     }
 
-    /// How many outputs are open.
-    pub fn len(&self) -> usize {
-        self.writers.len() + self.rows.iter().filter(|(_, row)| row.adopted).count()
-    }
-
-    /// Whether no output is open.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// How many outputs and groups came beyond a limit.
     pub const fn overflows(&self) -> u64 {
         self.rows.overflows() + self.writers.overflows() + self.group_overflows

@@ -69,16 +69,6 @@ impl Table {
         }
     }
 
-    /// How many streams are open.
-    pub fn len(&self) -> usize {
-        self.streams.len()
-    }
-
-    /// Whether no stream is open.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// How many streams and names came beyond a limit.
     pub const fn overflows(&self) -> u64 {
         self.names.overflows() + self.streams.overflows()
