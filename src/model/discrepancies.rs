@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use hashbrown::{HashMap, HashSet};
 
-use super::Key;
+use super::lifecycle::Lifecycle;
+use super::{Change, Corrections, Key};
 use ems_protocol::Timestamp;
 
 /// How far apart two polls must be to confirm a discrepancy. The slowest event seen in the field came 0.3 s
@@ -47,7 +48,7 @@ impl<T: Eq + Hash> Discrepancies<T> {
     }
 }
 
-/// Discrepancies of things that a list shows by their id alone, without their process.
+/// Discrepancies of things that a list identifies by their id alone, without their process.
 #[derive(Debug, Default)]
 pub struct ById(Discrepancies<IdDiscrepancy>);
 
@@ -59,41 +60,49 @@ enum IdDiscrepancy {
     Unlisted(Key),
 }
 
-/// The confirmed differences between a list and a table.
+/// A thing in a list.
 #[derive(Debug)]
-pub struct Difference {
-    /// Where in the list those are that the table does not have.
-    pub appeared: Vec<usize>,
-    /// What the list does not have.
-    pub gone: Vec<Key>,
-    /// Whether unconfirmed ones are left.
-    pub unconfirmed: bool,
+pub(super) struct ListedRow<R> {
+    pub(super) key: Key,
+    pub(super) stamp: u64,
+    /// Whether no event on its way can explain that the table does not have it.
+    pub(super) settled: bool,
+    /// The row that it gets if the table does not have it.
+    pub(super) row: R,
 }
 
 impl ById {
-    /// Compares the `rows` of a table, each with the moment of its last event, with the ids in a list
-    /// that was requested at `requested`, each with whether no event on its way can explain it.
-    pub fn compare(
+    /// Corrects a table by a list that was requested at `requested`; `last_event` reads from a row when the last event of
+    /// its thing came. Also returns whether discrepancies are left.
+    pub(super) fn reconcile<R>(
         &mut self,
-        rows: impl Iterator<Item = (Key, Timestamp)> + Clone,
-        listed: impl Iterator<Item = (u64, bool)>,
+        table: &mut Lifecycle<Key, (), R>,
+        last_event: fn(&R) -> Timestamp,
+        listed: impl Iterator<Item = ListedRow<R>>,
         requested: Timestamp,
         now: Timestamp,
-    ) -> Difference {
-        let mut unlisted: HashSet<u64> = rows.clone().map(|(key, _)| key.id).collect();
-        let mut appeared = Vec::new();
-        for (place, (id, settled)) in listed.enumerate() {
-            if !unlisted.remove(&id)
-                && (settled || self.0.is_confirmed(IdDiscrepancy::Listed(id), requested, now))
-            {
-                appeared.push(place);
+    ) -> (Corrections, bool) {
+        let mut corrections = Corrections::default();
+        let mut unlisted: HashSet<u64> = table.iter().map(|(key, _)| key.id).collect();
+        for ListedRow { key, stamp, settled, row } in listed {
+            let unseen = IdDiscrepancy::Listed(key.id);
+            if !unlisted.remove(&key.id) && (settled || self.0.is_confirmed(unseen, requested, now)) {
+                table.assign_process(key);
+                // A thing that has closed meanwhile is not opened again.
+                let (change, _) = table.open((key, stamp), (), false, || row);
+                corrections.opened += u64::from(change == Change::Adopted);
             }
         }
-        let missing = rows.filter(|(key, last_event)| *last_event < requested && unlisted.contains(&key.id));
-        let gone = missing.map(|(key, _)| key);
-        let gone =
-            gone.filter(|key| self.0.is_confirmed(IdDiscrepancy::Unlisted(*key), requested, now)).collect();
-        Difference { appeared, gone, unconfirmed: self.0.end_poll() }
+        let missing = table
+            .iter()
+            .filter(|(key, open)| unlisted.contains(&key.id) && last_event(&open.row) < requested);
+        let gone = missing
+            .map(|(key, _)| *key)
+            .filter(|key| self.0.is_confirmed(IdDiscrepancy::Unlisted(*key), requested, now));
+        for key in gone.collect::<Vec<_>>() {
+            corrections.closed += u64::from(table.end(key).is_some());
+        }
+        (corrections, self.0.end_poll())
     }
 }
 

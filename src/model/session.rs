@@ -4,7 +4,7 @@ mod view;
 
 use std::time::Duration;
 
-use super::discrepancies::{ById, SETTLE};
+use super::discrepancies::{ById, ListedRow, SETTLE};
 use super::lifecycle::Lifecycle;
 use super::{Change, Corrections, Key};
 use crate::exposition::{Histogram, Kind, Metric};
@@ -50,14 +50,14 @@ pub enum Event {
     Downloaded,
 }
 
-/// A session as an event shows it.
+/// A session as an event or the server's own list describes it.
 #[derive(Debug, Clone, Copy)]
 pub struct Session {
     /// `PID` and `sessionId`; rows of W3C files have none, and then it is only counted.
     pub key: Option<Key>,
     /// Distinguishes sessions with a reused key: `startTime`, in local time without a zone.
     pub started: u64,
-    /// `stopTime` less `startTime`.
+    /// `stopTime` less `startTime`; of a listed session `elapsedTime`.
     pub duration: Option<Duration>,
 }
 
@@ -89,22 +89,15 @@ fn session(message: &Message<'_>) -> Result<Session, Rejection> {
     })
 }
 
-/// A session as the server's own list shows it.
-#[derive(Debug, Clone, Copy)]
-pub struct Listed {
-    id: u64,
-    started: u64,
-    /// `elapsedTime`.
-    age: Duration,
-}
-
 /// Reads a session from the server's own list, which does not name the process.
-pub fn listed(message: &Message<'_>) -> Result<Listed, Rejection> {
+pub fn listed(message: &Message<'_>) -> Result<Session, Rejection> {
     let payload = message.payload();
-    let id = payload.u64("sessionId")?.ok_or(Rejection::MissingField("sessionId"))?;
-    let age = payload.f64("elapsedTime")?.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    let started = payload.time("startTime")?.map_or(0, Timestamp::millis);
-    Ok(Listed { id, started, age: age.unwrap_or_default() })
+    let elapsed = payload.f64("elapsedTime")?.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    Ok(Session {
+        key: Some(Key::of(message, "sessionId")?),
+        started: payload.time("startTime")?.map_or(0, Timestamp::millis),
+        duration: elapsed,
+    })
 }
 
 /// The sessions of one server. Each row is the moment when the session was first seen; the stamp is
@@ -188,28 +181,20 @@ impl Table {
     }
 
     /// Corrects the table by the server's own list, which was requested at `requested`; `process` is the
-    /// server's, or 0 while that is unknown. Returns whether discrepancies are left.
+    /// server's, or 0 while that is unknown. Also returns whether discrepancies are left.
     pub fn reconcile(
         &mut self,
-        listed: &[Listed],
+        listed: &[Session],
         process: u64,
         requested: Timestamp,
         now: Timestamp,
     ) -> (Corrections, bool) {
-        let ids = listed.iter().map(|session| (session.id, session.age >= SETTLE));
-        let known = self.sessions.iter().map(|(key, session)| (*key, session.row));
-        let difference = self.discrepancies.compare(known, ids, requested, now);
-        let mut corrections = Corrections::default();
-        for session in difference.appeared.into_iter().filter_map(|place| listed.get(place)) {
-            // A session that has ended meanwhile is not opened again.
-            let key = Key { pid: process, id: session.id };
-            let (change, _) = self.sessions.open((key, session.started), (), false, || now);
-            corrections.opened += u64::from(change == Change::Adopted);
-        }
-        for key in difference.gone {
-            corrections.closed += u64::from(self.sessions.end(key).is_some());
-        }
-        (corrections, difference.unconfirmed)
+        let listed = listed.iter().filter_map(|session| {
+            let settled = session.duration.is_some_and(|age| age >= SETTLE);
+            let key = Key { pid: process, ..session.key? };
+            Some(ListedRow { key, stamp: session.started, settled, row: now })
+        });
+        self.discrepancies.reconcile(&mut self.sessions, |seen| *seen, listed, requested, now)
     }
 
     /// Closes everything: sessions do not outlive the server process.

@@ -2,7 +2,7 @@
 
 mod view;
 
-use super::discrepancies::ById;
+use super::discrepancies::{ById, ListedRow};
 use super::lifecycle::Lifecycle;
 use super::{Change, Corrections, Key};
 use crate::exposition::{Kind, Metric};
@@ -72,6 +72,13 @@ struct Row {
     last_event: Timestamp,
 }
 
+impl Row {
+    fn new(timer: &Event, now: Timestamp) -> Self {
+        let last = timer.period.is_some().then_some(now);
+        Self { period: timer.period, due: timer.due, last, last_event: now }
+    }
+}
+
 /// The timers of one server. They have no stamp.
 #[derive(Debug)]
 pub struct Table {
@@ -100,10 +107,10 @@ impl Table {
     /// Applies an event.
     pub fn apply(&mut self, event: &Event, now: Timestamp) -> Change {
         match event.name {
-            Name::Created => self.show(event, now, true),
+            Name::Created => self.open_timer(event, now, true),
             Name::Triggered => {
                 self.triggered += 1;
-                let change = self.show(event, now, false);
+                let change = self.open_timer(event, now, false);
                 if let Some(timer) = self.timers.get_mut(&event.key) {
                     timer.row.last = timer.row.last.max(Some(now));
                 }
@@ -117,11 +124,9 @@ impl Table {
         }
     }
 
-    fn show(&mut self, event: &Event, now: Timestamp, creation: bool) -> Change {
+    fn open_timer(&mut self, event: &Event, now: Timestamp, creation: bool) -> Change {
         self.timers.assign_process(event.key);
-        let last = event.period.is_some().then_some(now);
-        let row = || Row { period: event.period, due: event.due, last, last_event: now };
-        let (change, _) = self.timers.open((event.key, 0), (), creation, row);
+        let (change, _) = self.timers.open((event.key, 0), (), creation, || Row::new(event, now));
         if let Some(timer) = self.timers.get_mut(&event.key) {
             timer.row.last_event = now;
         }
@@ -129,7 +134,7 @@ impl Table {
     }
 
     /// Corrects the table by the server's own list, which was requested at `requested`; `process` is the
-    /// server's, or 0 while that is unknown. Returns whether discrepancies are left.
+    /// server's, or 0 while that is unknown. Also returns whether discrepancies are left.
     pub fn reconcile(
         &mut self,
         listed: &[Event],
@@ -138,19 +143,13 @@ impl Table {
         now: Timestamp,
     ) -> (Corrections, bool) {
         // The list has no ages, and the event of a timer that was just set may be on its way.
-        let ids = listed.iter().map(|timer| (timer.key.id, false));
-        let known = self.timers.iter().map(|(key, timer)| (*key, timer.row.last_event));
-        let difference = self.discrepancies.compare(known, ids, requested, now);
-        let mut corrections = Corrections::default();
-        for timer in difference.appeared.into_iter().filter_map(|place| listed.get(place)) {
-            let key = Key { pid: process, ..timer.key };
-            let change = self.show(&Event { key, ..*timer }, now, false);
-            corrections.opened += u64::from(change == Change::Adopted);
-        }
-        for key in difference.gone {
-            corrections.closed += u64::from(self.timers.end(key).is_some());
-        }
-        (corrections, difference.unconfirmed)
+        let listed = listed.iter().map(|timer| ListedRow {
+            key: Key { pid: process, ..timer.key },
+            stamp: 0,
+            settled: false,
+            row: Row::new(timer, now),
+        });
+        self.discrepancies.reconcile(&mut self.timers, |row| row.last_event, listed, requested, now)
     }
 
     /// Closes everything: timers do not outlive the server process.

@@ -37,7 +37,7 @@ pub struct Listing<'a> {
     /// `listTimers`; none where the server does not know that command.
     pub timers: Option<Vec<timer::Event>>,
     /// `listHttpStreamingSessions`; none where the server does not know that command.
-    pub sessions: Option<Vec<session::Listed>>,
+    pub sessions: Option<Vec<session::Session>>,
 }
 
 /// What a correction is about.
@@ -89,22 +89,19 @@ impl State {
             Origin::New => {
                 self.restart(Sender { process: listing.process, ..Sender::default() }, now);
                 self.record(Change::Restarted);
-                done.correct(Subject::Server, Corrections { changed: 1, ..Corrections::default() });
+                done.correct(Subject::Server, (Corrections { changed: 1, ..Corrections::default() }, false));
             }
         }
         self.server.describe(listing.build.as_ref(), listing.process);
         self.reconcile_streams(listing, now, &mut done);
         let process = self.server.process().unwrap_or(0);
         if let Some(timers) = &listing.timers {
-            let (corrections, unconfirmed) = self.timers.reconcile(timers, process, listing.requested, now);
-            done.correct(Subject::Timer, corrections);
-            done.unconfirmed |= unconfirmed;
+            let corrected = self.timers.reconcile(timers, process, listing.requested, now);
+            done.correct(Subject::Timer, corrected);
         }
         if let Some(sessions) = &listing.sessions {
-            let (corrections, unconfirmed) =
-                self.sessions.reconcile(sessions, process, listing.requested, now);
-            done.correct(Subject::Session, corrections);
-            done.unconfirmed |= unconfirmed;
+            let corrected = self.sessions.reconcile(sessions, process, listing.requested, now);
+            done.correct(Subject::Session, corrected);
         }
         done
     }
@@ -135,8 +132,8 @@ impl State {
         for configured in &listing.configured {
             outputs.changed += u64::from(self.outputs.configured(configured));
         }
-        done.unconfirmed |= unconfirmed;
         done.removed = removed;
+        done.correct(Subject::Stream, (streams, unconfirmed));
         // Without the settings of outputs in the list, no output can be known to have no writer.
         let has_settings = |listed: &Listed<'_>| listed.output.is_some() || !listed.stream.writes_files();
         if listing.streams.iter().all(has_settings) {
@@ -144,13 +141,13 @@ impl State {
             outputs.closed += ended;
             done.unconfirmed |= unconfirmed;
         }
-        done.correct(Subject::Stream, streams);
-        done.correct(Subject::Output, outputs);
+        done.correct(Subject::Output, (outputs, false));
     }
 }
 
 impl Reconciled {
-    fn correct(&mut self, subject: Subject, corrections: Corrections) {
+    fn correct(&mut self, subject: Subject, (corrections, unconfirmed): (Corrections, bool)) {
         self.corrections[subject as usize] += corrections;
+        self.unconfirmed |= unconfirmed;
     }
 }
