@@ -68,12 +68,14 @@ pub fn render_selected(
     servers.retain(|server| selection.has_server(&server.name));
     let tally = pipeline.tally();
     let mut page = Page::new(style);
-    for metric in SERVER_METRICS.iter().filter(|metric| selection.has(metric.group, metric.name)) {
-        page.describe(metric.name, metric.kind, metric.help);
+    for metric in SERVER_METRICS.iter() {
+        let Description { name, kind, help, .. } = &metric.description;
+        if !selection.has(metric.group, name) {
+            continue;
+        }
+        page.describe(name, *kind, help);
         for server in &servers {
-            server.read(|state| {
-                (metric.samples)(state, &mut page.samples(metric.name, Some(&server.name), now));
-            });
+            server.read(|state| (metric.samples)(state, &mut page.samples(name, Some(&server.name), now)));
         }
         page.take(into);
     }
@@ -122,13 +124,7 @@ fn render_per_server<T>(
 fn render_registered(page: &mut Page, family: &MetricFamily, now: Timestamp) {
     page.describe(family.name(), kind_of(family), family.help());
     for metric in family.get_metric() {
-        let labels: Vec<(String, String)> = metric
-            .get_label()
-            .iter()
-            .map(|label| (label.name().to_owned(), label.value().to_owned()))
-            .collect();
-        let labels: Vec<(&str, &str)> =
-            labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let labels: Vec<_> = metric.get_label().iter().map(|label| (label.name(), label.value())).collect();
         let value = match kind_of(family) {
             Kind::Counter => metric.get_counter().get_value(),
             Kind::Gauge | Kind::Histogram => metric.get_gauge().get_value(),

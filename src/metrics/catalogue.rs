@@ -30,11 +30,7 @@ pub struct Description {
 /// A metric of media servers, of any family.
 pub(super) struct ServerMetric {
     pub(super) group: MetricGroup,
-    pub(super) name: &'static str,
-    pub(super) kind: Kind,
-    pub(super) help: &'static str,
-    labels: &'static [&'static str],
-    query: &'static str,
+    pub(super) description: Description,
     pub(super) samples: Box<Write>,
 }
 
@@ -63,30 +59,27 @@ fn add<T>(
 ) {
     all.extend(metrics.iter().map(|metric| ServerMetric {
         group,
-        name: metric.name,
-        kind: metric.kind,
-        help: metric.help,
-        labels: metric.labels,
-        query: metric.query,
+        description: describe(metric, SERVER),
         samples: Box::new(move |state, samples| (metric.samples)(table(state), samples)),
     }));
 }
 
 /// The catalogue: every metric that a page can hold, in the order of the page.
 pub fn catalogue(exporter: &ExporterMetrics) -> Vec<Description> {
-    let mut all: Vec<Description> = SERVER_METRICS
-        .iter()
-        .map(|metric| describe(metric.name, metric.kind, metric.help, metric.query, &[SERVER, metric.labels]))
-        .collect();
-    all.extend(describe_all(file_input::METRICS, SERVER));
-    all.extend(describe_all(reconcile::METRICS, SERVER));
-    all.extend(describe_all(actions::METRICS, SERVER));
-    all.extend(describe_all(tally::METRICS, &[]));
+    let mut all: Vec<_> = SERVER_METRICS.iter().map(|metric| metric.description.clone()).collect();
+    all.extend(file_input::METRICS.iter().map(|metric| describe(metric, SERVER)));
+    all.extend(reconcile::METRICS.iter().map(|metric| describe(metric, SERVER)));
+    all.extend(actions::METRICS.iter().map(|metric| describe(metric, SERVER)));
+    all.extend(tally::METRICS.iter().map(|metric| describe(metric, &[])));
     all.extend(exporter.registry.gather().iter().map(|family| {
         let labels = family.get_metric().first().map(|metric| metric.get_label()).unwrap_or_default();
-        let labels: Vec<&str> = labels.iter().map(|label| label.name()).collect();
-        let query = QUERIES.iter().find(|(name, _)| *name == family.name()).map_or("", |(_, query)| *query);
-        describe(family.name(), kind_of(family), family.help(), query, &[&labels])
+        Description {
+            name: family.name().to_owned(),
+            kind: kind_of(family),
+            help: family.help().to_owned(),
+            labels: labels.iter().map(|label| label.name().to_owned()).collect(),
+            query: QUERIES.iter().find(|(name, _)| *name == family.name()).map_or("", |(_, query)| *query),
+        }
     }));
     all
 }
@@ -94,20 +87,13 @@ pub fn catalogue(exporter: &ExporterMetrics) -> Vec<Description> {
 /// The label of all metrics about one media server.
 const SERVER: &[&str] = &["server"];
 
-fn describe_all<T>(metrics: &[Metric<T>], labels: &[&str]) -> Vec<Description> {
-    let described = metrics.iter().map(|metric| {
-        describe(metric.name, metric.kind, metric.help, metric.query, &[labels, metric.labels])
-    });
-    described.collect()
-}
-
-fn describe(name: &str, kind: Kind, help: &str, query: &'static str, labels: &[&[&str]]) -> Description {
+fn describe<T>(metric: &Metric<T>, labels: &[&str]) -> Description {
     Description {
-        name: name.to_owned(),
-        kind,
-        help: help.to_owned(),
-        labels: labels.concat().iter().map(|label| (*label).to_owned()).collect(),
-        query,
+        name: metric.name.to_owned(),
+        kind: metric.kind,
+        help: metric.help.to_owned(),
+        labels: [labels, metric.labels].concat().iter().map(|label| (*label).to_owned()).collect(),
+        query: metric.query,
     }
 }
 

@@ -1,7 +1,10 @@
 //! The exporter's own metrics, in a registry of the `prometheus` crate, which also watches this process.
 
-use prometheus::core::Collector;
-use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{
+    Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry, register_gauge_with_registry as gauge,
+    register_int_counter_vec_with_registry as counter_vec, register_int_counter_with_registry as counter,
+    register_int_gauge_with_registry as int_gauge,
+};
 use strum::VariantArray;
 
 use ems_protocol::Timestamp;
@@ -111,73 +114,87 @@ impl ExporterMetrics {
         let registry = Registry::new();
         let build = Opts::new("ems_exporter_build_info", "Always 1; version of the exporter.")
             .const_label("version", env!("CARGO_PKG_VERSION"));
-        IntGauge::with_opts(build).and_then(|info| {
-            info.set(1);
-            registry.register(Box::new(info))
-        })?;
+        int_gauge!(build, registry)?.set(1);
         #[cfg(target_os = "linux")]
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         let metrics = Self {
-            connections: IntGauge::new("ems_exporter_http_connections", "Open HTTP connections.")?,
-            connections_accepted: IntCounter::new(
+            connections: int_gauge!("ems_exporter_http_connections", "Open HTTP connections.", registry)?,
+            connections_accepted: counter!(
                 "ems_exporter_http_connections_accepted_total",
                 "HTTP connections accepted.",
+                registry
             )?,
-            accept_failures: IntCounter::new(
+            accept_failures: counter!(
                 "ems_exporter_http_accept_failures_total",
                 "Failed attempts to accept an HTTP connection, for example for lack of file descriptors.",
+                registry
             )?,
-            connection_limit_hits: IntCounter::new(
+            connection_limit_hits: counter!(
                 "ems_exporter_http_connection_limit_hits_total",
                 "Times the connection limit was reached; further connections wait.",
+                registry
             )?,
-            disconnects: IntCounterVec::new(
-                Opts::new(
-                    "ems_exporter_http_connections_closed_total",
-                    "HTTP connections closed by the exporter: slow_header, the first request's header was incomplete after the timeout; large_header, it was too large; slow_reader, the client read nothing of a response within the timeout.",
-                ),
+            disconnects: counter_vec!(
+                "ems_exporter_http_connections_closed_total",
+                "HTTP connections closed by the exporter: slow_header, the first request's header was incomplete after the timeout; large_header, it was too large; slow_reader, the client read nothing of a response within the timeout.",
                 &["reason"],
+                registry
             )?,
-            handshake_failures: IntCounter::new(
+            handshake_failures: counter!(
                 "ems_exporter_http_handshake_failures_total",
                 "Connections whose TLS handshake failed.",
+                registry
             )?,
-            loaded_at: Gauge::new(
+            loaded_at: gauge!(
                 "ems_exporter_config_last_load_success_timestamp_seconds",
                 "Time at which the active configuration was loaded.",
+                registry
             )?,
-            loaded: IntGauge::new(
+            loaded: int_gauge!(
                 "ems_exporter_config_last_reload_successful",
                 "1 if the last load of the configuration succeeded, else 0.",
+                registry
             )?,
-            web_loaded_at: Gauge::new(
+            web_loaded_at: gauge!(
                 "ems_exporter_web_config_last_load_success_timestamp_seconds",
                 "Time at which the active web configuration was loaded.",
+                registry
             )?,
-            web_loaded: IntGauge::new(
+            web_loaded: int_gauge!(
                 "ems_exporter_web_config_last_reload_successful",
                 "1 if the last load of the web configuration succeeded, else 0.",
+                registry
             )?,
-            responses: IntCounterVec::new(
-                Opts::new("ems_exporter_http_responses_total", "HTTP responses by status code."),
+            responses: counter_vec!(
+                "ems_exporter_http_responses_total",
+                "HTTP responses by status code.",
                 &["code"],
+                registry
             )?,
-            feed_clients: IntGauge::new(
+            feed_clients: int_gauge!(
                 "ems_exporter_feed_clients",
                 "Connected clients of the live feed; each open status page is one.",
+                registry
             )?,
-            feed_clients_rejected: IntCounter::new(
+            feed_clients_rejected: counter!(
                 "ems_exporter_feed_clients_rejected_total",
                 "Feed clients rejected at the client limit.",
+                registry
             )?,
-            feed_lagged: IntCounter::new(
+            feed_lagged: counter!(
                 "ems_exporter_feed_lagged_total",
                 "Times that a client of the live feed was too slow and missed messages or was disconnected.",
+                registry
             )?,
-            scrape_samples: IntGauge::new("ems_exporter_scrape_samples", "Samples in the last scrape.")?,
-            scrape_seconds: Gauge::new(
+            scrape_samples: int_gauge!(
+                "ems_exporter_scrape_samples",
+                "Samples in the last scrape.",
+                registry
+            )?,
+            scrape_seconds: gauge!(
                 "ems_exporter_scrape_duration_seconds",
                 "Time taken to render the last scrape, including compression.",
+                registry
             )?,
             registry,
         };
@@ -189,22 +206,6 @@ impl ExporterMetrics {
         for code in ["200", "400", "401", "403", "404", "413", "503"] {
             metrics.responses.with_label_values(&[code]).inc_by(0);
         }
-        metrics.register(&metrics.connections)?;
-        metrics.register(&metrics.connections_accepted)?;
-        metrics.register(&metrics.accept_failures)?;
-        metrics.register(&metrics.connection_limit_hits)?;
-        metrics.register(&metrics.disconnects)?;
-        metrics.register(&metrics.handshake_failures)?;
-        metrics.register(&metrics.loaded_at)?;
-        metrics.register(&metrics.loaded)?;
-        metrics.register(&metrics.web_loaded_at)?;
-        metrics.register(&metrics.web_loaded)?;
-        metrics.register(&metrics.responses)?;
-        metrics.register(&metrics.feed_clients)?;
-        metrics.register(&metrics.feed_clients_rejected)?;
-        metrics.register(&metrics.feed_lagged)?;
-        metrics.register(&metrics.scrape_samples)?;
-        metrics.register(&metrics.scrape_seconds)?;
         Ok(metrics)
     }
 
@@ -232,9 +233,5 @@ impl ExporterMetrics {
         if success {
             self.web_loaded_at.set(at.seconds());
         }
-    }
-
-    fn register(&self, metric: &(impl Collector + Clone + 'static)) -> Result<(), prometheus::Error> {
-        self.registry.register(Box::new(metric.clone()))
     }
 }
