@@ -24,7 +24,8 @@ impl Style {
 }
 
 /// The type of a metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Kind {
     /// Only goes up; its name ends in `_total`.
     Counter,
@@ -36,12 +37,8 @@ pub enum Kind {
 
 impl Kind {
     /// The word in a `# TYPE` line.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-            Self::Gauge => "gauge",
-            Self::Histogram => "histogram",
-        }
+    pub fn word(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -52,7 +49,7 @@ pub struct Metric<T: 'static> {
     pub name: &'static str,
     /// Its type.
     pub kind: Kind,
-    /// What it measures, and the event that it comes from.
+    /// The text of its HELP line: its meaning, and the event that it comes from.
     pub help: &'static str,
     /// Its labels beside `server`.
     pub labels: &'static [&'static str],

@@ -1,5 +1,5 @@
 //! The state of one media server. Everything about one family of events is in that family's module:
-//! what the server says (`Event`, `interpret`), what is true (`Table`, `apply`), and what is exposed
+//! its events (`Event`, `interpret`), its state (`Table`, `apply`), and its metrics and API representation
 //! (`METRICS`, `View`). No family imports another.
 
 pub mod api_call;

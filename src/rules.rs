@@ -14,7 +14,7 @@ mod trigger;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::model::event::Kind;
+use crate::model::event::EventKind;
 use crate::model::state::State;
 
 pub use call::{Action, Call, InvalidCall, Skipped};
@@ -58,7 +58,7 @@ pub struct Rules {
 impl Rules {
     /// Rules in the order in which they are considered.
     pub fn new(rules: &[Rule]) -> Self {
-        let triggering = Kind::all().map(|kind| {
+        let triggering = EventKind::all().map(|kind| {
             let triggered = trigger::triggered(kind.label());
             rules.iter().any(|rule| triggered.contains(&Some(rule.on)))
         });
@@ -66,7 +66,7 @@ impl Rules {
     }
 
     /// Whether events of this kind may trigger any rule.
-    pub fn may_trigger(&self, kind: Kind) -> bool {
+    pub fn may_trigger(&self, kind: EventKind) -> bool {
         self.triggering.get(kind.place()).copied().unwrap_or(false)
     }
 

@@ -8,7 +8,7 @@ use strum::VariantArray;
 use super::document::{Fault, Place, Plain};
 use super::key::{Members, Placed};
 use super::values::Remote;
-use crate::model::event::Kind;
+use crate::model::event::EventKind;
 use crate::model::output::Format;
 use crate::model::state::DerivedEvent;
 use crate::model::stream::{Purpose, TYPES};
@@ -141,7 +141,11 @@ pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
 
 /// All events that may trigger a rule.
 pub(super) fn events() -> Vec<&'static str> {
-    Kind::all().map(Kind::label).filter(|label| *label != "other").chain(DerivedEvent::NAMES).collect()
+    EventKind::all()
+        .map(EventKind::label)
+        .filter(|label| *label != "other")
+        .chain(DerivedEvent::NAMES)
+        .collect()
 }
 
 /// All conditions.

@@ -41,15 +41,15 @@ impl Selection {
         Ok(selection)
     }
 
-    fn collect(&mut self, what: &str, exporter: &ExporterMetrics) -> Result<(), SelectionError> {
-        if let Some(group) = MetricGroup::VARIANTS.iter().find(|group| group.name() == what) {
+    fn collect(&mut self, value: &str, exporter: &ExporterMetrics) -> Result<(), SelectionError> {
+        if let Some(group) = MetricGroup::VARIANTS.iter().find(|group| group.name() == value) {
             self.groups.push(*group);
             return Ok(());
         }
-        if what.is_empty() || !catalogue(exporter).iter().any(|metric| metric.name.starts_with(what)) {
+        if value.is_empty() || !catalogue(exporter).iter().any(|metric| metric.name.starts_with(value)) {
             return Err(SelectionError::Group);
         }
-        self.prefixes.push(what.to_owned());
+        self.prefixes.push(value.to_owned());
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use ems_protocol::{Message, Rejection};
 /// The events of this family.
 pub const EVENTS: &[(&str, Name)] = &[("cliRequest", Name::Request), ("cliResponse", Name::Response)];
 
-/// What an event of this family reports.
+/// The meaning of an event name of this family.
 #[derive(Debug, Clone, Copy)]
 pub enum Name {
     /// A command was received.

@@ -29,7 +29,7 @@ pub const EVENTS: &[(&str, Name)] = &[
     ("WSStreamClosed", Name::WebRtc),
 ];
 
-/// The tags of protocols; any other is shown as `other`.
+/// The tags of protocols; any other is exposed as `other`.
 const PROTOCOLS: [&str; 54] = [
     "API", "BVAR", "DRM", "H4C", "HTTA", "IASCCLI", "ICET", "ICEU", "IDTLS", "IH4F", "IH4R", "IHTMR", "IHTT",
     "IHTT2", "IJSONCLI", "ILFL", "INVMSKMA", "IR", "IRPC", "IRS", "IRTP", "ISSL", "ITS", "IWS", "IWSFMP4",
@@ -37,12 +37,12 @@ const PROTOCOLS: [&str; 54] = [
     "OSSL", "OUTVMF", "OWS", "PT", "RAW", "RE", "RNATT", "RS", "RTCP", "RTSP", "SCTP", "SDP", "UDS",
     "WRTCCNX", "WRTCSIG", "WSMETA", "XVAR",
 ];
-/// The types of carriers; any other is shown as `other`.
+/// The types of carriers; any other is exposed as `other`.
 const CARRIERS: [&str; 2] = ["IOHT_TCP_CARRIER", "IOHT_UDP_CARRIER"];
 /// Most connections that are tracked at once; further ones are only counted.
 const LIMIT: usize = 100_000;
 
-/// What an event of this family reports.
+/// The meaning of an event name of this family.
 #[derive(Debug, Clone, Copy)]
 pub enum Name {
     /// A connection was established.
@@ -62,7 +62,7 @@ pub enum Layer {
     Carrier,
 }
 
-/// A connection as an event shows it.
+/// A connection as an event describes it.
 #[derive(Debug, Clone, Copy)]
 pub struct Connection {
     key: (Layer, Key),

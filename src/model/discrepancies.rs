@@ -41,7 +41,7 @@ impl<T: Eq + Hash> Discrepancies<T> {
         confirmed
     }
 
-    /// Ends a poll: discrepancies that it did not show again are dropped. Returns whether any is left.
+    /// Ends a poll: discrepancies that did not occur again are dropped. Returns whether any is left.
     pub fn end_poll(&mut self) -> bool {
         self.before = std::mem::take(&mut self.now);
         !self.before.is_empty()

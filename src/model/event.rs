@@ -22,22 +22,22 @@ enum Name {
 }
 
 /// The list of kinds, in the order of the metrics, and the index of each name in it.
-struct List {
+struct EventKinds {
     names: Vec<(&'static str, Name)>,
     places: HashMap<&'static str, usize>,
 }
 
-static LIST: LazyLock<List> = LazyLock::new(|| {
+static EVENT_KINDS: LazyLock<EventKinds> = LazyLock::new(|| {
     let names: Vec<(&'static str, Name)> = stream::EVENTS
         .iter()
-        .map(|(name, what)| (*name, Name::Stream(*what)))
-        .chain(output::EVENTS.iter().map(|(name, what)| (*name, Name::Output(*what))))
-        .chain(timer::EVENTS.iter().map(|(name, what)| (*name, Name::Timer(*what))))
-        .chain(session::EVENTS.iter().map(|(name, what)| (*name, Name::Session(*what))))
-        .chain(connection::EVENTS.iter().map(|(name, what)| (*name, Name::Connection(*what))))
-        .chain(api_call::EVENTS.iter().map(|(name, what)| (*name, Name::Api(*what))))
-        .chain(process::EVENTS.iter().map(|(name, what)| (*name, Name::Process(*what))))
-        .chain(server::EVENTS.iter().map(|(name, what)| (*name, Name::Server(*what))))
+        .map(|(name, event)| (*name, Name::Stream(*event)))
+        .chain(output::EVENTS.iter().map(|(name, event)| (*name, Name::Output(*event))))
+        .chain(timer::EVENTS.iter().map(|(name, event)| (*name, Name::Timer(*event))))
+        .chain(session::EVENTS.iter().map(|(name, event)| (*name, Name::Session(*event))))
+        .chain(connection::EVENTS.iter().map(|(name, event)| (*name, Name::Connection(*event))))
+        .chain(api_call::EVENTS.iter().map(|(name, event)| (*name, Name::Api(*event))))
+        .chain(process::EVENTS.iter().map(|(name, event)| (*name, Name::Process(*event))))
+        .chain(server::EVENTS.iter().map(|(name, event)| (*name, Name::Server(*event))))
         .collect();
     let mut places: HashMap<&str, usize> =
         names.iter().enumerate().map(|(place, (name, _))| (*name, place)).collect();
@@ -46,22 +46,22 @@ static LIST: LazyLock<List> = LazyLock::new(|| {
             places.insert(alias, place);
         }
     }
-    List { names, places }
+    EventKinds { names, places }
 });
 
 /// The kind of an event: one of the known names, or `other`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kind(usize);
+pub struct EventKind(usize);
 
-impl Kind {
+impl EventKind {
     /// The kind of events with this name, in any of its spellings.
     pub fn of(name: &str) -> Self {
-        Self(LIST.places.get(name).copied().unwrap_or(LIST.names.len()))
+        Self(EVENT_KINDS.places.get(name).copied().unwrap_or(EVENT_KINDS.names.len()))
     }
 
     /// Every kind, `other` last.
     pub fn all() -> impl Iterator<Item = Self> {
-        (0..=LIST.names.len()).map(Self)
+        (0..=EVENT_KINDS.names.len()).map(Self)
     }
 
     /// Where the kind stands in the list.
@@ -71,7 +71,7 @@ impl Kind {
 
     /// The value of the label `event`.
     pub fn label(self) -> &'static str {
-        LIST.names.get(self.0).map_or("other", |(name, _)| name)
+        EVENT_KINDS.names.get(self.0).map_or("other", |(name, _)| name)
     }
 }
 
@@ -79,14 +79,14 @@ impl Kind {
 #[derive(Debug)]
 pub struct Event<'a> {
     /// Which of the known kinds it is.
-    pub kind: Kind,
+    pub kind: EventKind,
     /// Who sent it.
     pub sender: Sender,
-    /// What it says.
+    /// Its content.
     pub facts: Facts<'a>,
 }
 
-/// What an event says, by family.
+/// The content of an event, by family.
 #[derive(Debug)]
 pub enum Facts<'a> {
     /// A stream; and the output that it writes, if it does.
@@ -131,8 +131,8 @@ impl Facts<'_> {
 
 /// Interprets a message.
 pub fn interpret<'a>(message: &Message<'a>) -> Result<Event<'a>, Rejection> {
-    let kind = Kind::of(&message.name);
-    let facts = match LIST.names.get(kind.place()) {
+    let kind = EventKind::of(&message.name);
+    let facts = match EVENT_KINDS.names.get(kind.place()) {
         None => Facts::Other,
         Some((_, Name::Stream(name))) => {
             Facts::Stream(stream::interpret(*name, message)?, written_by(*name, message)?)
@@ -171,20 +171,20 @@ mod tests {
 
     #[test]
     fn every_name_is_known_once() {
-        let mut names: Vec<&str> = LIST.names.iter().map(|(name, _)| *name).collect();
+        let mut names: Vec<&str> = EVENT_KINDS.names.iter().map(|(name, _)| *name).collect();
         names.sort_unstable();
         let count = names.len();
         names.dedup();
         assert_eq!(names.len(), count);
-        assert_eq!(Kind::all().last().map(Kind::label), Some("other"));
+        assert_eq!(EventKind::all().last().map(EventKind::label), Some("other"));
     }
 
     #[test]
     fn both_spellings_are_one_kind() {
         for (alias, name) in stream::ALIASES.iter().chain(session::ALIASES).chain(server::ALIASES) {
-            assert_eq!(Kind::of(alias), Kind::of(name), "{alias}");
-            assert_eq!(Kind::of(alias).label(), *name);
+            assert_eq!(EventKind::of(alias), EventKind::of(name), "{alias}");
+            assert_eq!(EventKind::of(alias).label(), *name);
         }
-        assert_eq!(Kind::of("vmCreated").label(), "other");
+        assert_eq!(EventKind::of("vmCreated").label(), "other");
     }
 }

@@ -14,7 +14,7 @@ pub fn is_ours(settings: Map<'_, '_>) -> bool {
 /// The identity of a thing inside one media server: each process counts ids of its own, edges too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
-    /// The process that owns the thing; 0 while only a list without processes has shown it.
+    /// The process that owns the thing; 0 while it is known only from a list without processes.
     pub pid: u64,
     /// The id that this process gave it.
     pub id: u64,

@@ -19,4 +19,4 @@ pub use metrics::METRICS;
 pub use row::StallTransition;
 pub use rows::OutputRef;
 pub use table::{Stall, Table, Writer};
-pub use view::{Aged, Counts, LATE, OutputHealth, View};
+pub use view::{Aged, LATE, OutputCounts, OutputHealth, View};

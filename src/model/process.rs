@@ -11,7 +11,7 @@ pub const EVENTS: &[(&str, Name)] = &[("processStarted", Name::Started), ("proce
 /// Most programs that are tracked at once.
 const LIMIT: usize = 10_000;
 
-/// What an event of this family reports.
+/// The meaning of an event name of this family.
 #[derive(Debug, Clone, Copy)]
 pub enum Name {
     /// A program was started.

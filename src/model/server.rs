@@ -33,7 +33,7 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(15);
 /// After this long without events some may have been lost.
 const IDLE_AFTER: Duration = Duration::from_secs(60);
 
-/// What an event of this family reports.
+/// The meaning of an event name of this family.
 #[derive(Debug, Clone, Copy)]
 pub enum Name {
     /// The server, or one of its edges, is up.
@@ -85,7 +85,7 @@ pub fn interpret<'a>(name: Name, message: &Message<'a>) -> Result<Event<'a>, Rej
     })
 }
 
-/// Reads what `serverStarted`, or an answer to `version`, says about the server's build.
+/// Reads the server's build from `serverStarted` or an answer to `version`.
 pub fn build<'a>(payload: Map<'_, 'a>) -> Result<Build<'a>, Rejection> {
     Ok(Build {
         version: payload.text("releaseNumber")?.unwrap_or_default(),
@@ -93,7 +93,7 @@ pub fn build<'a>(payload: Map<'_, 'a>) -> Result<Build<'a>, Rejection> {
     })
 }
 
-/// What the envelope of an event says about its sender.
+/// The sender of an event, from its envelope.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sender {
     /// `processId`: the origin process; absent in EMS 1.6.
@@ -106,7 +106,7 @@ pub struct Sender {
 
 /// The server process that an event comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum Generation {
     /// The current one.
     Current,
     /// A new one, which begins with this event.
@@ -179,24 +179,23 @@ impl Table {
 
     /// Finds the process that a list comes from, requested at `requested` and answered at `now`;
     /// `process` is the one that owns its streams, if it has any.
-    pub fn listed(&mut self, process: Option<u64>, requested: Timestamp, now: Timestamp) -> Origin {
+    pub fn listed(&mut self, process: Option<u64>, requested: Timestamp, now: Timestamp) -> Generation {
         let other = process.is_some() && self.process.is_some() && process != self.process;
         let back = self.stopping.is_some_and(|since| requested.since(since) > SHUTDOWN_GRACE);
-        let origin = if self.restarts > 0 && requested <= self.since {
-            Origin::Past
+        let generation = if self.restarts > 0 && requested <= self.since {
+            Generation::Past
         } else if !other && !back && !self.stopping() {
-            Origin::Current
+            Generation::Current
         } else if (other || back) && self.discrepancies.is_confirmed(process, requested, now) {
-            Origin::New
+            Generation::New
         } else {
-            Origin::Past
+            Generation::Past
         };
         self.discrepancies.end_poll();
-        origin
+        generation
     }
 
-    /// Applies what the runtime API says about the server's build and the process that owns its
-    /// streams.
+    /// Applies the server's build, and the process that owns its streams, from the runtime API.
     pub fn describe(&mut self, build: Option<&Build<'_>>, process: Option<u64>) {
         if let Some(build) = build {
             self.build = Some(build.known());
@@ -214,32 +213,32 @@ impl Table {
     /// A process id alone is not enough: in a container it is the same after each restart. Bodies
     /// also overtake each other, so the first events of a process may come before its
     /// `serverStarted`, and the last of another after it.
-    pub fn origin(&self, sender: Sender, event: Option<&Event<'_>>, now: Timestamp) -> Origin {
+    pub fn generation(&self, sender: Sender, event: Option<&Event<'_>>, now: Timestamp) -> Generation {
         let started = matches!(event, Some(Event::Started(_)));
         if self.last_event.is_none() {
-            return Origin::Current;
+            return Generation::Current;
         }
         let Some(process) = sender.process else {
-            // EMS 1.6 sends no process id: only its start shows a new one.
-            return if started { Origin::New } else { Origin::Current };
+            // EMS 1.6 sends no process id: only `serverStarted` reveals a new process.
+            return if started { Generation::New } else { Generation::Current };
         };
         match self.process {
-            None => Origin::Current,
+            None => Generation::Current,
             Some(current) if current == process => {
                 let restarted = match self.started {
                     _ if !started => sender.again,
                     Some(before) => sender.again || sender.at.is_some_and(|at| at != before),
                     None => self.stopping() || now.since(self.since) > START_EVENT_GRACE,
                 };
-                if restarted { Origin::New } else { Origin::Current }
+                if restarted { Generation::New } else { Generation::Current }
             }
-            Some(_) if now < self.since => Origin::Past,
+            Some(_) if now < self.since => Generation::Past,
             Some(_)
                 if self.past == Some(process) && now.since(self.since) <= LATE_EVENT_GRACE && !started =>
             {
-                Origin::Past
+                Generation::Past
             }
-            Some(_) => Origin::New,
+            Some(_) => Generation::New,
         }
     }
 

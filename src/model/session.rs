@@ -28,7 +28,7 @@ const LIMIT: usize = 100_000;
 /// Upper bounds of session durations, in seconds.
 const DURATIONS: &[f64] = &[10.0, 30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14_400.0, 43_200.0];
 
-/// What an event of this family reports.
+/// The meaning of an event name of this family.
 #[derive(Debug, Clone, Copy)]
 pub enum Name {
     /// A client began to fetch an HLS, HDS, DASH or Smooth Streaming playlist.
@@ -79,7 +79,7 @@ pub fn interpret(name: Name, message: &Message<'_>) -> Result<Event, Rejection> 
 
 fn session(message: &Message<'_>) -> Result<Session, Rejection> {
     let payload = message.payload();
-    // The documents say sessionID, the server says sessionId.
+    // The documents have sessionID, the server sends sessionId.
     let field = if payload.has("sessionID") { "sessionID" } else { "sessionId" };
     let (start, stop) = (payload.time("startTime")?, payload.time("stopTime")?);
     Ok(Session {

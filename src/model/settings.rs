@@ -16,7 +16,7 @@ pub struct Settings {
     pub stall_factor: f64,
     /// The shortest age of a last chunk that is a stall.
     pub stall_minimum: Duration,
-    /// Names of inbound streams that are expected to be open, and shown as down while they are not.
+    /// Names of inbound streams that are expected to be open, and exposed as down while they are not.
     pub expected: Vec<String>,
 }
 

@@ -7,9 +7,9 @@ pub mod recent;
 
 use strum::{EnumCount, VariantArray};
 
-use crate::exposition::{self, Metric};
-use crate::model::event::{Event, Facts, Kind};
-use crate::model::server::{self, Origin, Sender};
+use crate::exposition::{Kind, Metric};
+use crate::model::event::{Event, EventKind, Facts};
+use crate::model::server::{self, Generation, Sender};
 use crate::model::{Change, Settings, api_call, connection, output, process, session, stream, timer};
 use ems_protocol::Timestamp;
 
@@ -69,7 +69,7 @@ impl State {
             processes: process::Table::default(),
             server: server::Table::default(),
             recent: Recent::default(),
-            events: vec![0; Kind::all().count()],
+            events: vec![0; EventKind::all().count()],
             changes: [0; Change::COUNT],
             limit: settings.streams,
         }
@@ -113,13 +113,13 @@ impl State {
             return apart(Change::Counted);
         }
         let server_event = if let Facts::Server(event) = &event.facts { Some(event) } else { None };
-        let restarted = match self.server.origin(event.sender, server_event, now) {
-            Origin::Past => return apart(Change::Stale),
-            Origin::New => {
+        let restarted = match self.server.generation(event.sender, server_event, now) {
+            Generation::Past => return apart(Change::Stale),
+            Generation::New => {
                 self.restart(event.sender, now);
                 true
             }
-            Origin::Current => false,
+            Generation::Current => false,
         };
         let started = matches!(server_event, Some(server::Event::Started(_)));
         let poll = restarted || started || self.server.silent(now);
@@ -205,19 +205,19 @@ impl State {
 pub const METRICS: &[Metric<State>] = &[
     Metric {
         name: "ems_events_total",
-        kind: exposition::Kind::Counter,
+        kind: Kind::Counter,
         help: "Events applied, by event name; alternative spellings count under the usual name, unknown names under other.",
         labels: &["event"],
         query: "sum by (server, event) (rate(ems_events_total[5m])) > 0",
         samples: |state, samples| {
-            for (kind, count) in Kind::all().zip(&state.events) {
+            for (kind, count) in EventKind::all().zip(&state.events) {
                 samples.add(&[("event", kind.label())], *count);
             }
         },
     },
     Metric {
         name: "ems_exporter_corrections_total",
-        kind: exposition::Kind::Counter,
+        kind: Kind::Counter,
         help: "Events that arrived late, repeated or out of order, or that revealed a lost event, by their effect on the state.",
         labels: &["kind"],
         query: "sum by (server, kind) (increase(ems_exporter_corrections_total[1h])) > 0",
@@ -229,7 +229,7 @@ pub const METRICS: &[Metric<State>] = &[
     },
     Metric {
         name: "ems_exporter_series",
-        kind: exposition::Kind::Gauge,
+        kind: Kind::Gauge,
         help: "Stream names with series of their own, including closed streams whose counters are retained.",
         labels: &[],
         query: "ems_exporter_series / ems_exporter_series_limit",
@@ -237,7 +237,7 @@ pub const METRICS: &[Metric<State>] = &[
     },
     Metric {
         name: "ems_exporter_series_limit",
-        kind: exposition::Kind::Gauge,
+        kind: Kind::Gauge,
         help: "Maximum number of stream names with series of their own (limits.streams).",
         labels: &[],
         query: "ems_exporter_series > 0.9 * ems_exporter_series_limit",
@@ -245,7 +245,7 @@ pub const METRICS: &[Metric<State>] = &[
     },
     Metric {
         name: "ems_exporter_series_folded_total",
-        kind: exposition::Kind::Counter,
+        kind: Kind::Counter,
         help: "Objects beyond a limit, which share the series of stream=\"__overflow__\" or have no series of their own.",
         labels: &[],
         query: "increase(ems_exporter_series_folded_total[1h]) > 0",

@@ -18,7 +18,7 @@ pub const EVENTS: &[(&str, Name)] =
 /// Most timers that are tracked at once; further ones are only counted.
 const LIMIT: usize = 10_000;
 
-/// What an event of this family reports.
+/// The meaning of an event name of this family.
 #[derive(Debug, Clone, Copy)]
 pub enum Name {
     /// A timer was accepted.
@@ -29,7 +29,7 @@ pub enum Name {
     Closed,
 }
 
-/// A timer as an event shows it.
+/// A timer as an event describes it.
 #[derive(Debug, Clone, Copy)]
 pub struct Event {
     name: Name,

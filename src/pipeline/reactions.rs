@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::model::event::Kind;
+use crate::model::event::EventKind;
 use crate::model::state::State;
 use crate::rules::{Call, Rules, Trigger};
 
@@ -35,7 +35,7 @@ impl Reactions {
     }
 
     /// Whether events of this kind may trigger any rule.
-    pub(super) fn may_trigger(&self, kind: Kind) -> bool {
+    pub(super) fn may_trigger(&self, kind: EventKind) -> bool {
         self.rules.load().may_trigger(kind)
     }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::metrics::Sources;
-use crate::model::output::Counts;
+use crate::model::output::OutputCounts;
 use crate::model::server;
 use crate::model::state::State;
 use crate::model::stream::{Direction, Purpose};
@@ -24,7 +24,7 @@ pub(super) struct View {
     sessions: usize,
     timers: usize,
     #[serde(flatten)]
-    outputs: Counts,
+    outputs: OutputCounts,
     stream_names: usize,
     stream_names_limit: usize,
     event_files: Option<file_input::View>,

@@ -1,4 +1,4 @@
-//! What only the passing of time tells, and what the tables know for the rules.
+//! Derived events, and the properties of streams and outputs that rules need.
 
 use std::time::Duration;
 
@@ -36,12 +36,12 @@ fn ours(id: u64) -> Value {
 }
 
 #[test]
-fn a_stall_is_told_once_and_so_is_its_end() {
+fn a_stall_is_reported_once_and_so_is_its_end() {
     let mut state = State::new(&Settings::default());
     apply(&mut state, "outStreamCreated", 0.0, ours(7));
     assert_eq!(tick(&mut state, 9.0), [""; 0]);
-    let told = state.tick(at(11.0));
-    let [DerivedEvent::Output(stall)] = told.as_slice() else { panic!("{told:?}") };
+    let derived = state.tick(at(11.0));
+    let [DerivedEvent::Output(stall)] = derived.as_slice() else { panic!("{derived:?}") };
     assert_eq!(stall.transition, StallTransition::NeverStarted);
     let (key, writer) = stall.writer.unwrap();
     assert_eq!((key, writer.config, writer.ours), (Key { pid: 100, id: 7 }, Some(77), true));
@@ -54,7 +54,7 @@ fn a_stall_is_told_once_and_so_is_its_end() {
     assert_eq!(tick(&mut state, 24.0), ["chunkStalled"]);
     chunk(&mut state, 24.5);
     apply(&mut state, "outStreamClosed", 24.6, ours(7));
-    assert_eq!(tick(&mut state, 25.0), [""; 0], "what has closed is gone, not recovered");
+    assert_eq!(tick(&mut state, 25.0), [""; 0], "a closed output does not recover");
 }
 
 #[test]
@@ -62,8 +62,8 @@ fn the_youngest_writer_of_an_output_is_named() {
     let mut state = State::new(&Settings::default());
     apply(&mut state, "outStreamCreated", 0.0, ours(7));
     apply(&mut state, "outStreamCreated", 1.0, ours(9));
-    let told = state.tick(at(20.0));
-    let [DerivedEvent::Output(stall)] = told.as_slice() else { panic!("{told:?}") };
+    let derived = state.tick(at(20.0));
+    let [DerivedEvent::Output(stall)] = derived.as_slice() else { panic!("{derived:?}") };
     assert_eq!(stall.writer.map(|(key, _)| key.id), Some(9));
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ems_exporter::exposition::Kind;
 use ems_exporter::metrics::{self, Description, ExporterMetrics};
-use ems_exporter::model::event::Kind as Event;
+use ems_exporter::model::event::EventKind as Event;
 
 use crate::alert_rules::{Names, parse};
 use crate::support::at;

@@ -21,7 +21,7 @@ fn replayed() -> (Harness, f64) {
     (harness, (last - START) as f64 + 1.0)
 }
 
-/// The page with the values of our own process masked: they are never twice the same.
+/// The page with the values of our own process masked: they differ in each run.
 fn masked(page: &str, style: Style) -> String {
     let own = ExporterMetrics::new(at(0.0)).unwrap();
     let ours =
@@ -68,7 +68,7 @@ fn every_metric_on_the_page_is_in_the_catalogue_and_the_other_way_round() {
         page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     let catalogue = metrics::catalogue(&ExporterMetrics::new(at(0.0)).unwrap());
     let names = catalogue.iter().map(|metric| metric.name.as_str());
-    // Actions are shown where rules are configured.
+    // Actions have metrics where rules are configured.
     let names: Vec<&str> = names.filter(|name| !name.starts_with("ems_exporter_action")).collect();
     assert_eq!(on_page, names);
     for metric in &catalogue {

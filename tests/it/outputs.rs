@@ -65,16 +65,16 @@ fn chunks_of_unknown_outputs_are_placed_by_the_shape_of_their_path() {
     assert_eq!(closed(&samples, "dash", "cam", "video"), Some(1.0));
     assert_eq!(closed(&samples, "dash", "cam", "audio"), Some(1.0));
     assert_eq!(samples.get("ems_outputs{format=\"dash\"}"), Some(1.0));
-    let told =
+    let settings =
         json!({"chunkLength": 4, "groupName": "g", "localStreamName": "cam", "targetFolder": "/srv/g/cam"});
-    harness.post("outStreamClosed", 1.0, with(stream(1, "OFDASH", "cam"), json!({"dashSettings": told})));
+    harness.post("outStreamClosed", 1.0, with(stream(1, "OFDASH", "cam"), json!({"dashSettings": settings})));
     let samples = harness.read(1.0);
     assert_eq!(samples.get("ems_outputs{format=\"dash\"}"), Some(0.0), "its close names the folder");
     assert_eq!(last(&samples, "dash", "cam", "video"), None);
 }
 
 #[test]
-fn a_guess_gives_way_to_what_the_server_names() {
+fn a_guessed_output_is_merged_into_the_one_that_the_server_names() {
     let mut harness = Harness::new();
     harness.post("hlsChunkCreated", 0.0, chunk("/srv/hls/x/1.ts"));
     let settings =
@@ -131,7 +131,7 @@ fn a_stall_between_two_scrapes_is_seen_when_it_ends() {
 }
 
 #[test]
-fn a_chunk_that_is_opened_tells_that_the_one_before_is_complete() {
+fn a_chunk_that_is_opened_completes_the_one_before() {
     let mut harness = Harness::new();
     harness.post("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
     for second in [0, 4, 8, 12] {
@@ -226,7 +226,7 @@ fn chunks_that_keep_coming_bring_their_output_back() {
 }
 
 #[test]
-fn a_target_is_learned_where_none_is_told() {
+fn a_target_is_learned_where_none_is_configured() {
     let mut harness = Harness::new();
     let long = with(chunk("/srv/g/cam/1.ts"), json!({"segmentDuration": 75_000.0}));
     harness.post("hlsChunkClosed", 0.0, long.clone());
@@ -302,7 +302,7 @@ fn a_chunked_recordings_files_are_its_own() {
         ))
     };
     assert_eq!(series("cam", "flv"), Some(1.0));
-    assert_eq!(series("__overflow__", "__overflow__"), Some(1.0), "nothing tells whose it is");
+    assert_eq!(series("__overflow__", "__overflow__"), Some(1.0), "its output is unknown");
 }
 
 #[test]
@@ -368,7 +368,7 @@ fn a_playlist_ages_only_while_its_output_is_open() {
     harness.post("outStreamClosed", 60.0, output(1, "hls", "cam", 4));
     assert_eq!(last(&harness.read(60.0)), None);
     harness.post("outStreamCreated", 100.0, output(2, "hls", "cam", 4));
-    assert_eq!(last(&harness.read(100.0)), None, "the run before says nothing of this one");
+    assert_eq!(last(&harness.read(100.0)), None, "the run before does not count for this one");
     harness.post("hlsChildPlaylistUpdated", 104.0, chunk("/srv/hls/cam/playlist.m3u8"));
     assert_eq!(last(&harness.read(104.0)), Some(at(104.0).seconds()));
 }

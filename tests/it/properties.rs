@@ -1,4 +1,4 @@
-//! Any interleaving, repetition or loss of what a server says leaves gauges that are true, or wrong
+//! Any interleaving, repetition or loss of a server's events leaves gauges that are true, or wrong
 //! by as much as was lost.
 
 use std::collections::BTreeSet;
@@ -20,10 +20,10 @@ fn life() -> impl Strategy<Value = Life> {
     (0..5u8, 0..3usize, any::<bool>()).prop_map(|(kind, codecs, ends)| Life { kind, codecs, ends })
 }
 
-/// What the events of all lives are, in the order of the server, and which life each belongs to.
+/// The events of all lives in the order of the server, each with the number of its life.
 fn events(harness: &mut Harness, lives: &[Life]) -> Vec<(usize, &'static str, Vec<u8>)> {
     let mut events = Vec::new();
-    let mut tell = |harness: &mut Harness, life: usize, name: &'static str, payload: serde_json::Value| {
+    let mut post = |harness: &mut Harness, life: usize, name: &'static str, payload: serde_json::Value| {
         events.push((life, name, harness.event(name, 0.0, payload)));
     };
     for (number, life) in lives.iter().enumerate() {
@@ -41,36 +41,36 @@ fn events(harness: &mut Harness, lives: &[Life]) -> Vec<(usize, &'static str, Ve
                         output(id, "hls", &name, 4),
                     )
                 };
-                tell(harness, number, created, payload.clone());
+                post(harness, number, created, payload.clone());
                 for _ in 0..life.codecs {
-                    tell(harness, number, codecs, payload.clone());
+                    post(harness, number, codecs, payload.clone());
                 }
                 if life.ends {
-                    tell(harness, number, closed, payload);
+                    post(harness, number, closed, payload);
                 }
             }
             2 => {
                 let payload = json!({"timerId": id, "value": 60, "triggerCount": 0});
-                tell(harness, number, "timerCreated", payload.clone());
+                post(harness, number, "timerCreated", payload.clone());
                 for _ in 0..life.codecs {
-                    tell(harness, number, "timerTriggered", payload.clone());
+                    post(harness, number, "timerTriggered", payload.clone());
                 }
                 if life.ends {
-                    tell(harness, number, "timerClosed", payload);
+                    post(harness, number, "timerClosed", payload);
                 }
             }
             3 => {
                 let payload = json!({"sessionId": id, "startTime": "2026-11-22T16-15-06"});
-                tell(harness, number, "streamingSessionStarted", payload.clone());
+                post(harness, number, "streamingSessionStarted", payload.clone());
                 if life.ends {
-                    tell(harness, number, "streamingSessionEnded", payload);
+                    post(harness, number, "streamingSessionEnded", payload);
                 }
             }
             _ => {
                 let payload = json!({"id": id, "protocolType": "IR"});
-                tell(harness, number, "protocolRegisteredToApp", payload.clone());
+                post(harness, number, "protocolRegisteredToApp", payload.clone());
                 if life.ends {
-                    tell(harness, number, "protocolUnregisteredFromApp", payload);
+                    post(harness, number, "protocolUnregisteredFromApp", payload);
                 }
             }
         }
@@ -93,7 +93,7 @@ fn truth(lives: &[(usize, &Life)]) -> [usize; 5] {
 
 proptest! {
     #[test]
-    fn any_order_and_repetition_leads_to_what_is_truly_open(
+    fn any_order_and_repetition_leads_to_the_true_numbers_of_open_things(
         lives in prop::collection::vec(life(), 1..12),
         order in prop::collection::vec(any::<u32>(), 60),
         repeats in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
@@ -120,7 +120,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_lost_is_all_that_is_wrong(
+    fn gauges_are_wrong_only_by_the_lost_events(
         lives in prop::collection::vec(life(), 1..12), lost in prop::collection::vec(any::<bool>(), 60)
     ) {
         let mut harness = Harness::new();
@@ -129,9 +129,9 @@ proptest! {
         for (_, _, body) in &kept {
             harness.send(body, at(1.0));
         }
-        // Open is each life of which something came, but not its end.
+        // A life is open if any of its events came, but not its end.
         let ended = |name: &str| ["Closed", "Ended", "UnregisteredFromApp"].iter().any(|end| name.ends_with(end));
-        let believed: Vec<(usize, Life)> = lives
+        let expected: Vec<(usize, Life)> = lives
             .iter()
             .enumerate()
             .filter(|(number, _)| kept.iter().any(|(life, _, _)| life == number))
@@ -140,8 +140,8 @@ proptest! {
                 (number, Life { ends, ..life.clone() })
             })
             .collect();
-        let believed: Vec<(usize, &Life)> = believed.iter().map(|(number, life)| (*number, life)).collect();
-        prop_assert_eq!(open(&harness), truth(&believed));
+        let expected: Vec<(usize, &Life)> = expected.iter().map(|(number, life)| (*number, life)).collect();
+        prop_assert_eq!(open(&harness), truth(&expected));
         let samples = harness.read(1.0);
         let opened = samples.sum("ems_streams_opened_total") - samples.sum("ems_streams_closed_total");
         prop_assert_eq!(samples.sum("ems_streams"), opened);
@@ -153,8 +153,8 @@ proptest! {
     ) {
         let requests = crate::support::session();
         let harness = Harness::new();
-        for (which, seconds) in events {
-            let request: &Vec<u8> = which.get(&requests);
+        for (index, seconds) in events {
+            let request: &Vec<u8> = index.get(&requests);
             harness.send(crate::support::body(request), at(f64::from(seconds)));
             harness.pipeline.tick(at(f64::from(seconds)));
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ems_exporter::config::Config;
-use ems_exporter::model::event::Kind;
+use ems_exporter::model::event::EventKind;
 
 use crate::http::Exporter;
 use crate::support::{Samples, body, examples, session};
@@ -36,7 +36,7 @@ async fn every_recorded_example_is_accepted_as_it_came() {
             .map(|(_, count)| count)
             .sum();
         assert_eq!(counted, count, "{event}");
-        assert_ne!(Kind::of(&event).label(), "other");
+        assert_ne!(EventKind::of(&event).label(), "other");
     }
     assert_eq!(samples.sum("ems_exporter_events_rejected_total"), 0.0);
 }

@@ -1,4 +1,4 @@
-//! A server that stops, crashes and comes back, and what still arrives of its past.
+//! A server that stops, crashes and comes back, and the late events of its past.
 
 use serde_json::{Value, json};
 
@@ -39,18 +39,18 @@ fn assert_open(harness: &Harness, seconds: f64, each: f64) {
 }
 
 #[test]
-fn a_server_says_what_it_is() {
+fn a_server_has_a_version_and_a_start_time() {
     let harness = busy();
     let samples = harness.read(1.0);
     assert_eq!(samples.get("ems_up"), Some(1.0));
     assert_eq!(samples.get("ems_server_info{version=\"2.0.1\",build=\"5555\"}"), Some(1.0));
     assert_eq!(samples.get("ems_server_start_timestamp_seconds"), Some(at(0.0).seconds()));
     assert_eq!(samples.get("ems_server_restarts_total"), Some(0.0));
-    assert_eq!(Harness::new().read(0.0).get("ems_up"), Some(0.0), "nothing was heard of it");
+    assert_eq!(Harness::new().read(0.0).get("ems_up"), Some(0.0), "no event has arrived");
 }
 
 #[test]
-fn a_stop_empties_every_table_and_what_follows_opens_nothing() {
+fn a_stop_empties_every_table_and_later_events_open_nothing() {
     let mut harness = busy();
     let late = harness.event("inStreamCreated", 2.0, stream(3, "INR", "late"));
     harness.post("serverStopping", 2.0, build());
@@ -137,7 +137,7 @@ fn edges_start_without_the_server_starting() {
 }
 
 #[test]
-fn what_is_not_the_server_does_not_restart_it() {
+fn events_of_other_programs_do_not_restart_the_server() {
     let harness = busy();
     let other = br#"{"id":0,"localIp":"10.0.0.1","processId":999,"timestamp":1795364010,"payload":{"PID":999},"type":"vmCreated"}"#;
     assert_eq!(harness.send(other, at(10.0)).first, None);
@@ -146,7 +146,7 @@ fn what_is_not_the_server_does_not_restart_it() {
 }
 
 #[test]
-fn a_start_heard_by_an_exporter_that_came_later_is_no_restart() {
+fn a_late_start_event_after_the_start_of_the_exporter_is_no_restart() {
     let mut harness = Harness::new();
     let started = harness.event("serverStarted", 0.0, build());
     harness.post("inStreamCreated", 0.2, stream(1, "INR", "cam"));

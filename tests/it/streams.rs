@@ -14,7 +14,7 @@ fn gauges_are_what_is_open_whatever_the_order() {
     let codecs = harness.event("inStreamCodecsUpdated", 0.0, stream(1, "INR", "cam"));
     let closed = harness.event("inStreamClosed", 0.0, stream(1, "INR", "cam"));
     harness.send(&codecs, at(0.0));
-    assert_eq!(harness.read(0.0).get(UP), Some(1.0), "its codecs tell that it is there");
+    assert_eq!(harness.read(0.0).get(UP), Some(1.0), "an event with its codecs opens it");
     harness.send(&created, at(0.0));
     let samples = harness.read(0.0);
     assert_eq!(samples.sum("ems_streams"), 1.0);
@@ -182,7 +182,7 @@ fn a_stream_that_never_had_audio_does_not_lose_it() {
 }
 
 #[test]
-fn types_that_never_close_are_believed_for_an_hour() {
+fn streams_of_types_that_never_close_are_open_for_an_hour() {
     let mut harness = Harness::new();
     harness.post("inStreamCreated", 0.0, stream(1, "INEXT", "cam"));
     assert_eq!(harness.read(3600.0).sum("ems_streams"), 1.0);

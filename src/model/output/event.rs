@@ -1,4 +1,4 @@
-//! The events of outputs, and outputs as the server's own lists show them.
+//! The events of outputs, and outputs in the server's own lists.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -41,7 +41,7 @@ pub const EVENTS: &[(&str, Name)] = &[
     ("recordChunkDeleted", Name::ChunkDeleted(Format::Record)),
 ];
 
-/// What an event of this family reports.
+/// The meaning of an event name of this family.
 #[derive(Debug, Clone, Copy)]
 pub enum Name {
     /// A chunk's file was opened.
@@ -56,14 +56,14 @@ pub enum Name {
     Playlist(Format, Playlist),
 }
 
-/// An output as an event of its stream shows it.
+/// An output as an event of its stream describes it.
 #[derive(Debug, Clone)]
 pub struct Output<'a> {
     /// The key of its stream.
     pub key: Key,
     /// Distinguishes outputs with a reused key: `creationTimestamp` in whole milliseconds.
     pub created: u64,
-    /// What it writes.
+    /// Its format.
     pub format: Format,
     /// `groupName`; for a recording, which has none, the type of its file.
     pub group: Cow<'a, str>,
@@ -75,16 +75,16 @@ pub struct Output<'a> {
     pub chunk_length: Option<Duration>,
     /// `configId`: the configuration that keeps it.
     pub config: Option<u64>,
-    /// Whether it was made by one of our own calls.
+    /// Whether it was made by one of the exporter's own calls.
     pub ours: bool,
     /// The tracks whose codecs are known by now; one for the formats that do not split.
     pub tracks: Vec<Track>,
 }
 
-/// An output as the server's list of configurations shows it, whether it writes now or waits.
+/// An output in the server's list of configurations, whether it writes now or waits.
 #[derive(Debug, Clone)]
 pub struct Configured<'a> {
-    /// What it writes.
+    /// Its format.
     pub format: Format,
     /// See [`Output::group`].
     pub group: Cow<'a, str>,
@@ -107,7 +107,7 @@ pub enum Event<'a> {
     Closed(Output<'a>),
     /// See [`Name::ChunkOpened`] and [`Name::ChunkClosed`].
     Chunk {
-        /// What it is a part of.
+        /// The format of its output.
         format: Format,
         /// Its path as the server wrote it.
         file: Cow<'a, str>,
@@ -120,7 +120,7 @@ pub enum Event<'a> {
     ChunkDeleted(Format),
     /// See [`Name::Playlist`].
     Playlist {
-        /// Whose playlist.
+        /// The format of its output.
         format: Format,
         /// Which of the two.
         kind: Playlist,
@@ -153,7 +153,7 @@ pub enum Step {
     /// Its file was opened.
     Opened,
     /// It is complete; with how much media it holds: `segmentDuration`, or `stopTime` less
-    /// `startTime`, where the event says.
+    /// `startTime`, where the event has these.
     Closed(Option<Duration>),
 }
 

@@ -10,7 +10,7 @@ use crate::exposition::{Histogram, Kind, Labels, Metric, Samples};
 const TRACK_LABELS: &[&str] = &["format", "group", "stream", "track"];
 const PLAYLIST_LABELS: &[&str] = &["format", "kind", "group", "stream"];
 
-/// Every track of every output, shown until its retention is over.
+/// Every track of every output, exposed until its retention is over.
 fn each_track(table: &Table, mut each: impl FnMut(&Row, &TrackState, Labels<'_>)) {
     for (_, row) in table.rows.iter() {
         for track in row.tracks() {

@@ -56,7 +56,7 @@ pub(super) struct Row {
     pub(super) serial: NonZeroU32,
     /// How many streams write it now.
     pub(super) writers: usize,
-    /// Whether it is open without a writer that we know: its creation is late or lost.
+    /// Whether it is open without a known writer: its creation is late or lost.
     pub(super) adopted: bool,
     /// The folders that lead here, the latest last: a recording may get a new one each day.
     pub(super) folders: Vec<Arc<str>>,
@@ -210,10 +210,10 @@ impl Row {
     /// Takes over what a row has counted that was only a guess at this one.
     pub(super) fn absorb(&mut self, guess: Self) {
         for track in guess.tracks.into_iter().flatten() {
-            let ours = self.track(track.track, track.last);
-            ours.opened += track.opened;
-            ours.closed += track.closed;
-            ours.writing |= track.writing;
+            let own = self.track(track.track, track.last);
+            own.opened += track.opened;
+            own.closed += track.closed;
+            own.writing |= track.writing;
         }
         self.playlist.count += guess.playlist.count;
         self.playlist.last = self.playlist.last.max(guess.playlist.last);

@@ -34,7 +34,7 @@ const SECONDS: &[f64] = &[0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0, 15.0, 20.0, 3
 pub struct Stall {
     /// Whether it began or ended.
     pub transition: StallTransition,
-    /// What the output writes.
+    /// The format of the output.
     pub format: Format,
     /// See [`Output::group`].
     pub group: Arc<str>,
@@ -224,10 +224,10 @@ impl Table {
 
     /// Lets the files that waited for this recording count for it.
     fn place(&mut self, index: usize, folder: &str) {
-        let (ours, others): (VecDeque<_>, VecDeque<_>) =
+        let (of_this, others): (VecDeque<_>, VecDeque<_>) =
             self.unplaced.drain(..).partition(|file| file.path == folder);
         self.unplaced = others;
-        for file in ours {
+        for file in of_this {
             self.write(index, Track::Whole, file.step, file.at);
         }
     }

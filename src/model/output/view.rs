@@ -53,7 +53,7 @@ pub struct View {
     /// The place of its output in the table, which no other open output has.
     #[serde(skip)]
     pub place: usize,
-    /// What it writes.
+    /// Its format.
     pub format: &'static str,
     /// See [`super::Output::group`].
     pub group: Arc<str>,
@@ -86,7 +86,7 @@ pub struct Aged {
 
 /// How many outputs are open, and how many of them are in trouble by the worst of their tracks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
+pub struct OutputCounts {
     /// All that are open.
     pub outputs: usize,
     /// Those that stall.
@@ -139,8 +139,8 @@ impl Table {
     }
 
     /// All counted, and at most `most` of them, those in trouble before all others.
-    pub fn troubled_first(&self, now: Timestamp, most: usize) -> (Counts, Vec<View>) {
-        let (mut counts, mut troubled, mut others) = (Counts::default(), Vec::new(), Vec::new());
+    pub fn troubled_first(&self, now: Timestamp, most: usize) -> (OutputCounts, Vec<View>) {
+        let (mut counts, mut troubled, mut others) = (OutputCounts::default(), Vec::new(), Vec::new());
         let mut worst: HashMap<usize, OutputHealth> = HashMap::new();
         for (place, row, track) in self.live() {
             let (age, threshold) = (now.since(track.last), track.threshold(row.chunk_length, self.policy));
@@ -161,7 +161,7 @@ impl Table {
     }
 
     /// How many outputs are open and in trouble.
-    pub fn counts(&self, now: Timestamp) -> Counts {
+    pub fn counts(&self, now: Timestamp) -> OutputCounts {
         self.troubled_first(now, 0).0
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::output::{Stall, StallTransition};
 
-/// An event that only the passing of time shows.
+/// An event that the passing of time alone causes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DerivedEvent {
     /// A stall of an output began or ended.

@@ -4,7 +4,7 @@ use hashbrown::HashSet;
 use strum::{EnumCount, IntoStaticStr, VariantArray};
 
 use super::State;
-use crate::model::server::{self, Origin, Sender};
+use crate::model::server::{self, Generation, Sender};
 use crate::model::stream::ListingResult;
 use crate::model::{Change, Corrections, Key, output, session, stream, timer};
 use ems_protocol::Timestamp;
@@ -28,7 +28,7 @@ pub struct Listing<'a> {
     pub requested: Timestamp,
     /// `version`; none where it was not called.
     pub build: Option<server::Build<'a>>,
-    /// The origin process; none where no stream shows it.
+    /// The origin process; none where no stream has it.
     pub process: Option<u64>,
     /// `listStreams`.
     pub streams: Vec<Listed<'a>>,
@@ -40,7 +40,7 @@ pub struct Listing<'a> {
     pub sessions: Option<Vec<session::Session>>,
 }
 
-/// What a correction is about.
+/// The subject of a correction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase")]
 pub enum Subject {
@@ -77,16 +77,16 @@ pub struct Reconciled {
 }
 
 impl State {
-    /// Corrects the tables by the server's lists. What events said since the lists were requested stands.
+    /// Corrects the tables by the server's lists. The effects of events since the lists were requested stand.
     pub fn reconcile(&mut self, listing: &Listing<'_>, now: Timestamp) -> Reconciled {
         let mut done = Reconciled::default();
         match self.server.listed(listing.process, listing.requested, now) {
-            Origin::Current => {}
-            Origin::Past => {
+            Generation::Current => {}
+            Generation::Past => {
                 done.unconfirmed = true;
                 return done;
             }
-            Origin::New => {
+            Generation::New => {
                 self.restart(Sender { process: listing.process, ..Sender::default() }, now);
                 self.record(Change::Restarted);
                 done.correct(Subject::Server, (Corrections { changed: 1, ..Corrections::default() }, false));

@@ -7,14 +7,14 @@ use serde::Serialize;
 
 use super::derived::DerivedEvent;
 use crate::model::Change;
-use crate::model::event::{Event, Facts, Kind};
+use crate::model::event::{Event, EventKind, Facts};
 use crate::model::output::{self, OutputRef};
 use ems_protocol::Timestamp;
 
 /// How many events are kept.
 pub const KEPT: usize = 100;
 
-/// An event that was applied, or a derived event, as the API and the live page show it.
+/// An event that was applied, or a derived event, in the API and on the live page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventRecord {
     /// Its place among the records of the same kind.
@@ -23,7 +23,7 @@ pub struct EventRecord {
     pub at: Timestamp,
     /// The name of the event.
     pub name: &'static str,
-    /// What it did: [`Change::label`], or the derived event in one word.
+    /// Its effect: [`Change::label`], or the derived event in one word.
     pub change: &'static str,
     /// The stream that it is about, where that is known and has a name of its own.
     pub stream: Option<Arc<str>>,
@@ -60,11 +60,11 @@ impl EventRecord {
 #[derive(Debug)]
 struct CompactRecord {
     at: Timestamp,
-    kind: Kind,
+    kind: EventKind,
     change: Change,
     format: Option<output::Format>,
     stream: Option<Arc<str>>,
-    /// The output whose stream it is about, if that is not looked up yet.
+    /// The output whose stream it is about, until that is resolved.
     output: Option<OutputRef>,
 }
 
@@ -137,13 +137,13 @@ impl Recent {
 
 impl CompactRecord {
     fn expand(&self, number: u64, outputs: Option<&output::Table>) -> EventRecord {
-        let looked_up = || outputs.zip(self.output).and_then(|(outputs, output)| outputs.stream_of(output));
+        let resolve = || outputs.zip(self.output).and_then(|(outputs, output)| outputs.stream_of(output));
         EventRecord {
             number,
             at: self.at,
             name: self.kind.label(),
             change: self.change.label(),
-            stream: self.stream.as_ref().or_else(looked_up).cloned(),
+            stream: self.stream.as_ref().or_else(resolve).cloned(),
             format: self.format.map(output::Format::label),
         }
     }

@@ -1,4 +1,4 @@
-//! The events of streams, and streams as the server's own list shows them.
+//! The events of streams, and streams in the server's own list.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub const TYPES: [&str; 34] = [
     "ONEXT", "ONFMP4", "ONMP4", "ONP", "ONR", "ONS", "ONTS", "OUTRAW",
 ];
 
-/// What an event of this family reports.
+/// The meaning of an event name of this family.
 #[derive(Debug, Clone, Copy)]
 pub enum Name {
     /// A stream registered itself; codecs are still unknown and all counters 0.
@@ -102,11 +102,11 @@ impl Media {
     }
 }
 
-/// What a stream is for.
+/// The purpose of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase")]
 pub enum Purpose {
-    /// Sent to us by a third party.
+    /// Sent to the server by a third party.
     Publish,
     /// Fetched by the server.
     Pull,
@@ -221,7 +221,7 @@ impl serde::Serialize for Codec {
     }
 }
 
-/// One medium of a stream as an event shows it.
+/// One medium of a stream as an event describes it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Medium {
     pub(super) codec: Codec,
@@ -255,7 +255,7 @@ impl Traffic {
     }
 }
 
-/// A stream as an event shows it.
+/// A stream as an event describes it.
 #[derive(Debug, Clone)]
 pub struct Stream<'a> {
     /// `PID` and `uniqueId`.
@@ -278,7 +278,7 @@ pub struct Stream<'a> {
     /// is null in a creation and once that stream is gone, or the `localUniqueStreamId` of a push's
     /// settings, which is always there.
     pub input: Option<Key>,
-    /// Whether it was made by one of our own calls.
+    /// Whether it was made by one of the exporter's own calls.
     pub ours: bool,
     pub(super) tracks: [Medium; 2],
     pub(super) width: u32,
@@ -307,7 +307,7 @@ pub enum Event<'a> {
         key: Option<Key>,
         /// Its local name.
         name: Cow<'a, str>,
-        /// What stopped.
+        /// The medium that stopped.
         media: Media,
     },
     /// See [`Name::PullFailed`].
@@ -336,7 +336,7 @@ pub fn interpret<'a>(name: Name, message: &Message<'a>) -> Result<Event<'a>, Rej
         Name::CodecsUpdated(direction) => Event::CodecsUpdated(stream(direction, message)?),
         Name::Closed(direction) => Event::Closed(stream(direction, message)?),
         Name::FeedStopped(media) => {
-            // The documents say streamId, the server says id.
+            // The documents have streamId, the server sends id.
             let id = payload.u64("id")?.or(payload.u64("streamId")?);
             let key = id.map(|id| message.pid().map(|pid| Key { pid, id })).transpose()?;
             Event::FeedStopped { key, name: payload.text("localStreamName")?.unwrap_or_default(), media }

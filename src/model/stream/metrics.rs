@@ -47,7 +47,7 @@ fn each_medium(table: &Table, mut each: impl FnMut(&Named, Direction, Media, &[(
 /// The traffic of each medium of each name in each direction.
 fn traffic(table: &Table, samples: &mut Samples<'_>, read: fn(&Traffic) -> u64) {
     each_medium(table, |named, direction, media, labels| {
-        if named.shown[direction as usize] {
+        if named.exposed[direction as usize] {
             samples.add(labels, read(&named.traffic[direction as usize][media as usize]));
         }
     });
@@ -58,7 +58,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_streams",
         kind: Kind::Gauge,
-        help: "Open streams, from inStreamCreated, inStreamClosed, outStreamCreated and outStreamClosed; players are direction=\"out\", purpose=\"play\".",
+        help: "OpenStream streams, from inStreamCreated, inStreamClosed, outStreamCreated and outStreamClosed; players are direction=\"out\", purpose=\"play\".",
         labels: &["direction", "type", "purpose"],
         query: r#"sum by (server) (ems_streams{direction="out", purpose="play"})"#,
         samples: |table, samples| {
@@ -195,7 +195,7 @@ pub const METRICS: &[Metric<Table>] = &[
             for (name, named) in table
                 .names
                 .iter()
-                .filter(|(_, named)| named.shown[0] || named.feeds.iter().any(|feed| feed.stops > 0))
+                .filter(|(_, named)| named.exposed[0] || named.feeds.iter().any(|feed| feed.stops > 0))
             {
                 for media in Media::VARIANTS {
                     let stops = named.feeds[*media as usize].stops;

@@ -20,21 +20,21 @@ const EXPECTED_WITHIN: Duration = Duration::from_secs(10);
 /// The exposed state of one stream name.
 #[derive(Debug, Default)]
 pub(super) struct Named {
-    /// Open inbound streams of this name.
+    /// OpenStream inbound streams of this name.
     pub(super) inbound: u32,
     /// When the first of them was opened.
     pub(super) since: Timestamp,
     /// The newest of them.
     pub(super) info: Info,
-    /// Open streams of this name in either direction.
+    /// OpenStream streams of this name in either direction.
     open: u32,
     idle_since: Timestamp,
-    /// By [`Label::side`]; a direction is shown from its first stream on.
+    /// By [`Label::side`]; a direction is exposed from its first stream on.
     pub(super) traffic: [[Traffic; 2]; 2],
-    pub(super) shown: [bool; 2],
+    pub(super) exposed: [bool; 2],
     /// Bits per second between the last two lists of the server, by direction and medium.
     pub(super) rates: [[Option<f64>; 2]; 2],
-    pub(super) feeds: [Feed; 2],
+    pub(super) feeds: [FeedStops; 2],
     pub(super) pull_failures: Option<u64>,
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Info {
 }
 
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Feed {
+pub(super) struct FeedStops {
     pub(super) stops: u64,
     pub(super) last: Option<Timestamp>,
 }
@@ -119,13 +119,13 @@ impl Names {
         names.filter(|name| self.names.get(*name).is_none_or(|named| named.inbound == 0))
     }
 
-    /// A stream is open from now on: finds the name under which it is shown, and counts it.
+    /// A stream is open from now on: finds the name under which it is exposed, and counts it.
     pub(super) fn enter(&mut self, label: Label, row: &mut Row, name: &str, now: Timestamp) {
         row.name = match label.purpose {
             // Files read for one player are named by their path and come and go with the player.
             Purpose::Internal | Purpose::Vod => None,
-            // Players may ask for any name: only one that is known already has series.
-            Purpose::Play => self.shown(name),
+            // Players may request any name: only one that is known already has series.
+            Purpose::Play => self.exposed(name),
             Purpose::Publish
             | Purpose::Pull
             | Purpose::Push
@@ -144,7 +144,7 @@ impl Names {
         };
         let named = self.entry(name, now);
         named.open += 1;
-        named.shown[label.side()] = true;
+        named.exposed[label.side()] = true;
         if label.inbound() {
             if named.inbound == 0 {
                 named.since = now;
@@ -218,15 +218,15 @@ impl Names {
         name
     }
 
-    /// The name under which a stream is shown, if it is shown already.
-    fn shown(&self, name: &str) -> Option<Arc<str>> {
+    /// The name under which a stream is exposed, if it is exposed already.
+    fn exposed(&self, name: &str) -> Option<Arc<str>> {
         let name = bounded(Cow::Borrowed(name));
         self.names.get_key_value(name.as_ref()).map(|(known, _)| Arc::clone(known))
     }
 
-    /// The name under which a stream is shown: its own, or [`OVERFLOW`] beyond the limit.
+    /// The name under which a stream is exposed: its own, or [`OVERFLOW`] beyond the limit.
     pub(super) fn track(&mut self, name: &str, now: Timestamp) -> Arc<str> {
-        if let Some(known) = self.shown(name) {
+        if let Some(known) = self.exposed(name) {
             return known;
         }
         if self.len() >= self.limit {

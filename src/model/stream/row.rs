@@ -32,14 +32,14 @@ impl Label {
 }
 
 /// An open stream. Its stamp is [`Stream::created`].
-pub(super) type Open = Entry<Label, Row>;
+pub(super) type OpenStream = Entry<Label, Row>;
 
 /// The state of an open stream beside its label.
 #[derive(Debug)]
 pub(super) struct Row {
-    /// The name under which it is shown, if it has series of its own.
+    /// The name under which it is exposed, if it has series of its own.
     pub(super) name: Option<Arc<str>>,
-    /// The stream that feeds it; its close may not say so any more.
+    /// The stream that feeds it; its close may not name it any more.
     pub(super) input: Option<Key>,
     pub(super) ours: bool,
     /// When its first event came.
@@ -89,8 +89,8 @@ pub struct Properties<'t> {
 }
 
 impl<'t> Properties<'t> {
-    pub(super) fn of(stream: &'t Open) -> Self {
-        let Open { label: Label { direction, kind, purpose }, row, .. } = stream;
+    pub(super) fn of(stream: &'t OpenStream) -> Self {
+        let OpenStream { label: Label { direction, kind, purpose }, row, .. } = stream;
         // A long name may have been shortened, and many names share that of the overflow.
         let name = row.name.as_deref().filter(|name| name.len() < LABEL_BYTES - 3 && *name != OVERFLOW);
         Self { name, direction: *direction, kind, purpose: *purpose, input: row.input, ours: row.ours }

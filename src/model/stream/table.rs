@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 
 use super::event::{Direction, Event, Media, Purpose, Stream, Traffic};
 use super::names::Names;
-use super::row::{Label, Open, Properties, Row};
+use super::row::{Label, OpenStream, Properties, Row};
 use crate::exposition::Histogram;
 use crate::model::discrepancies::Discrepancies;
 use crate::model::lifecycle::Lifecycle;
@@ -24,7 +24,7 @@ pub use view::{Aged, View};
 const NEVER_CLOSED: [&str; 6] = ["IFP", "INEXT", "INRAW", "ONEXT", "OMETA", "OVMF"];
 /// Most streams that are tracked as open at once; further ones are only counted.
 const LIMIT: usize = 200_000;
-/// How long a stream of such a type is taken for open after its last event.
+/// How long a stream of such a type counts as open after its last event.
 const NEVER_CLOSED_TIMEOUT: Duration = Duration::from_secs(3600);
 /// Upper bounds of stream durations, in seconds: a failed player to a week of a camera.
 const DURATIONS: &[f64] = &[1.0, 10.0, 60.0, 300.0, 1800.0, 3600.0, 21_600.0, 86_400.0, 604_800.0];
@@ -148,9 +148,9 @@ impl Table {
         change
     }
 
-    /// Takes over what an event shows of a stream, if that is open.
+    /// Takes over the properties of a stream from an event, if the stream is open.
     fn update(&mut self, stream: &Stream<'_>, now: Timestamp) {
-        let Some(Open { label, row, .. }) = self.streams.get_mut(&stream.key) else {
+        let Some(OpenStream { label, row, .. }) = self.streams.get_mut(&stream.key) else {
             return;
         };
         row.last_event = now;
@@ -192,14 +192,14 @@ impl Table {
     }
 
     /// Ends the stream with this key.
-    fn end(&mut self, key: Key, now: Timestamp) -> Option<Open> {
+    fn end(&mut self, key: Key, now: Timestamp) -> Option<OpenStream> {
         let open = self.streams.end(key)?;
         self.leave(&open, now);
         Some(open)
     }
 
     /// A stream is not open any more.
-    fn leave(&mut self, Open { label, row, .. }: &Open, now: Timestamp) {
+    fn leave(&mut self, OpenStream { label, row, .. }: &OpenStream, now: Timestamp) {
         if let Some(of_purpose) = row.input.map(|input| (input, label.purpose))
             && let Some(fed) = self.fed.get_mut(&of_purpose)
         {
@@ -220,7 +220,7 @@ impl Table {
             }
             Some(Row { name: Some(name), .. }) => Arc::clone(name),
             Some(Row { name: None, .. }) => return Change::Counted,
-            // Rows of W3C files do not say whose feed it was.
+            // Rows of W3C files do not name the stream of the feed.
             None if name.is_empty() => return Change::Counted,
             None => self.names.track(name, now),
         };
@@ -244,7 +244,7 @@ impl Table {
     /// Drops names whose retention has ended, and streams of the types that never close. Returns the expected streams
     /// that are missing from now on.
     pub fn tick(&mut self, now: Timestamp) -> Vec<Arc<str>> {
-        let over = |open: &Open| {
+        let over = |open: &OpenStream| {
             NEVER_CLOSED.contains(&open.label.kind) && now.since(open.row.last_event) > NEVER_CLOSED_TIMEOUT
         };
         let over: Vec<Key> =

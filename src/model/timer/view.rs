@@ -11,7 +11,7 @@ use ems_protocol::Timestamp;
 /// A timer that is set.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct View {
-    /// The process that owns it; 0 while only a list has shown it.
+    /// The process that owns it; 0 while it is known only from a list.
     pub process_id: u64,
     /// `timerId`.
     pub id: u64,

@@ -6,7 +6,7 @@ use super::{Discrepancy, Table};
 use crate::model::Key;
 use crate::model::discrepancies::SETTLE;
 use crate::model::stream::event::Stream;
-use crate::model::stream::row::{Open, Properties};
+use crate::model::stream::row::{OpenStream, Properties};
 use ems_protocol::Timestamp;
 
 /// The result for one stream of a list.
@@ -16,7 +16,7 @@ pub enum ListingResult {
     Known,
     /// The table did not have it, and has it now.
     Opened,
-    /// The table does not have it, and an event may still say why.
+    /// The table does not have it, and an event may still explain that.
     Unconfirmed,
 }
 
@@ -25,7 +25,7 @@ pub enum ListingResult {
 pub struct Removed {
     /// Its key.
     pub key: Key,
-    open: Open,
+    open: OpenStream,
 }
 
 impl Removed {
@@ -45,7 +45,7 @@ impl Table {
     pub fn listed(&mut self, stream: &Stream<'_>, requested: Timestamp, now: Timestamp) -> ListingResult {
         let (key, created) = (stream.key, stream.created);
         let confirmed = match self.streams.get(&key) {
-            // Some formats of events do not say when a stream was created.
+            // Some formats of events do not have the time when a stream was created.
             Some(open) if open.stamp == created || open.stamp == 0 => {
                 self.meter(stream);
                 self.update(stream, now);
@@ -99,7 +99,7 @@ impl Table {
 
     /// Works out the rates since the poll before.
     fn meter(&mut self, stream: &Stream<'_>) {
-        let Some(Open { label, row, .. }) = self.streams.get_mut(&stream.key) else {
+        let Some(OpenStream { label, row, .. }) = self.streams.get_mut(&stream.key) else {
             return;
         };
         let bytes = stream.tracks.map(|track| track.traffic.bytes);

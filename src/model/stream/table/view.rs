@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Table;
 use crate::model::Key;
 use crate::model::stream::event::{Codec, Direction, Purpose};
-use crate::model::stream::row::Open;
+use crate::model::stream::row::OpenStream;
 use ems_protocol::Timestamp;
 
 /// An open stream, or one that is expected and missing. It holds no address and no setting: those
@@ -18,19 +18,19 @@ pub struct View {
     pub process_id: Option<u64>,
     /// `uniqueId`.
     pub id: Option<u64>,
-    /// The name under which it is shown; none for players of unknown names and files read for one player.
+    /// The name under which it is exposed; none for players of unknown names and files read for one player.
     pub name: Option<Arc<str>>,
     /// Which way the media flow.
     pub direction: &'static str,
     /// The server's tag of its type.
     pub r#type: Option<&'static str>,
-    /// What it is for.
+    /// Its purpose.
     pub purpose: Option<&'static str>,
     audio_codec: Option<Codec>,
     video_codec: Option<Codec>,
     width: Option<u32>,
     height: Option<u32>,
-    /// When it was created by the server's clock, or was first seen where the server does not say.
+    /// When it was created by the server's clock, or the time of its first event where the server sends no time.
     pub opened_timestamp_seconds: Option<f64>,
     /// Between the last two of the server's own lists; none without a runtime API.
     pub bits_per_second: Option<f64>,
@@ -59,7 +59,7 @@ impl View {
 }
 
 impl Table {
-    /// The open streams that are wanted, by the name under which they are shown, direction and purpose.
+    /// The open streams that are wanted, by the name under which they are exposed, direction and purpose.
     pub fn keys(&self, wanted: impl Fn(Option<&str>, Direction, Purpose) -> bool) -> Vec<Key> {
         let streams = self.streams.iter();
         streams
@@ -77,7 +77,7 @@ impl Table {
     /// An open stream.
     pub fn view(&self, key: Key) -> Option<View> {
         let open = self.streams.get(&key)?;
-        let Open { label, row, .. } = open;
+        let OpenStream { label, row, .. } = open;
         let inbound = row.name.as_ref().filter(|_| label.inbound());
         let named = inbound.and_then(|name| self.names.get(name));
         let (width, height) = named.map_or((0, 0), |named| (named.info.width, named.info.height));
@@ -113,6 +113,6 @@ impl Table {
     }
 }
 
-fn opened(open: &Open) -> Timestamp {
+fn opened(open: &OpenStream) -> Timestamp {
     if open.stamp > 0 { Timestamp::from_millis(open.stamp) } else { open.row.since }
 }
