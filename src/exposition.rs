@@ -112,16 +112,6 @@ impl Page {
         self.out.clear();
     }
 
-    /// How many bytes wait to be taken.
-    pub const fn len(&self) -> usize {
-        self.out.len()
-    }
-
-    /// Whether nothing waits to be taken.
-    pub const fn is_empty(&self) -> bool {
-        self.out.is_empty()
-    }
-
     /// Ends the page.
     pub fn finish(&mut self) {
         if self.style == Style::OpenMetrics {

@@ -119,12 +119,11 @@ impl Facts<'_> {
     pub fn opens(&self) -> bool {
         match self {
             Self::Stream(event, _) => event.opens(),
-            Self::Output(event) => event.opens(),
             Self::Timer(event) => event.opens(),
             Self::Session(event) => event.opens(),
             Self::Connection(event) => event.opens(),
             Self::Process(event) => event.opens(),
-            Self::Api(_) | Self::Server(_) | Self::Other => false,
+            Self::Output(_) | Self::Api(_) | Self::Server(_) | Self::Other => false,
         }
     }
 }

@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use strum::VariantArray;
-
 use super::format::{Format, Playlist, Track};
 use super::paths;
 use crate::model::{Key, is_ours};
@@ -130,11 +128,6 @@ pub enum Event<'a> {
 }
 
 impl Event<'_> {
-    /// Whether the event is meant to make a row appear.
-    pub const fn opens(&self) -> bool {
-        matches!(self, Self::Opened(_) | Self::CodecsUpdated(_))
-    }
-
     /// The format of the output that it is about.
     pub const fn format(&self) -> Format {
         match self {
@@ -187,7 +180,7 @@ pub fn of_stream<'a>(message: &Message<'a>) -> Result<Option<Output<'a>>, Reject
     let Some((key, settings)) = payload.ending_in("Settings") else {
         return Ok(None);
     };
-    let Some(format) = Format::of_settings(key) else {
+    let Some(format) = key.strip_suffix(b"Settings").and_then(Format::of_family) else {
         return Ok(None);
     };
     let name = payload.text("name")?.unwrap_or_default();
@@ -211,8 +204,9 @@ pub fn of_stream<'a>(message: &Message<'a>) -> Result<Option<Output<'a>>, Reject
 
 /// Reads a configuration out of the server's list of those of a family, if that family writes files.
 pub fn listed<'a>(family: &[u8], message: &Message<'a>) -> Result<Option<Configured<'a>>, Rejection> {
-    let format = Format::VARIANTS.iter().copied().find(|format| format.label().as_bytes() == family);
-    format.map(|format| configured(format, message.payload(), Cow::Borrowed(""))).transpose()
+    Format::of_family(family)
+        .map(|format| configured(format, message.payload(), Cow::Borrowed("")))
+        .transpose()
 }
 
 /// Reads the settings of an output of the stream `name`.

@@ -31,15 +31,9 @@ impl Format {
         matches!(self, Self::Dash | Self::Mss)
     }
 
-    pub(super) fn of_settings(key: &[u8]) -> Option<Self> {
-        match key {
-            b"hlsSettings" => Some(Self::Hls),
-            b"hdsSettings" => Some(Self::Hds),
-            b"dashSettings" => Some(Self::Dash),
-            b"mssSettings" => Some(Self::Mss),
-            b"recordSettings" => Some(Self::Record),
-            _ => None,
-        }
+    /// The format of a family of the server's configurations.
+    pub(super) fn of_family(name: &[u8]) -> Option<Self> {
+        Self::VARIANTS.iter().copied().find(|format| format.label().as_bytes() == name)
     }
 }
 

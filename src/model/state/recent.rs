@@ -158,8 +158,6 @@ fn keep<T>(kept: &mut VecDeque<T>, record: T) {
 
 /// Whether such events are too frequent to be read one by one.
 const fn is_routine(facts: &Facts<'_>) -> bool {
-    match facts {
-        Facts::Output(event) => !matches!(event, output::Event::ChunkError(_)),
-        facts => matches!(facts, Facts::Connection(_) | Facts::Api(_)),
-    }
+    matches!(facts, Facts::Connection(_) | Facts::Api(_))
+        || matches!(facts, Facts::Output(event) if !matches!(event, output::Event::ChunkError(_)))
 }

@@ -58,7 +58,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_streams",
         kind: Kind::Gauge,
-        help: "OpenStream streams, from inStreamCreated, inStreamClosed, outStreamCreated and outStreamClosed; players are direction=\"out\", purpose=\"play\".",
+        help: "Open streams, from inStreamCreated, inStreamClosed, outStreamCreated and outStreamClosed; players are direction=\"out\", purpose=\"play\".",
         labels: &["direction", "type", "purpose"],
         query: r#"sum by (server) (ems_streams{direction="out", purpose="play"})"#,
         samples: |table, samples| {

@@ -20,13 +20,13 @@ const EXPECTED_WITHIN: Duration = Duration::from_secs(10);
 /// The exposed state of one stream name.
 #[derive(Debug, Default)]
 pub(super) struct Named {
-    /// OpenStream inbound streams of this name.
+    /// Open inbound streams of this name.
     pub(super) inbound: u32,
     /// When the first of them was opened.
     pub(super) since: Timestamp,
     /// The newest of them.
     pub(super) info: Info,
-    /// OpenStream streams of this name in either direction.
+    /// Open streams of this name in either direction.
     open: u32,
     idle_since: Timestamp,
     /// By [`Label::side`]; a direction is exposed from its first stream on.
