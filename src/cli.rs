@@ -1,9 +1,9 @@
 //! Flags and subcommands. The flags of the exporter derive from [`config::keys::KEYS`](crate::config::keys::KEYS).
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use clap::builder::{BoolishValueParser, PossibleValue, PossibleValuesParser, Resettable};
+use clap::builder::{PossibleValue, Resettable, StringValueParser, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{
     Arg, ArgAction, ArgMatches, Args, Command as ClapCommand, CommandFactory, FromArgMatches, Parser,
@@ -119,15 +119,13 @@ impl FromArgMatches for Serve {
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         for key in KEYS.iter().filter(|key| !key.flag.is_empty()) {
-            let texts: Vec<String> = if matches!(key.value, Value::Bool(_)) {
-                matches.get_flag(key.flag).then(|| true.to_string()).into_iter().collect()
-            } else {
-                matches.get_many(key.flag).unwrap_or_default().cloned().collect()
-            };
+            let source = matches.value_source(key.flag).filter(|source| *source != ValueSource::DefaultValue);
+            let Some(source) = source else { continue };
+            let texts: Vec<String> = matches.get_many(key.flag).unwrap_or_default().cloned().collect();
             if key.flag == CONFIG_FILE {
                 self.config_file = texts.first().map(PathBuf::from);
-            } else if !texts.is_empty() {
-                let is_variable = matches.value_source(key.flag) == Some(ValueSource::EnvVariable);
+            } else {
+                let is_variable = source == ValueSource::EnvVariable;
                 self.overrides.0.push(Override { flag: key.flag, is_variable, texts });
             }
         }
@@ -148,14 +146,34 @@ fn argument(key: &Key<Config>) -> Arg {
     let arg = Arg::new(key.flag).long(key.flag).env(key.variable).help(help.clone());
     let arg = if key.details.is_empty() { arg } else { arg.long_help(format!("{help}\n\n{}", key.details)) };
     if matches!(key.value, Value::Bool(_)) {
-        return arg.action(ArgAction::SetTrue).value_parser(BoolishValueParser::new());
+        return arg.action(ArgAction::SetTrue).value_parser(StringValueParser::new());
     }
     let arg = arg.value_name(key.value_name);
     if let Value::Choice(names, ..) = &key.value {
-        let values = names.iter().map(|(name, meaning)| PossibleValue::new(name).help(meaning));
-        return arg.value_parser(PossibleValuesParser::new(values));
+        return arg.value_parser(Listed(names()));
     }
     if key.is_list() { arg.action(ArgAction::Append).value_delimiter(',') } else { arg }
+}
+
+/// Lists the names of a choice in help and completions. The configuration checks them, beside all other values.
+#[derive(Clone)]
+struct Listed(Vec<(&'static str, &'static str)>);
+
+impl TypedValueParser for Listed {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &ClapCommand,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.0.iter().map(|(name, meaning)| PossibleValue::new(*name).help(*meaning))))
+    }
 }
 
 fn format_of(name: &str) -> Result<Format, &'static str> {

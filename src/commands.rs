@@ -22,7 +22,7 @@ use tracing::Level;
 
 use crate::app;
 use crate::cli::Serve;
-use crate::config::Config;
+use crate::config::{Config, LogFormat, LogLevel};
 use crate::http::server;
 use crate::http::state::App;
 
@@ -30,12 +30,15 @@ fn config_of(flags: &Serve) -> anyhow::Result<Config> {
     Ok(Config::load(flags.config_file.as_deref(), &flags.overrides)?)
 }
 
-fn start_logging(level: Level, json: bool) {
+fn start_logging(level: LogLevel, format: LogFormat) {
     let log = tracing_subscriber::fmt()
-        .with_max_level(level)
+        .with_max_level(Level::from(level))
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
-    if json { log.json().flatten_event(true).init() } else { log.with_target(false).init() }
+    match format {
+        LogFormat::Text => log.with_target(false).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

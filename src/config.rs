@@ -9,12 +9,13 @@ mod servers;
 mod values;
 pub mod web;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use document::{Fault, Section};
+use document::Section;
 use keys::{KEYS, RULE_KEYS, SERVER_KEYS};
 
-pub use values::{Config, Ingest, Origin, Override, Overrides, Remote, Source};
+pub use values::{Config, Ingest, LogFormat, LogLevel, Origin, Override, Overrides, Remote, Source};
 
 /// Every fault of a configuration.
 #[derive(Debug, thiserror::Error)]
@@ -46,32 +47,25 @@ impl Config {
         let mut config = Self::default();
         let mut faults = Vec::new();
         if let Some(path) = file {
-            match std::fs::read_to_string(path) {
-                Ok(text) => {
-                    let mut found = config.read(&text, path.parent().unwrap_or(Path::new("")));
-                    found.sort();
-                    faults.extend(found.iter().map(|fault| format!("{}:{fault}", path.display())));
+            let folder = path.parent().unwrap_or(Path::new(""));
+            faults.extend(document::load(path, |root| config.read(root, folder)));
+        }
+        for key in KEYS.iter().filter(|key| !key.variable.is_empty()) {
+            let given = overrides.0.iter().find(|given| given.flag == key.flag);
+            let (name, texts) = match given {
+                Some(given) if given.is_variable => {
+                    (format!("--{} ({})", key.flag, key.variable), given.texts.clone())
                 }
-                Err(error) => faults.push(format!("{}: cannot be read: {error}", path.display())),
-            }
-        }
-        for Override { flag, is_variable, texts } in &overrides.0 {
-            for key in KEYS.iter().filter(|key| key.flag == *flag) {
-                let name = if *is_variable { key.variable.to_owned() } else { format!("--{flag}") };
-                let wrong = key.set(&mut config, texts, Path::new(""));
-                faults.extend(wrong.iter().map(|(text, wrong)| format!("{name} {text}: {wrong}")));
-            }
-        }
-        // Without a flag, since other programs can read those: its text is never shown.
-        for key in KEYS.iter().filter(|key| key.flag.is_empty() && !key.variable.is_empty()) {
-            let text = std::env::var(key.variable).ok().filter(|text| !text.is_empty());
-            let wrong = text.map(|text| {
-                key.set(&mut config, &[text], Path::new(""))
-                    .into_iter()
-                    .map(|(_, wrong)| wrong)
-                    .collect::<Vec<_>>()
-            });
-            faults.extend(wrong.unwrap_or_default().iter().map(|wrong| format!("{}: {wrong}", key.variable)));
+                Some(given) => (format!("--{}", key.flag), given.texts.clone()),
+                // Without a flag, since other programs can read those.
+                None if key.flag.is_empty() => {
+                    let text = std::env::var_os(key.variable).filter(|text| !text.is_empty());
+                    let text = text.map(|text| text.to_string_lossy().into_owned());
+                    (key.variable.to_owned(), text.into_iter().collect())
+                }
+                None => continue,
+            };
+            faults.extend(key.set(&mut config, &texts).iter().map(|wrong| format!("{name}: {wrong}")));
         }
         if !config.files.is_empty() {
             if config.servers.len() > 1 {
@@ -96,30 +90,26 @@ impl Config {
         (config, faults)
     }
 
-    /// Takes over what a document says, and returns its faults. Names of files are relative to `folder`.
-    fn read(&mut self, text: &str, folder: &Path) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        let Some(mut root) = Section::root(text, &mut faults) else {
-            return faults;
-        };
+    /// Takes over what a document says. Names of files are relative to `folder`.
+    fn read(&mut self, root: &mut Section, folder: &Path) {
         root.drop_extensions();
-        key::read(&mut root, KEYS, self, folder, &mut faults);
-        for mut section in root.sections("servers", &mut faults) {
+        key::read(root, KEYS, self, folder);
+        for mut section in root.sections("servers") {
             let mut draft = servers::Draft::default();
-            key::read(&mut section, SERVER_KEYS, &mut draft, folder, &mut faults);
-            servers::add(draft, section.place(), self, &mut faults);
-            section.finish(&mut faults);
+            key::read(&mut section, SERVER_KEYS, &mut draft, folder);
+            section.finish();
+            servers::add(draft, &section, self);
         }
-        let mut drafts = Vec::new();
-        for mut section in root.sections("rules", &mut faults) {
+        let mut names = BTreeSet::new();
+        for mut section in root.sections("rules") {
             let mut draft = rules::Draft::default();
-            key::read(&mut section, RULE_KEYS, &mut draft, folder, &mut faults);
-            drafts.push((draft, section.place()));
-            section.finish(&mut faults);
+            key::read(&mut section, RULE_KEYS, &mut draft, folder);
+            section.finish();
+            if !draft.name.is_empty() && !names.insert(draft.name.clone()) {
+                section.fault("name", "is used twice: names must differ");
+            }
+            self.rules.extend(rules::check(draft, &section, self));
         }
-        self.rules = rules::check(drafts, &self.servers, &self.apis, &mut faults);
-        root.finish(&mut faults);
-        faults
     }
 
     /// The keys that `other` sets otherwise and that only a restart puts in force.

@@ -77,8 +77,9 @@ impl Reloader {
         let all = Arc::clone(self);
         let done = tokio::task::spawn_blocking(move || (all.read_config(), all.read_web()));
         match done.await {
-            Ok((Ok(config), Ok(web))) => Ok(format!("{config}\n{web}")),
-            Ok((Ok(one) | Err(one), Ok(other) | Err(other))) => Err(format!("{one}\n{other}")),
+            Ok((config, None)) => config,
+            Ok((Ok(config), Some(Ok(web)))) => Ok(format!("{config}\n{web}")),
+            Ok((Ok(one) | Err(one), Some(Ok(other) | Err(other)))) => Err(format!("{one}\n{other}")),
             Err(_) => Err("cannot read the configuration files: the task failed".to_owned()),
         }
     }
@@ -116,7 +117,7 @@ impl Reloader {
         let seen = self.seen().clone();
         if seen.current() != seen {
             // The result has been logged.
-            self.read_web().ok();
+            drop(self.read_web());
         }
     }
 
@@ -170,11 +171,10 @@ impl Reloader {
         sentence
     }
 
-    fn read_web(&self) -> Result<String, String> {
+    /// Reads the web configuration, if there is one, and puts it in force.
+    fn read_web(&self) -> Option<Result<String, String>> {
         let config = self.config().clone();
-        let Some(path) = &config.web_file else {
-            return Ok("there is no web configuration file".to_owned());
-        };
+        let path = config.web_file.as_ref()?;
         // Held while reading, so that what was read last is in force.
         let mut seen = self.seen();
         let (files, setup) = config::web::load(path);
@@ -183,7 +183,7 @@ impl Reloader {
             Some(sentence) => Err(vec![sentence]),
             None => Ok(setup),
         });
-        match setup {
+        Some(match setup {
             Ok(setup) => {
                 self.web.store(Arc::new(setup));
                 self.own.web_loaded(true, Timestamp::now());
@@ -196,7 +196,7 @@ impl Reloader {
                 tracing::error!("the web configuration stays as it was: {faults}");
                 Err(format!("the web configuration stays as it was: {faults}"))
             }
-        }
+        })
     }
 }
 

@@ -119,7 +119,7 @@ _ems__exporter() {
                     return 0
                     ;;
                 --events.format)
-                    COMPREPLY=($(compgen -W "json xml text w3c" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json xml w3c" -- "${cur}"))
                     return 0
                     ;;
                 --events.start)
@@ -173,7 +173,7 @@ _ems__exporter() {
                     return 0
                     ;;
                 --events.format)
-                    COMPREPLY=($(compgen -W "json xml text w3c" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json xml w3c" -- "${cur}"))
                     return 0
                     ;;
                 --events.start)
@@ -227,7 +227,7 @@ _ems__exporter() {
                     return 0
                     ;;
                 --events.format)
-                    COMPREPLY=($(compgen -W "json xml text w3c" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json xml w3c" -- "${cur}"))
                     return 0
                     ;;
                 --events.start)
@@ -289,7 +289,7 @@ _ems__exporter() {
                     return 0
                     ;;
                 --events.format)
-                    COMPREPLY=($(compgen -W "json xml text w3c" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json xml w3c" -- "${cur}"))
                     return 0
                     ;;
                 --events.start)
@@ -597,7 +597,7 @@ _ems__exporter() {
                     return 0
                     ;;
                 --events.format)
-                    COMPREPLY=($(compgen -W "json xml text w3c" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json xml w3c" -- "${cur}"))
                     return 0
                     ;;
                 --events.start)
@@ -765,7 +765,7 @@ _ems__exporter() {
                     return 0
                     ;;
                 --events.format)
-                    COMPREPLY=($(compgen -W "json xml text w3c" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json xml w3c" -- "${cur}"))
                     return 0
                     ;;
                 --events.start)

@@ -25,13 +25,13 @@ function __fish_ems_exporter_using_subcommand
 end
 
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l config.file -d 'YAML configuration file; flags and variables override it' -r
-complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l web.listen-address -d 'Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l web.listen-address -d 'Address to listen on: HOST:PORT, or :PORT for all interfaces; may be given more than once [default: 127.0.0.1:10777]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l web.telemetry-path -d 'Path of the metrics page [default: /metrics]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l web.config.file -d 'File with TLS, users and headers for the exporter\'s pages, in the format of Prometheus\' exporter-toolkit' -r
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once [default: none]' -r
-complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l events.format -d 'Format of the files of --events.file [default: detected from the content]' -r -f -a "json\t'an object in each line'
+complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l events.format -d 'Format of the files of --events.file [default: detected from the content]' -r -f -a "text\t'entries of several lines'
+json\t'an object in each line'
 xml\t'XML documents'
-text\t'entries of several lines'
 w3c\t'tab-separated lines below a line #Fields'"
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -l events.start -d 'Where to begin in event files that exist at the start [default: saved-or-end]' -r -f -a "saved-or-end\t'at the saved position; a file without one at its end'
 saved-or-beginning\t'at the saved position; a file without one at its first byte'
@@ -59,13 +59,13 @@ complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "replay" -
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "sink-config" -d 'Print the block for the media server\'s config.lua that makes it post its events here'
 complete -c ems-exporter -n "__fish_ems_exporter_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l config.file -d 'YAML configuration file; flags and variables override it' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l web.listen-address -d 'Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l web.listen-address -d 'Address to listen on: HOST:PORT, or :PORT for all interfaces; may be given more than once [default: 127.0.0.1:10777]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l web.telemetry-path -d 'Path of the metrics page [default: /metrics]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l web.config.file -d 'File with TLS, users and headers for the exporter\'s pages, in the format of Prometheus\' exporter-toolkit' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once [default: none]' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l events.format -d 'Format of the files of --events.file [default: detected from the content]' -r -f -a "json\t'an object in each line'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l events.format -d 'Format of the files of --events.file [default: detected from the content]' -r -f -a "text\t'entries of several lines'
+json\t'an object in each line'
 xml\t'XML documents'
-text\t'entries of several lines'
 w3c\t'tab-separated lines below a line #Fields'"
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l events.start -d 'Where to begin in event files that exist at the start [default: saved-or-end]' -r -f -a "saved-or-end\t'at the saved position; a file without one at its end'
 saved-or-beginning\t'at the saved position; a file without one at its first byte'
@@ -83,13 +83,13 @@ complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l web.
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -l web.insecure -d 'Allow unauthenticated access beyond loopback'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l config.file -d 'YAML configuration file; flags and variables override it' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l web.listen-address -d 'Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l web.listen-address -d 'Address to listen on: HOST:PORT, or :PORT for all interfaces; may be given more than once [default: 127.0.0.1:10777]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l web.telemetry-path -d 'Path of the metrics page [default: /metrics]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l web.config.file -d 'File with TLS, users and headers for the exporter\'s pages, in the format of Prometheus\' exporter-toolkit' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once [default: none]' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l events.format -d 'Format of the files of --events.file [default: detected from the content]' -r -f -a "json\t'an object in each line'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l events.format -d 'Format of the files of --events.file [default: detected from the content]' -r -f -a "text\t'entries of several lines'
+json\t'an object in each line'
 xml\t'XML documents'
-text\t'entries of several lines'
 w3c\t'tab-separated lines below a line #Fields'"
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand demo" -l events.start -d 'Where to begin in event files that exist at the start [default: saved-or-end]' -r -f -a "saved-or-end\t'at the saved position; a file without one at its end'
 saved-or-beginning\t'at the saved position; a file without one at its first byte'
@@ -141,13 +141,13 @@ complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l u
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l hostile-names -d 'Add streams whose names hold spaces, quotes, markup, control bytes, invalid UTF-8, path steps and more'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l config.file -d 'YAML configuration file; flags and variables override it' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l web.listen-address -d 'Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l web.listen-address -d 'Address to listen on: HOST:PORT, or :PORT for all interfaces; may be given more than once [default: 127.0.0.1:10777]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l web.telemetry-path -d 'Path of the metrics page [default: /metrics]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l web.config.file -d 'File with TLS, users and headers for the exporter\'s pages, in the format of Prometheus\' exporter-toolkit' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once [default: none]' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l events.format -d 'Format of the files of --events.file [default: detected from the content]' -r -f -a "json\t'an object in each line'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l events.format -d 'Format of the files of --events.file [default: detected from the content]' -r -f -a "text\t'entries of several lines'
+json\t'an object in each line'
 xml\t'XML documents'
-text\t'entries of several lines'
 w3c\t'tab-separated lines below a line #Fields'"
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l events.start -d 'Where to begin in event files that exist at the start [default: saved-or-end]' -r -f -a "saved-or-end\t'at the saved position; a file without one at its end'
 saved-or-beginning\t'at the saved position; a file without one at its first byte'
@@ -165,13 +165,13 @@ complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" 
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -l web.insecure -d 'Allow unauthenticated access beyond loopback'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand check-config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l config.file -d 'YAML configuration file; flags and variables override it' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l web.listen-address -d 'Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l web.listen-address -d 'Address to listen on: HOST:PORT, or :PORT for all interfaces; may be given more than once [default: 127.0.0.1:10777]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l web.telemetry-path -d 'Path of the metrics page [default: /metrics]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l web.config.file -d 'File with TLS, users and headers for the exporter\'s pages, in the format of Prometheus\' exporter-toolkit' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once [default: none]' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l events.format -d 'Format of the files of --events.file [default: detected from the content]' -r -f -a "json\t'an object in each line'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l events.format -d 'Format of the files of --events.file [default: detected from the content]' -r -f -a "text\t'entries of several lines'
+json\t'an object in each line'
 xml\t'XML documents'
-text\t'entries of several lines'
 w3c\t'tab-separated lines below a line #Fields'"
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand healthcheck" -l events.start -d 'Where to begin in event files that exist at the start [default: saved-or-end]' -r -f -a "saved-or-end\t'at the saved position; a file without one at its end'
 saved-or-beginning\t'at the saved position; a file without one at its first byte'
@@ -201,13 +201,13 @@ complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand replay" -l for
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand replay" -l metrics -d 'Print the metrics page after these events instead of the summary'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand replay" -s h -l help -d 'Print help'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l config.file -d 'YAML configuration file; flags and variables override it' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l web.listen-address -d 'Address to listen on, HOST:PORT; may be given more than once [default: 127.0.0.1:10777]' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l web.listen-address -d 'Address to listen on: HOST:PORT, or :PORT for all interfaces; may be given more than once [default: 127.0.0.1:10777]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l web.telemetry-path -d 'Path of the metrics page [default: /metrics]' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l web.config.file -d 'File with TLS, users and headers for the exporter\'s pages, in the format of Prometheus\' exporter-toolkit' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l events.file -d 'Event file of the media server to follow, as a shell pattern; may be given more than once [default: none]' -r
-complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l events.format -d 'Format of the files of --events.file [default: detected from the content]' -r -f -a "json\t'an object in each line'
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l events.format -d 'Format of the files of --events.file [default: detected from the content]' -r -f -a "text\t'entries of several lines'
+json\t'an object in each line'
 xml\t'XML documents'
-text\t'entries of several lines'
 w3c\t'tab-separated lines below a line #Fields'"
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l events.start -d 'Where to begin in event files that exist at the start [default: saved-or-end]' -r -f -a "saved-or-end\t'at the saved position; a file without one at its end'
 saved-or-beginning\t'at the saved position; a file without one at its first byte'

@@ -20,7 +20,7 @@ pub fn run(flags: &Serve, streams: usize, speed: f64) -> anyhow::Result<()> {
             "the demo sends no secret to the address of its pages: remove ingest.secret_file and ingest.listen_address"
         );
     }
-    start_logging(config.log_level, config.log_json);
+    start_logging(config.log_level, config.log_format);
     runtime()?.block_on(async {
         let listeners = bind(&config).await?;
         let Some(address) = listeners.first().map(TcpListener::local_addr).transpose()? else {

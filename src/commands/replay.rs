@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use jiff::tz::TimeZone;
 
+use crate::config::{LogFormat, LogLevel};
 use crate::exposition::Style;
 use crate::file_input;
 use crate::metrics::{self, ExporterMetrics, Sources};
@@ -149,7 +150,7 @@ fn line(out: &mut String, text: &str) {
 
 /// Prints the summary of the files.
 pub fn run(flags: &crate::cli::Replay) -> anyhow::Result<()> {
-    super::start_logging(tracing::Level::WARN, false);
+    super::start_logging(LogLevel::Warn, LogFormat::Text);
     for file in &flags.files {
         std::fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
     }

@@ -14,7 +14,7 @@ const SHORTEST_BEAT: Duration = Duration::from_millis(10);
 /// Runs until SIGINT or SIGTERM.
 pub fn run(flags: &Serve) -> anyhow::Result<()> {
     let config = config_of(flags)?;
-    start_logging(config.log_level, config.log_json);
+    start_logging(config.log_level, config.log_format);
     runtime()?.block_on(async {
         let app = app_of(&config)?;
         let listeners = bind(&config).await?;

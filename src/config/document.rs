@@ -1,48 +1,49 @@
-//! A YAML document whose members are read one by one, so that all its faults are found and not only the first.
+//! A YAML document whose values are taken one by one, so that all its faults are found and not only the first.
 
+use std::cell::RefCell;
 use std::fmt;
+use std::path::Path;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{DuplicateKeyPolicy, Error, Spanned};
+use serde_saphyr::{DuplicateKeyPolicy, Error, Location, NonFiniteFloatPolicy, Spanned};
 
-/// A place in the document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    line: u64,
-    column: u64,
-}
+/// The longest text of a user that a message shows, in characters.
+const SHOWN: usize = 64;
 
-impl Place {
-    /// The beginning of the document.
-    pub const START: Self = Self { line: 1, column: 1 };
+/// A sentence, behind the line and column that it is about. Faults sort by their place.
+type Fault = (u64, u64, String);
 
-    fn of<T>(spanned: &Spanned<T>) -> Self {
-        Self { line: spanned.referenced.line(), column: spanned.referenced.column() }
-    }
-
-    /// A fault at this place.
-    pub fn fault(self, key: &str, wrong: &str) -> Fault {
-        Fault { place: self, key: key.to_owned(), wrong: wrong.to_owned() }
-    }
-}
-
-/// A fault: its place, what is wrong, and what would be right. Faults sort by their place.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Fault {
-    place: Place,
-    key: String,
-    wrong: String,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place: Place { line, column }, key, wrong } = self;
-        write!(f, "{line}:{column}: {key}")?;
-        if !key.is_empty() {
-            f.write_str(" ")?;
+/// Reads a file, and lets `read` take the values of its document. Returns every fault, with its place, in their order.
+pub fn load(path: &Path, read: impl FnOnce(&mut Section)) -> Vec<String> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => return vec![format!("{}: cannot be read: {error}", path.display())],
+    };
+    let faults = RefCell::default();
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => {
+            if let Some(mut root) = Section::root(text, &faults) {
+                read(&mut root);
+                root.finish();
+            }
         }
-        f.write_str(wrong)
+        Err(error) => {
+            let line = 1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+            return vec![format!("{}:{line}: is not UTF-8: save the file as UTF-8", path.display())];
+        }
     }
+    let mut faults = faults.into_inner();
+    faults.sort();
+    let line = |(line, column, sentence): &Fault| format!("{}:{line}:{column}: {sentence}", path.display());
+    faults.iter().map(line).collect()
+}
+
+/// A text of the user as messages show it: short, on one line, and quoted where that is not a plain word.
+pub fn shown(text: &str) -> String {
+    let short: String = text.chars().take(SHOWN).collect();
+    let more = if short.len() < text.len() { "…" } else { "" };
+    let is_plain = |c: char| c.is_alphanumeric() || c.is_ascii_punctuation();
+    if !short.is_empty() && short.chars().all(is_plain) { short + more } else { format!("{short:?}{more}") }
 }
 
 /// A value of any kind. Numbers and truth values keep their spelling, since a text may be wanted.
@@ -59,8 +60,11 @@ pub enum Node {
     /// A list.
     List(Vec<Spanned<Self>>),
     /// The members of a section.
-    Map(Vec<(Spanned<String>, Spanned<Self>)>),
+    Map(Members),
 }
+
+/// Members of a section.
+pub type Members = Vec<(Spanned<String>, Spanned<Node>)>;
 
 impl Node {
     /// The kind of the value, for messages.
@@ -81,6 +85,10 @@ impl Node {
             Self::Bool(_, text) | Self::Number(text) | Self::Text(text) => Some(text),
             Self::Null | Self::List(_) | Self::Map(_) => None,
         }
+    }
+
+    const fn members(&mut self) -> Option<&mut Members> {
+        if let Self::Map(members) = self { Some(members) } else { None }
     }
 }
 
@@ -114,12 +122,6 @@ impl<'de> Deserialize<'de> for Node {
             }
             fn visit_unit<E>(self) -> Result<Node, E> {
                 Ok(Node::Null)
-            }
-            fn visit_none<E>(self) -> Result<Node, E> {
-                Ok(Node::Null)
-            }
-            fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
-                Node::deserialize(deserializer)
             }
             fn visit_bool<E>(self, truth: bool) -> Result<Node, E> {
                 Ok(Node::Bool(truth, truth.to_string()))
@@ -155,227 +157,212 @@ impl<'de> Deserialize<'de> for Node {
     }
 }
 
-/// A value as it may be given to a parameter.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Plain {
-    /// A text.
-    Text(String),
-    /// A number, as it is spelt.
-    Number(String),
-    /// True or false.
-    Truth(bool),
-    /// Several of these.
-    List(Vec<Self>),
-}
-
-impl Plain {
-    fn of(node: Node) -> Option<Self> {
-        Some(match node {
-            Node::Bool(truth, _) => Self::Truth(truth),
-            Node::Number(digits) => Self::Number(digits),
-            Node::Text(text) => Self::Text(text),
-            Node::List(items) => {
-                let one = |item: Spanned<Node>| match Self::of(item.value) {
-                    Some(Self::List(_)) | None => None,
-                    Some(one @ (Self::Text(_) | Self::Number(_) | Self::Truth(_))) => Some(one),
-                };
-                Self::List(items.into_iter().map(one).collect::<Option<_>>()?)
-            }
-            Node::Null | Node::Map(_) => return None,
-        })
-    }
-}
-
-/// The members of one section that have not been read yet.
+/// A section of the document, from which the values of known keys are taken. A key is a path such as `api.url`.
 #[derive(Debug)]
-pub struct Section {
+pub struct Section<'f> {
     path: String,
-    place: Place,
-    members: Vec<(Spanned<String>, Spanned<Node>)>,
+    node: Spanned<Node>,
     known: Vec<&'static str>,
+    taken: Vec<(&'static str, Location)>,
+    faults: &'f RefCell<Vec<Fault>>,
 }
 
-impl Section {
-    /// Reads a whole document. An empty one is a section without members.
-    pub fn root(text: &str, faults: &mut Vec<Fault>) -> Option<Self> {
-        // A member that is given twice is a fault with its own place, beside all others.
-        let options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::PassThrough };
-        let empty = Self { path: String::new(), place: Place::START, members: Vec::new(), known: Vec::new() };
-        match serde_saphyr::from_str_with_options::<Option<Spanned<Node>>>(text, options) {
-            Ok(None) => Some(empty),
-            Ok(Some(mut node)) => {
+impl<'f> Section<'f> {
+    /// Parses a whole document.
+    fn root(text: &str, faults: &'f RefCell<Vec<Fault>>) -> Option<Self> {
+        let options = serde_saphyr::options! {
+            // A member that is given twice is a fault with its own place, beside all others.
+            duplicate_keys: DuplicateKeyPolicy::PassThrough,
+            non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
+        };
+        match serde_saphyr::from_str_with_options::<Spanned<Node>>(text, options) {
+            Ok(mut node) => {
                 spell(&mut node, text);
-                Self::of(String::new(), node, faults)
+                Self::new(String::new(), node, faults)
             }
             Err(error) => {
-                let place = error.location().filter(|at| at.line() > 0);
-                let place = place.map_or(Place::START, |at| Place { line: at.line(), column: at.column() });
-                faults.push(
-                    place.fault("", &format!("not valid YAML: {}", yaml_remedy(error.without_snippet()))),
-                );
+                let place = error.location().filter(|place| place.line() > 0);
+                let (line, column) = place.map_or((1, 1), |place| (place.line(), place.column()));
+                faults.borrow_mut().push((line, column, remedy(error.without_snippet()).to_owned()));
                 None
             }
         }
     }
 
-    fn of(path: String, node: Spanned<Node>, faults: &mut Vec<Fault>) -> Option<Self> {
-        let place = Place::of(&node);
-        match node.value {
-            Node::Map(members) => Some(Self { path, place, members, known: Vec::new() }),
-            Node::Null => Some(Self { path, place, members: Vec::new(), known: Vec::new() }),
-            node @ (Node::Bool(..) | Node::Number(_) | Node::Text(_) | Node::List(_)) => {
-                faults.push(place.fault(&path, &format!("is {}, not a section with keys", node.kind())));
-                None
-            }
+    fn new(path: String, node: Spanned<Node>, faults: &'f RefCell<Vec<Fault>>) -> Option<Self> {
+        let section = Self { path, node, known: Vec::new(), taken: Vec::new(), faults };
+        if matches!(section.node.value, Node::Map(_) | Node::Null) {
+            return Some(section);
         }
+        section.is_no_section("", &section.node);
+        None
     }
 
-    /// Where the section starts.
-    pub const fn place(&self) -> Place {
-        self.place
+    fn is_no_section(&self, key: &str, node: &Spanned<Node>) {
+        let wrong = format!(" is {}, not a section with keys", node.value.kind());
+        self.fault_at(node.referenced, key, &wrong);
     }
 
-    /// The value of a member, and where it is. From now on the key is known here.
-    pub fn take(&mut self, key: &'static str) -> Option<(Node, Place)> {
-        let node = self.take_spanned(key)?;
-        let place = Place::of(&node);
-        Some((node.value, place))
+    /// Adds a fault of a key, at its place or at that of the section around it.
+    pub fn fault(&self, key: &str, wrong: &str) {
+        self.fault_at(self.place(key), key, &format!(" {wrong}"));
     }
 
-    fn take_spanned(&mut self, key: &'static str) -> Option<Spanned<Node>> {
+    /// Adds a fault at a place; `wrong` continues the path of the key.
+    pub fn fault_at(&self, place: Location, key: &str, wrong: &str) {
+        let sentence = format!("{}{wrong}", self.at(key)).trim_start().to_owned();
+        self.faults.borrow_mut().push((place.line(), place.column(), sentence));
+    }
+
+    fn at(&self, key: &str) -> String {
+        let dot = if self.path.is_empty() || key.is_empty() { "" } else { "." };
+        format!("{}{dot}{key}", self.path)
+    }
+
+    /// How many faults the document has so far.
+    pub fn faults(&self) -> usize {
+        self.faults.borrow().len()
+    }
+
+    /// Whether the value of a key has been taken.
+    pub fn has(&self, key: &str) -> bool {
+        self.taken.iter().any(|(taken, _)| *taken == key)
+    }
+
+    fn place(&self, key: &str) -> Location {
+        let taken = self.taken.iter().find(|(taken, _)| *taken == key).map(|(_, place)| *place);
+        taken
+            .or_else(|| Some(self.find(key).or(self.find(around(key)))?.referenced))
+            .unwrap_or(self.node.referenced)
+    }
+
+    fn find(&self, key: &str) -> Option<&Spanned<Node>> {
+        key.split('.').filter(|part| !part.is_empty()).try_fold(&self.node, |node, part| {
+            let Node::Map(members) = &node.value else { return None };
+            members.iter().find(|(name, _)| name.value == part).map(|(_, node)| node)
+        })
+    }
+
+    /// Whether the section that holds a key is there.
+    pub fn has_around(&self, key: &str) -> bool {
+        self.find(around(key)).is_some_and(|node| matches!(node.value, Node::Map(_) | Node::Null))
+    }
+
+    /// Takes a value. From now on the key is known.
+    fn take(&mut self, key: &'static str) -> Option<Spanned<Node>> {
         self.known.push(key);
-        let at = self.members.iter().position(|(name, _)| name.value == key)?;
-        Some(self.members.remove(at).1)
+        let mut members = self.node.value.members()?;
+        let last = key.rsplit('.').next()?;
+        for part in around(key).split('.').filter(|part| !part.is_empty()) {
+            members = members.iter_mut().find(|(name, _)| name.value == part)?.1.value.members()?;
+        }
+        let (_, node) = members.remove(members.iter().position(|(name, _)| name.value == last)?);
+        self.taken.push((key, node.referenced));
+        Some(node)
     }
 
-    /// The path of a member.
-    pub fn at(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    /// Takes a value, or the items of a list.
+    pub fn values(&mut self, key: &'static str, is_list: bool) -> Vec<Spanned<Node>> {
+        match self.take(key) {
+            Some(Spanned { value: Node::List(items), .. }) if is_list => items,
+            node => node.into_iter().collect(),
+        }
     }
 
-    /// The section of this name.
-    pub fn section(&mut self, key: &'static str, faults: &mut Vec<Fault>) -> Option<Self> {
-        let node = self.take_spanned(key)?;
-        Self::of(self.at(key), node, faults)
-    }
-
-    /// The list of sections of this name.
-    pub fn sections(&mut self, key: &'static str, faults: &mut Vec<Fault>) -> Vec<Self> {
-        let Some(node) = self.take_spanned(key) else {
-            return Vec::new();
-        };
-        let (path, place) = (format!("{}[]", self.at(key)), Place::of(&node));
-        match node.value {
-            Node::Null => Vec::new(),
-            Node::List(items) => {
-                items.into_iter().filter_map(|item| Self::of(path.clone(), item, faults)).collect()
-            }
-            node @ (Node::Bool(..) | Node::Number(_) | Node::Text(_) | Node::Map(_)) => {
-                faults.push(place.fault(&self.at(key), &format!("is {}, not a list", node.kind())));
+    /// Takes a list of sections.
+    pub fn sections(&mut self, key: &'static str) -> Vec<Self> {
+        match self.take(key).map(|node| node.value) {
+            None | Some(Node::Null) => Vec::new(),
+            Some(Node::List(items)) => items
+                .into_iter()
+                .filter_map(|item| Self::new(format!("{key}[]"), item, self.faults))
+                .collect(),
+            Some(node @ (Node::Bool(..) | Node::Number(_) | Node::Text(_) | Node::Map(_))) => {
+                self.fault(key, &format!("is {}, not a list", node.kind()));
                 Vec::new()
             }
         }
     }
 
-    /// True or false.
-    pub fn truth(&mut self, key: &'static str, into: &mut bool, faults: &mut Vec<Fault>) {
-        match self.take(key) {
-            Some((Node::Bool(truth, _), _)) => *into = truth,
-            Some((_, place)) => faults.push(place.fault(&self.at(key), "is not true or false")),
-            None => {}
-        }
+    /// Takes a section whose members may have any names.
+    pub fn members(&mut self, key: &'static str) -> Option<Members> {
+        let mut section = Self::new(self.at(key), self.take(key)?, self.faults)?;
+        Some(section.node.value.members().map(std::mem::take).unwrap_or_default())
     }
 
-    /// A text, with the place at which more can be found wrong with it.
-    pub fn word(&mut self, key: &'static str, faults: &mut Vec<Fault>) -> Option<(String, Place)> {
-        let (node, place) = self.take(key)?;
-        spelt(&self.at(key), &node, place, faults).map(|text| (text, place))
-    }
-
-    /// A list of texts, or one text alone, each with its place.
-    pub fn words(&mut self, key: &'static str, faults: &mut Vec<Fault>) -> Vec<(String, Place)> {
-        let Some((node, place)) = self.take(key) else {
-            return Vec::new();
-        };
-        let path = self.at(key);
-        let each = |(node, place)| Some((spelt(&path, &node, place, faults)?, place));
-        several(node, place).into_iter().filter_map(each).collect()
-    }
-
-    /// All members that have not been read, whatever their names, as values of parameters.
-    pub fn rest(self, faults: &mut Vec<Fault>) -> Vec<(String, Plain, Place)> {
-        let mut values = Vec::new();
-        for (name, node) in self.members {
-            let (place, kind) = (Place::of(&name), node.value.kind());
-            let path = if self.path.is_empty() {
-                name.value.clone()
-            } else {
-                format!("{}.{}", self.path, name.value)
-            };
-            if let Some(plain) = Plain::of(node.value) {
-                values.push((name.value, plain, place));
-            } else {
-                let wrong = format!("is {kind}, not a text, a number, true or false, or a list of those");
-                faults.push(place.fault(&path, &wrong));
-            }
-        }
-        values
-    }
-
-    /// Drops the members that hold only what others refer to: their keys start with `x-`.
+    /// Drops the members that hold only what others refer to: their names start with `x-`.
     pub fn drop_extensions(&mut self) {
-        self.members.retain(|(name, _)| !name.value.starts_with("x-"));
+        if let Some(members) = self.node.value.members() {
+            members.retain(|(name, _)| !name.value.starts_with("x-"));
+        }
     }
 
-    /// Ends the reading: a member that has not been read is unknown or given twice.
-    pub fn finish(self, faults: &mut Vec<Fault>) {
-        for (name, _) in &self.members {
-            let known = self.known.join(", ");
-            let wrong = if self.known.contains(&name.value.as_str()) {
-                "is given twice".to_owned()
+    /// Ends the reading: a member that has not been taken is unknown or given twice.
+    pub fn finish(&self) {
+        self.report_rest("", &self.node);
+    }
+
+    fn report_rest(&self, prefix: &str, node: &Spanned<Node>) {
+        let Node::Map(members) = &node.value else {
+            if !matches!(node.value, Node::Null) {
+                self.is_no_section(prefix.trim_end_matches('.'), node);
+            }
+            return;
+        };
+        let below = self.known.iter().filter_map(|key| key.strip_prefix(prefix));
+        let mut known: Vec<&str> = below.map(|rest| rest.split('.').next().unwrap_or(rest)).collect();
+        known.dedup();
+        for (index, (name, member)) in members.iter().enumerate() {
+            let path = format!("{prefix}{}.", name.value);
+            let is_first = members[..index].iter().all(|(other, _)| other.value != name.value);
+            if is_first && self.known.iter().any(|key| key.starts_with(&path)) {
+                self.report_rest(&path, member);
+                continue;
+            }
+            let wrong = if known.contains(&name.value.as_str()) {
+                " is given twice".to_owned()
             } else {
-                format!("is not a known key: known here are {known}")
+                format!(" is not a known key: known here are {}", known.join(", "))
             };
-            faults.push(Place::of(name).fault(&self.at(&name.value), &wrong));
+            self.fault_at(name.referenced, &format!("{prefix}{}", shown(&name.value)), &wrong);
         }
     }
 }
 
-/// The items of a list; of anything else, itself alone.
-pub fn several(node: Node, place: Place) -> Vec<(Node, Place)> {
-    match node {
-        Node::List(items) => {
-            let placed = |item: Spanned<Node>| {
-                let place = Place::of(&item);
-                (item.value, place)
-            };
-            items.into_iter().map(placed).collect()
-        }
-        one @ (Node::Null | Node::Bool(..) | Node::Number(_) | Node::Text(_) | Node::Map(_)) => {
-            vec![(one, place)]
-        }
-    }
+/// The key of the section that holds a key; empty for that of the caller.
+fn around(key: &str) -> &str {
+    key.rsplit_once('.').map_or("", |(around, _)| around)
 }
 
-/// The spelling of a single value where a text is wanted.
-pub fn spelt(path: &str, node: &Node, place: Place, faults: &mut Vec<Fault>) -> Option<String> {
-    let text = node.text();
-    if text.is_none() {
-        faults.push(place.fault(path, &format!("is {}, not a text", node.kind())));
+/// A sentence on a document that could not be parsed.
+#[expect(clippy::wildcard_enum_match_arm, reason = "most errors of the parser are about syntax")]
+fn remedy(error: &Error) -> &'static str {
+    match error {
+        Error::AliasError { error, .. } => remedy(error),
+        Error::UnknownAnchor { .. } => {
+            "not valid YAML: an alias such as *name must come after its anchor &name"
+        }
+        Error::MultipleDocuments { .. } => {
+            "the file must hold one document: remove the line --- and what follows it"
+        }
+        Error::MergeValueNotMapOrSeqOfMaps { .. } => "<< must refer to a section, such as <<: *name",
+        Error::RecursiveReferencesRequireWeakTypes { .. } => {
+            "an alias must not refer to a value that holds it"
+        }
+        Error::Budget { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => {
+            "the document is too large, has too many values, or has too many once its aliases are replaced"
+        }
+        Error::Unexpected { .. } | Error::NullIntoString { .. } => "the name of a key must be a text",
+        Error::InvalidScalar { .. } | Error::InvalidBinaryBase64 { .. } | Error::BinaryNotUtf8 { .. } => {
+            "the value does not fit its tag, such as !!int: remove the tag"
+        }
+        error if error.to_string().contains("recursion limit") => "lists and sections are nested too deeply",
+        _ => {
+            "not valid YAML: check quotes, brackets and indentation near here; indent with spaces, and quote a text \
+             that holds special characters"
+        }
     }
-    text.map(str::to_owned)
-}
-
-/// A remedy for a document that could not be parsed, in terms of YAML.
-fn yaml_remedy(error: &Error) -> &'static str {
-    if matches!(error, Error::UnknownAnchor { .. }) {
-        return "an alias such as *name must come after its anchor &name";
-    }
-    if matches!(error, Error::MultipleDocuments { .. }) {
-        return "the file must hold one document: remove the line --- and what follows it";
-    }
-    if matches!(error, Error::MergeValueNotMapOrSeqOfMaps { .. }) {
-        return "<< must refer to a section, such as <<: *name";
-    }
-    "check quotes, brackets and indentation near here; indent with spaces, and quote a text that holds special characters"
 }

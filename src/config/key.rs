@@ -2,12 +2,19 @@
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
-use ipnet::IpNet;
+use strum::VariantArray;
 
-use super::document::{Fault, Place, Plain, Section, several};
-use crate::auth::{Secret, network};
+use super::document::{Members, Section, shown};
+
+/// The similarity, from 0 to 1, from which on a name counts as a misspelling of another.
+const ALIKE: f64 = 0.75;
+/// Most names that are listed even if one of them is meant.
+const LISTED: usize = 16;
+/// Most names that are proposed for a misspelt one.
+const PROPOSED: usize = 3;
 
 /// All that is known of one value of a `T`, which the configuration file, a flag or an environment variable may set.
 /// Its default is that of `T`.
@@ -38,14 +45,14 @@ pub struct Key<T: 'static> {
 /// Where a value of a `T` is kept.
 pub type Field<T, V> = fn(&mut T) -> &mut V;
 
-/// Says what is wrong with a text.
+/// Checks a text; the error continues the sentence about it.
 pub type Check = fn(&str) -> Result<(), &'static str>;
 
-/// A text, and its place, where more can be found wrong with it.
-pub type Placed = (String, Place);
+/// Sets a value from a text, in which names of files are relative to the folder. The error is a sentence.
+pub type Set<T> = fn(&mut T, &str, &Path) -> Result<(), String>;
 
-/// Members of a section by name, each with its place, and the place of the section.
-pub type Members = (Vec<(String, Plain, Place)>, Place);
+/// The names to choose from, each with its meaning.
+pub type Names = fn() -> Vec<(&'static str, &'static str)>;
 
 /// The type of a value, where it is kept, and the check of it.
 #[derive(Debug)]
@@ -64,23 +71,17 @@ pub enum Value<T: 'static> {
     Texts(Field<T, Vec<String>>, Check),
     /// A file or directory, relative to the file that names it.
     File(Field<T, Option<PathBuf>>),
-    /// Shell patterns of files, relative to the file that names them.
-    Patterns(Field<T, Vec<String>>),
-    /// Addresses or networks.
-    Networks(Field<T, Vec<IpNet>>),
-    /// A secret.
-    Secret(Field<T, Option<Secret>>),
-    /// A file that holds a secret.
-    SecretFile(Field<T, Option<Secret>>),
-    /// A file that holds a password.
-    PasswordFile(Field<T, Option<String>>),
-    /// One of some names, each with its meaning.
-    Choice(&'static [(&'static str, &'static str)], fn(&mut T, &str), fn(&T) -> &'static str),
-    /// A text that is checked together with others: one of the names, if there are any.
-    Word(Field<T, Option<Placed>>, fn() -> Vec<&'static str>),
-    /// The same, one or more.
-    Words(Field<T, Vec<Placed>>, fn() -> Vec<&'static str>),
-    /// Members whose names are not ours, and the place of their section.
+    /// One of some names, and the name that is set.
+    Choice(Names, Set<T>, fn(&T) -> &'static str),
+    /// One text of the form that the words describe.
+    One(&'static str, Set<T>),
+    /// One or more of them.
+    Many(&'static str, Set<T>),
+    /// One of names that are too many to document here.
+    OneOf(Names, Set<T>),
+    /// One or more of them.
+    ManyOf(Names, Set<T>),
+    /// Members whose names are not ours.
     Members(Field<T, Option<Members>>),
 }
 
@@ -100,35 +101,27 @@ pub const fn key<T>(path: &'static str, value: Value<T>, help: &'static str) -> 
     }
 }
 
-/// No names: any text will do.
-pub fn any() -> Vec<&'static str> {
-    Vec::new()
-}
-
 impl<T> Key<T> {
     /// Whether several values may be given.
     pub const fn is_list(&self) -> bool {
-        matches!(self.value, Value::Texts(..) | Value::Patterns(_) | Value::Networks(_) | Value::Words(..))
+        matches!(self.value, Value::Texts(..) | Value::Many(..) | Value::ManyOf(..))
     }
 
-    /// What would be a right value.
+    /// The form of a right value.
     pub fn wanted(&self) -> String {
         match &self.value {
             Value::Bool(_) => "true or false".to_owned(),
             Value::Count(_, range) => format!("a whole number from {} to {}", range.start(), range.end()),
             Value::Number(_, range) => format!("a number from {} to {}", range.start(), range.end()),
-            Value::Duration(..) => "a duration such as 10s or 1h 30m".to_owned(),
-            Value::File(_) | Value::SecretFile(_) | Value::PasswordFile(_) => "a file name".to_owned(),
-            Value::Choice(names, ..) => {
-                let (last, others) =
-                    names.split_last().map_or(("", &[][..]), |(last, others)| (last.0, others));
-                let others: Vec<&str> = others.iter().map(|(name, _)| *name).collect();
-                format!("{} or {last}", others.join(", "))
+            Value::Duration(_, Duration::ZERO) => "a duration such as 10s or 1h 30m".to_owned(),
+            Value::Duration(_, least) => {
+                format!("a duration of at least {}, such as 10s", humantime::format_duration(*least))
             }
-            Value::Text(..) | Value::Secret(_) | Value::Word(..) => "a text".to_owned(),
-            Value::Texts(..) | Value::Words(..) => "a text or a list of texts".to_owned(),
-            Value::Patterns(_) => "a file name or pattern, such as /var/log/ems/events*.json".to_owned(),
-            Value::Networks(_) => "an address or network such as 10.0.0.0/8".to_owned(),
+            Value::File(_) => "a file name".to_owned(),
+            Value::Choice(names, ..) => names().iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
+            Value::Text(..) | Value::OneOf(..) => "a text".to_owned(),
+            Value::Texts(..) | Value::ManyOf(..) => "a text or a list of texts".to_owned(),
+            Value::One(form, _) | Value::Many(form, _) => (*form).to_owned(),
             Value::Members(_) => "a section".to_owned(),
         }
     }
@@ -141,190 +134,144 @@ impl<T> Key<T> {
             Value::Number(at, _) => at(from).to_string(),
             Value::Duration(at, _) => humantime::format_duration(*at(from)).to_string(),
             Value::Text(at, _) => at(from).clone(),
-            Value::Texts(at, _) | Value::Patterns(at) => at(from).join(", "),
+            Value::Texts(at, _) => at(from).join(", "),
             Value::File(at) => at(from).as_ref().map_or_else(String::new, |path| path.display().to_string()),
-            Value::Networks(at) => at(from).iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             Value::Choice(_, _, name) => name(from).to_owned(),
-            Value::Secret(_)
-            | Value::SecretFile(_)
-            | Value::PasswordFile(_)
-            | Value::Word(..)
-            | Value::Words(..)
-            | Value::Members(_) => String::new(),
+            Value::One(..) | Value::Many(..) | Value::OneOf(..) | Value::ManyOf(..) | Value::Members(_) => {
+                String::new()
+            }
         }
     }
 
-    /// Sets a value from its texts, of which only a list may have several; `folder` is that of the file which names
-    /// them. Returns each text that is wrong, and why.
-    pub fn set<'t>(&self, into: &mut T, texts: &'t [String], folder: &Path) -> Vec<(&'t str, String)> {
+    /// Sets a value from the texts of a flag or a variable. Returns a sentence on each that is wrong.
+    pub fn set(&self, into: &mut T, texts: &[String]) -> Vec<String> {
         self.clear(into);
-        let wrong = |text: &'t String| {
-            self.set_one(into, text, Place::START, folder).err().map(|why| (text.as_str(), why))
+        let set = |text: &String| {
+            let text = if matches!(self.value, Value::Bool(_)) { spelt_out(text) } else { text };
+            self.set_one(into, text, Path::new("")).err()
         };
-        texts.iter().filter_map(wrong).collect()
+        texts.iter().filter_map(set).collect()
     }
 
-    /// Takes the value out of a section, if it is there. `key` is the last part of the path.
-    fn read(
-        &self,
-        section: &mut Section,
-        key: &'static str,
-        into: &mut T,
-        folder: &Path,
-        faults: &mut Vec<Fault>,
-    ) {
+    /// Takes the value out of a section, if it is there.
+    fn read(&self, section: &mut Section, into: &mut T, folder: &Path) {
         if let Value::Members(at) = &self.value {
-            if let Some(members) = section.section(key, faults) {
-                let place = members.place();
-                *at(into) = Some((members.rest(faults), place));
-            }
+            *at(into) = section.members(self.path);
             return;
         }
-        let Some((node, place)) = section.take(key) else {
-            if !self.required.is_empty() {
-                faults
-                    .push(section.place().fault(&section.at(key), &format!("is missing: {}", self.required)));
-            }
-            return;
-        };
-        self.clear(into);
-        let items = if self.is_list() { several(node, place) } else { vec![(node, place)] };
-        for (node, place) in items {
-            let set = match node.text() {
-                Some(text) => self.set_one(into, text, place, folder),
-                None => Err(format!(
-                    "is {}, not {}",
-                    node.kind(),
-                    if self.is_list() { "a text".to_owned() } else { self.wanted() }
-                )),
+        let values = section.values(self.path, self.is_list());
+        if section.has(self.path) {
+            self.clear(into);
+        } else if !self.required.is_empty() && section.has_around(self.path) {
+            section.fault(self.path, &format!("is missing: {}", self.required));
+        }
+        for node in values {
+            let wrong = match node.value.text() {
+                Some(text) => self.set_one(into, text, folder).map_err(|wrong| format!(": {wrong}")),
+                None if self.is_list() => Err(format!(" is {}, not a text", node.value.kind())),
+                None => Err(format!(" is {}, not {}", node.value.kind(), self.wanted())),
             };
-            if let Err(wrong) = set {
-                faults.push(place.fault(&section.at(key), &wrong));
+            if let Err(wrong) = wrong {
+                section.fault_at(node.referenced, self.path, &wrong);
             }
         }
     }
 
-    /// What is set replaces what was.
+    /// What is set replaces the default, and what the file set.
     fn clear(&self, into: &mut T) {
-        match &self.value {
-            Value::Texts(at, _) | Value::Patterns(at) => at(into).clear(),
-            Value::Networks(at) => at(into).clear(),
-            Value::Words(at, _) => at(into).clear(),
-            Value::Bool(_)
-            | Value::Count(..)
-            | Value::Number(..)
-            | Value::Duration(..)
-            | Value::Text(..)
-            | Value::File(_)
-            | Value::Secret(_)
-            | Value::SecretFile(_)
-            | Value::PasswordFile(_)
-            | Value::Choice(..)
-            | Value::Word(..)
-            | Value::Members(_) => {}
+        if let Value::Texts(at, _) = &self.value {
+            at(into).clear();
         }
     }
 
-    fn set_one(&self, into: &mut T, text: &str, place: Place, folder: &Path) -> Result<(), String> {
-        let wrong = || format!("is not {}", self.wanted());
+    fn set_one(&self, into: &mut T, text: &str, folder: &Path) -> Result<(), String> {
+        let wrong = || format!("{} is not {}", shown(text), self.wanted());
         match &self.value {
             Value::Bool(at) => *at(into) = truth(text).ok_or_else(wrong)?,
-            Value::Count(at, range) => {
-                *at(into) = text.parse().ok().filter(|count| range.contains(count)).ok_or_else(wrong)?;
-            }
-            Value::Number(at, range) => {
-                *at(into) = text.parse().ok().filter(|number| range.contains(number)).ok_or_else(wrong)?;
-            }
+            Value::Count(at, range) => *at(into) = within(text, range).ok_or_else(wrong)?,
+            Value::Number(at, range) => *at(into) = within(text, range).ok_or_else(wrong)?,
             Value::Duration(at, least) => {
-                let duration = humantime::parse_duration(text).map_err(|_| wrong())?;
-                if duration < *least {
-                    return Err(format!("is less than {}", humantime::format_duration(*least)));
-                }
-                *at(into) = duration;
+                let duration = humantime::parse_duration(text).ok();
+                *at(into) = duration.filter(|duration| duration >= least).ok_or_else(wrong)?;
             }
             Value::Text(at, check) => {
-                check(text)?;
+                check(text).map_err(|wrong| format!("{} {wrong}", shown(text)))?;
                 text.clone_into(at(into));
             }
             Value::Texts(at, check) => {
-                check(text)?;
+                check(text).map_err(|wrong| format!("{} {wrong}", shown(text)))?;
                 at(into).push(text.to_owned());
             }
             Value::File(at) => *at(into) = (!text.is_empty()).then(|| folder.join(text)),
-            Value::Patterns(at) => {
-                if text.is_empty() || glob::Pattern::new(text).is_err() {
-                    return Err(wrong());
-                }
-                let folder = glob::Pattern::escape(&folder.to_string_lossy());
-                at(into).push(Path::new(&folder).join(text).to_string_lossy().into_owned());
-            }
-            Value::Networks(at) => at(into).push(network(text).ok_or_else(wrong)?),
-            Value::Secret(at) => *at(into) = Some(Secret::new(text)?),
-            Value::SecretFile(at) => {
-                let file = folder.join(text);
-                let secret = secret_in(&file)?;
-                let secret = Secret::new(&secret).map_err(|wrong| format!("{}: {wrong}", file.display()))?;
-                *at(into) = Some(secret);
-            }
-            Value::PasswordFile(at) => *at(into) = Some(secret_in(&folder.join(text))?),
-            Value::Choice(names, set, _) => {
-                if !names.iter().any(|(name, _)| *name == text) {
-                    return Err(wrong());
-                }
-                set(into, text);
-            }
-            Value::Word(at, _) => *at(into) = Some((text.to_owned(), place)),
-            Value::Words(at, _) => at(into).push((text.to_owned(), place)),
+            Value::Choice(_, set, _)
+            | Value::One(_, set)
+            | Value::Many(_, set)
+            | Value::OneOf(_, set)
+            | Value::ManyOf(_, set) => set(into, text, folder)?,
             Value::Members(_) => return Err(wrong()),
         }
         Ok(())
     }
 }
 
-/// Reads all members of a section that `keys` have a path to.
-pub fn read<T>(section: &mut Section, keys: &[Key<T>], into: &mut T, folder: &Path, faults: &mut Vec<Fault>) {
-    let keys: Vec<_> = keys.iter().filter(|key| !key.path.is_empty()).map(|key| (key.path, key)).collect();
-    read_below(section, &keys, into, folder, faults);
+/// Takes the values of all keys that have a path out of a section.
+pub fn read<T>(section: &mut Section, keys: &[Key<T>], into: &mut T, folder: &Path) {
+    keys.iter().filter(|key| !key.path.is_empty()).for_each(|key| key.read(section, into, folder));
 }
 
-/// `keys` are beside the rest of their path from the section.
-fn read_below<T>(
-    section: &mut Section,
-    keys: &[(&'static str, &Key<T>)],
-    into: &mut T,
-    folder: &Path,
-    faults: &mut Vec<Fault>,
-) {
-    for same in keys.chunk_by(|(one, _), (other, _)| {
-        one.split_once('.')
-            .is_some_and(|(first, _)| other.split_once('.').is_some_and(|(same, _)| same == first))
-    }) {
-        let below: Vec<_> =
-            same.iter().filter_map(|(path, key)| Some((path.split_once('.')?, *key))).collect();
-        let Some(((first, _), _)) = below.first() else {
-            for (path, key) in same {
-                key.read(section, path, into, folder, faults);
-            }
-            continue;
-        };
-        if let Some(mut inner) = section.section(first, faults) {
-            let below: Vec<_> = below.iter().map(|((_, rest), key)| (*rest, *key)).collect();
-            read_below(&mut inner, &below, into, folder, faults);
-            inner.finish(faults);
-        }
-    }
-}
-
-/// The secret that a file holds: all of it but the end of its line.
-fn secret_in(file: &Path) -> Result<String, String> {
-    match std::fs::read_to_string(file) {
-        Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
-        Err(error) => Err(format!("{} cannot be read: {error}", file.display())),
-    }
+fn within<V: FromStr + PartialOrd>(text: &str, range: &RangeInclusive<V>) -> Option<V> {
+    text.parse().ok().filter(|value| range.contains(value))
 }
 
 /// True or false, in the spellings of YAML 1.1 and 1.2.
 fn truth(text: &str) -> Option<bool> {
     let is = |spellings: [&str; 3]| spellings.iter().any(|spelling| spelling.eq_ignore_ascii_case(text));
     is(["true", "yes", "on"]).then_some(true).or(is(["false", "no", "off"]).then_some(false))
+}
+
+/// What variables often hold in place of true or false.
+fn spelt_out(text: &str) -> &str {
+    match text {
+        "1" | "y" | "Y" | "t" | "T" => "true",
+        "0" | "n" | "N" | "f" | "F" => "false",
+        text => text,
+    }
+}
+
+/// The names of an enum's variants.
+pub fn names<E: VariantArray + Copy + Into<&'static str>>() -> Vec<(&'static str, &'static str)> {
+    E::VARIANTS.iter().map(|variant| ((*variant).into(), "")).collect()
+}
+
+/// The variant of a name.
+pub fn variant<E: VariantArray + Copy + Into<&'static str>>(text: &str) -> Result<E, String> {
+    let variant = E::VARIANTS.iter().copied().find(|variant| (*variant).into() == text);
+    variant.ok_or_else(|| no_such(text, &names::<E>()))
+}
+
+/// The name that a text is.
+pub fn one_of(text: &str, names: Names) -> Result<&'static str, String> {
+    let names = names();
+    let name = names.iter().map(|(name, _)| *name).find(|name| *name == text);
+    name.ok_or_else(|| no_such(text, &names))
+}
+
+/// A sentence on a text that is none of the names.
+pub fn no_such(text: &str, names: &[(&str, &str)]) -> String {
+    let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+    match misspelt(text, &names) {
+        Some(hint) if names.len() > LISTED => format!("{} is unknown; {hint}", shown(text)),
+        Some(_) | None => format!("{} is not one of {}", shown(text), names.join(", ")),
+    }
+}
+
+/// Proposes the known names that a misspelt one is most like.
+pub fn misspelt(name: &str, known: &[&str]) -> Option<String> {
+    let lower = name.to_ascii_lowercase();
+    let alike = |known: &str| strsim::normalized_damerau_levenshtein(&lower, &known.to_ascii_lowercase());
+    let mut near: Vec<(f64, &str)> = known.iter().map(|known| (alike(known), *known)).collect();
+    near.retain(|(alike, _)| *alike >= ALIKE);
+    near.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let near: Vec<&str> = near.into_iter().take(PROPOSED).map(|(_, name)| name).collect();
+    (!near.is_empty()).then(|| format!("did you mean {}?", near.join(" or ")))
 }

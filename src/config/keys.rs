@@ -1,39 +1,35 @@
 //! Every key of the configuration file, every flag of the exporter and every environment variable, in the order of the
 //! documentation: `docs/CONFIGURATION.md`, the JSON Schema of the file, the flags and their help derive from these lists.
 
+use std::path::Path;
 use std::time::Duration;
 
-use super::key::Value::{
-    Bool, Choice, Count, File, Members, Networks, Number, PasswordFile, Patterns, Secret, SecretFile, Text,
-    Texts, Word, Words,
-};
-use super::key::{Key, Value, any, key};
-use super::rules::{self, check_name, commands, conditions, events, formats, purposes, types};
+use glob::Pattern;
+use strum::{EnumMessage, VariantArray};
+
+use super::document::shown;
+use super::key::Value::{Bool, Choice, Count, File, Many, ManyOf, Members, Number, One, OneOf, Text, Texts};
+use super::key::{Key, Value, key, names, no_such, one_of, variant};
+use super::rules;
 use super::servers;
-use super::values::Config;
+use super::values::{Config, LogFormat, LogLevel};
+use crate::auth::{Secret, network};
+use crate::model::event::EventKind;
+use crate::model::output;
+use crate::model::state::DerivedEvent;
+use crate::model::stream::{Purpose, TYPES};
 use crate::pipeline::is_server_name;
+use crate::rules::Condition;
+use ems_protocol::runtime_api::Address;
+use ems_protocol::runtime_api::command::{COMMANDS, Command};
 use ems_tail::{Format, Start};
 
-const FORMATS: &[(&str, &str)] = &[
-    ("json", "an object in each line"),
-    ("xml", "XML documents"),
-    ("text", "entries of several lines"),
-    ("w3c", "tab-separated lines below a line #Fields"),
-];
-const STARTS: &[(&str, &str)] = &[
-    ("saved-or-end", "at the saved position; a file without one at its end"),
-    ("saved-or-beginning", "at the saved position; a file without one at its first byte"),
-    ("beginning", "at the first byte, whatever was saved"),
-    ("end", "at the end, whatever was saved"),
-];
-const LEVELS: &[(&str, &str)] = &[
-    ("error", "only failures"),
-    ("warn", "also what needs an operator"),
-    ("info", "also changes of state"),
-    ("debug", "also every rejected event"),
-    ("trace", "everything"),
-];
-const LOG_FORMATS: &[(&str, &str)] = &[("text", "lines for people"), ("json", "an object in each line")];
+/// The longest name of a rule, in bytes: it is the value of a label.
+const RULE_NAME_BYTES: usize = 100;
+/// The form of a name of event files.
+const PATTERN: &str = "a file name or pattern, such as /var/log/ems/events*.json";
+/// The form of a list of names or patterns.
+const TEXTS: &str = "a text or a list of texts";
 
 /// Keys of the file outside `servers` and `rules`, and all flags and variables.
 pub const KEYS: &[Key<Config>] = &[
@@ -50,7 +46,7 @@ pub const KEYS: &[Key<Config>] = &[
         ..key(
             "web.listen_address",
             Texts(|c| &mut c.listen, check_address),
-            "Address to listen on, HOST:PORT",
+            "Address to listen on: HOST:PORT, or :PORT for all interfaces",
         )
     },
     Key {
@@ -102,7 +98,7 @@ pub const KEYS: &[Key<Config>] = &[
         ..key(
             "ingest.listen_address",
             Texts(|c| &mut c.ingest.listen, check_address),
-            "Addresses for events and health checks only, HOST:PORT",
+            "Addresses for events and health checks only: HOST:PORT, or :PORT for all interfaces",
         )
     },
     Key {
@@ -111,7 +107,11 @@ pub const KEYS: &[Key<Config>] = &[
         reload: true,
         ..key(
             "ingest.secret_file",
-            SecretFile(|c| &mut c.ingest.guard.secret),
+            One("a file name", |c, name, folder| {
+                let (file, secret) = secret_in(name, folder)?;
+                let secret = Secret::new(&secret).map_err(|wrong| format!("{file}: {wrong}"));
+                secret.map(|secret| c.ingest.guard.secret = Some(secret))
+            }),
             "File with the secret that media servers must send with their events",
         )
     },
@@ -121,7 +121,9 @@ pub const KEYS: &[Key<Config>] = &[
         details: "It overrides `ingest.secret_file`.",
         ..key(
             "",
-            Secret(|c| &mut c.ingest.guard.secret),
+            One("a text", |c, text, _| {
+                Ok(Secret::new(text).map(|secret| c.ingest.guard.secret = Some(secret))?)
+            }),
             "The secret that media servers must send with their events",
         )
     },
@@ -130,7 +132,10 @@ pub const KEYS: &[Key<Config>] = &[
         reload: true,
         ..key(
             "ingest.allow",
-            Networks(|c| &mut c.ingest.guard.allow),
+            Many("an address or network such as 10.0.0.0/8", |c, text, _| {
+                let wrong = || format!("{} is not an address or network such as 10.0.0.0/8", shown(text));
+                network(text).map(|network| c.ingest.guard.allow.push(network)).ok_or_else(wrong)
+            }),
             "Addresses and networks from which events may be posted",
         )
     },
@@ -172,7 +177,11 @@ pub const KEYS: &[Key<Config>] = &[
         default: "none",
         details: "HTTP notifications are lost while the exporter is down; entries of a file are not. Both may be used \
                   together: an event that arrives by both counts once. It replaces `servers[].files`.",
-        ..key("", Patterns(|c| &mut c.files), "Event file of the media server to follow, as a shell pattern")
+        ..key(
+            "",
+            Many(PATTERN, |c, text, folder| files(text, folder).map(|files| c.files.push(files))),
+            "Event file of the media server to follow, as a shell pattern",
+        )
     },
     Key {
         flag: "events.format",
@@ -182,8 +191,8 @@ pub const KEYS: &[Key<Config>] = &[
         ..key(
             "",
             Choice(
-                FORMATS,
-                |c, name| c.format = Format::from_name(name),
+                formats,
+                |c, name, _| variant(name).map(|format| c.format = Some(format)),
                 |c| c.format.map_or("", Format::name),
             ),
             "Format of the files of --events.file",
@@ -195,11 +204,7 @@ pub const KEYS: &[Key<Config>] = &[
         value_name: "WHERE",
         ..key(
             "events.start",
-            Choice(
-                STARTS,
-                |c, name| c.start = Start::from_name(name).unwrap_or_default(),
-                |c| c.start.name(),
-            ),
+            Choice(starts, |c, name, _| variant(name).map(|start| c.start = start), |c| c.start.name()),
             "Where to begin in event files that exist at the start",
         )
     },
@@ -229,7 +234,15 @@ pub const KEYS: &[Key<Config>] = &[
         flag: "log.level",
         variable: "EMS_EXPORTER_LOG_LEVEL",
         value_name: "LEVEL",
-        ..key("", Choice(LEVELS, set_level, level), "How much to log")
+        ..key(
+            "",
+            Choice(
+                meanings::<LogLevel>,
+                |c, name, _| variant(name).map(|level| c.log_level = level),
+                |c| c.log_level.into(),
+            ),
+            "How much to log",
+        )
     },
     Key {
         flag: "log.format",
@@ -238,9 +251,9 @@ pub const KEYS: &[Key<Config>] = &[
         ..key(
             "",
             Choice(
-                LOG_FORMATS,
-                |c, name| c.log_json = name == "json",
-                |c| if c.log_json { "json" } else { "text" },
+                meanings::<LogFormat>,
+                |c, name, _| variant(name).map(|format| c.log_format = format),
+                |c| c.log_format.into(),
             ),
             "How to write the log",
         )
@@ -267,15 +280,19 @@ pub const SERVER_KEYS: &[Key<servers::Draft>] = &[
     },
     Key {
         default: "none",
-        ..key("files", Patterns(|s| &mut s.files), "Event files to follow, as shell patterns")
+        ..key(
+            "files",
+            Many(PATTERN, |s, text, folder| files(text, folder).map(|files| s.files.push(files))),
+            "Event files to follow, as shell patterns",
+        )
     },
     Key {
         default: "detected from the content",
         ..key(
             "format",
             Choice(
-                FORMATS,
-                |s, name| s.format = Format::from_name(name),
+                formats,
+                |s, name, _| variant(name).map(|format| s.format = Some(format)),
                 |s| s.format.map_or("", Format::name),
             ),
             "Format of the event files",
@@ -283,16 +300,36 @@ pub const SERVER_KEYS: &[Key<servers::Draft>] = &[
     },
     Key {
         required: "set it to an address such as http://127.0.0.1:7777",
-        ..key("api.url", Word(|s| &mut s.url, any), "Address of the runtime API")
+        ..key(
+            "api.url",
+            One("a text", |s, text, _| url(text.parse()).map(|url| s.url = Some(url))),
+            "Address of the runtime API",
+        )
     },
-    Key { default: "none", ..key("api.username", Word(|s| &mut s.username, any), "User of the runtime API") },
     Key {
         default: "none",
-        ..key("api.password_file", PasswordFile(|s| &mut s.password), "File with the user's password")
+        ..key(
+            "api.username",
+            One("a text", |s, user, _| {
+                s.username = (!user.is_empty()).then(|| user.to_owned());
+                Ok(())
+            }),
+            "User of the runtime API",
+        )
+    },
+    Key {
+        default: "none",
+        ..key(
+            "api.password_file",
+            One("a file name", |s, name, folder| {
+                secret_in(name, folder).map(|(_, password)| s.password = Some(password))
+            }),
+            "File with the user's password",
+        )
     },
     key(
         "api.timeout",
-        Value::Duration(|s| &mut s.timeout, Duration::ZERO),
+        Value::Duration(servers::Draft::timeout, Duration::ZERO),
         "How long a call of the runtime API may take",
     ),
 ];
@@ -301,37 +338,76 @@ pub const SERVER_KEYS: &[Key<servers::Draft>] = &[
 pub const RULE_KEYS: &[Key<rules::Draft>] = &[
     Key {
         required: "every rule needs a name",
-        ..rule("name", Text(|r| &mut r.name, check_name), "Value of the label rule")
+        ..rule("name", Text(|r| &mut r.name, check_rule), "Value of the label rule")
     },
     Key {
         required: "set it to the event that triggers the rule",
-        ..rule("on", Word(|r| &mut r.on, events), "Event that triggers the rule")
+        ..rule(
+            "on",
+            OneOf(events, |r, name, _| one_of(name, events).map(|event| r.on = Some(event))),
+            "Event that triggers the rule",
+        )
     },
-    matching("match.server", Words(|r| &mut r.servers, any), "Shell patterns of servers"),
-    matching("match.stream", Words(|r| &mut r.streams, any), "Shell patterns of stream names"),
-    matching("match.group", Words(|r| &mut r.groups, any), "Shell patterns of groups of outputs"),
+    matching(
+        "match.server",
+        Many(TEXTS, |r, text, _| pattern(text).map(|pattern| r.matching.servers.push(pattern))),
+        "Shell patterns of servers",
+    ),
+    matching(
+        "match.stream",
+        Many(TEXTS, |r, text, _| pattern(text).map(|pattern| r.matching.streams.push(pattern))),
+        "Shell patterns of stream names",
+    ),
+    matching(
+        "match.group",
+        Many(TEXTS, |r, text, _| pattern(text).map(|pattern| r.matching.groups.push(pattern))),
+        "Shell patterns of groups of outputs",
+    ),
     Key {
         details: "Files played on demand match only if it lists their type.",
-        ..matching("match.type", Words(|r| &mut r.kinds, types), "Types of streams")
+        ..matching(
+            "match.type",
+            ManyOf(types, |r, name, _| one_of(name, types).map(|kind| r.matching.kinds.push(kind))),
+            "Types of streams",
+        )
     },
-    matching("match.purpose", Words(|r| &mut r.purposes, purposes), "Purposes of streams"),
-    matching("match.format", Words(|r| &mut r.formats, formats), "Formats of outputs"),
+    matching(
+        "match.purpose",
+        ManyOf(names::<Purpose>, |r, name, _| variant(name).map(|it| r.matching.purposes.push(it))),
+        "Purposes of streams",
+    ),
+    matching(
+        "match.format",
+        ManyOf(names::<output::Format>, |r, name, _| variant(name).map(|it| r.matching.formats.push(it))),
+        "Formats of outputs",
+    ),
     Key {
         default: "none",
         ..rule(
             "when",
-            Word(|r| &mut r.when, conditions),
+            OneOf(names::<Condition>, |r, name, _| variant(name).map(|it| r.when = Some(it))),
             "Condition that must still hold when the call is made",
         )
     },
     Key {
         default: "none",
         details: "A rule has either `call` or `post`.",
-        ..rule("call", Word(|r| &mut r.call, commands), "Command of the runtime API to call")
+        ..rule(
+            "call",
+            OneOf(commands, |r, name, _| {
+                let command = Command::named(name).ok_or_else(|| no_such(name, &commands()));
+                command.map(|command| r.call = Some(command))
+            }),
+            "Command of the runtime API to call",
+        )
     },
     Key {
         default: "none",
-        ..rule("post", Word(|r| &mut r.post, any), "URL to which the whole event is posted")
+        ..rule(
+            "post",
+            One("a text", |r, text, _| url(Address::of_other(text)).map(|url| r.post = Some(url))),
+            "URL to which the whole event is posted",
+        )
     },
     Key {
         default: "none",
@@ -361,24 +437,90 @@ const fn matching(path: &'static str, value: Value<rules::Draft>, help: &'static
     Key { default: "all", ..rule(path, value, help) }
 }
 
-fn set_level(config: &mut Config, name: &str) {
-    config.log_level = name.parse().unwrap_or(config.log_level);
+/// The names of an enum's variants, with their meanings.
+fn meanings<E>() -> Vec<(&'static str, &'static str)>
+where
+    E: VariantArray + EnumMessage + Copy + Into<&'static str>,
+{
+    let meaning = |variant: &E| ((*variant).into(), variant.get_message().unwrap_or_default());
+    E::VARIANTS.iter().map(meaning).collect()
 }
 
-fn level(config: &Config) -> &'static str {
-    LEVELS
-        .iter()
-        .map(|(name, _)| *name)
-        .find(|name| name.parse().ok() == Some(config.log_level))
-        .unwrap_or_default()
+fn formats() -> Vec<(&'static str, &'static str)> {
+    let meaning = |format: &Format| match format {
+        Format::Text => "entries of several lines",
+        Format::Json => "an object in each line",
+        Format::Xml => "XML documents",
+        Format::W3c => "tab-separated lines below a line #Fields",
+    };
+    Format::VARIANTS.iter().map(|format| (format.name(), meaning(format))).collect()
+}
+
+fn starts() -> Vec<(&'static str, &'static str)> {
+    let meaning = |start: &Start| match start {
+        Start::SavedOrEnd => "at the saved position; a file without one at its end",
+        Start::SavedOrBeginning => "at the saved position; a file without one at its first byte",
+        Start::Beginning => "at the first byte, whatever was saved",
+        Start::End => "at the end, whatever was saved",
+    };
+    Start::VARIANTS.iter().map(|start| (start.name(), meaning(start))).collect()
+}
+
+fn events() -> Vec<(&'static str, &'static str)> {
+    let own = EventKind::all().map(EventKind::label).filter(|label| *label != "other");
+    own.chain(DerivedEvent::NAMES).map(|name| (name, "")).collect()
+}
+
+fn types() -> Vec<(&'static str, &'static str)> {
+    TYPES.map(|name| (name, "")).to_vec()
+}
+
+fn commands() -> Vec<(&'static str, &'static str)> {
+    COMMANDS.iter().map(|command| (command.name, "")).collect()
+}
+
+/// A URL is not shown: it may hold a password.
+fn url(parsed: Result<Address, &str>) -> Result<Address, String> {
+    parsed.map_err(|wrong| format!("the URL {wrong}"))
+}
+
+fn pattern(text: &str) -> Result<Pattern, String> {
+    Pattern::new(text)
+        .map_err(|error| format!("{} is not a pattern such as cam*: {}", shown(text), error.msg))
+}
+
+/// The pattern of event files that a folder's file names.
+fn files(text: &str, folder: &Path) -> Result<String, String> {
+    if text.is_empty() || Pattern::new(text).is_err() {
+        return Err(format!("{} is not {PATTERN}", shown(text)));
+    }
+    let folder = Pattern::escape(&folder.to_string_lossy());
+    Ok(Path::new(&folder).join(text).to_string_lossy().into_owned())
+}
+
+/// The name of a file as it is found, and the secret in it: all of it but the end of its line.
+fn secret_in(name: &str, folder: &Path) -> Result<(String, String), String> {
+    let file = folder.join(name);
+    match std::fs::read_to_string(&file) {
+        Ok(text) => Ok((file.display().to_string(), text.trim_end_matches(['\r', '\n']).to_owned())),
+        Err(error) => Err(format!("{} cannot be read: {error}", file.display())),
+    }
 }
 
 fn check_address(address: &str) -> Result<(), &'static str> {
-    let port = address.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then_some(port));
-    match port.map(str::parse::<u16>) {
+    match address.rsplit_once(':').map(|(_, port)| port.parse::<u16>()) {
         Some(Ok(_)) => Ok(()),
-        _ => Err("is not HOST:PORT, such as 127.0.0.1:10777 or [::]:10777"),
+        Some(Err(_)) | None => {
+            Err("is not HOST:PORT or :PORT, such as 127.0.0.1:10777, [::]:10777 or :10777")
+        }
     }
+}
+
+fn check_rule(name: &str) -> Result<(), &'static str> {
+    if !name.is_empty() && name.len() <= RULE_NAME_BYTES && !name.contains(char::is_control) {
+        return Ok(());
+    }
+    Err("is not a name of 1 to 100 bytes on one line")
 }
 
 fn check_path(path: &str) -> Result<(), &'static str> {

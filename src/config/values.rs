@@ -4,6 +4,8 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use strum::{EnumMessage, IntoStaticStr, VariantArray};
+
 use crate::actions;
 use crate::auth::Guard;
 use crate::model::Settings;
@@ -54,9 +56,9 @@ pub struct Config {
     /// The format of the event files that flags name.
     pub format: Option<Format>,
     /// How much to log.
-    pub log_level: tracing::Level,
-    /// Whether each line of the log is a JSON object.
-    pub log_json: bool,
+    pub log_level: LogLevel,
+    /// How to write the log.
+    pub log_format: LogFormat,
     /// Where events are posted, and who may.
     pub ingest: Ingest,
     /// What is read again at a reload.
@@ -93,12 +95,54 @@ impl Default for Config {
             insecure: false,
             files: Vec::new(),
             format: None,
-            log_level: tracing::Level::INFO,
-            log_json: false,
+            log_level: LogLevel::default(),
+            log_format: LogFormat::default(),
             ingest: Ingest::default(),
             origin: Origin::default(),
         }
     }
+}
+
+/// How much to log. The messages continue each other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, EnumMessage, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
+#[expect(missing_docs, reason = "the messages describe the levels")]
+pub enum LogLevel {
+    #[strum(message = "only failures")]
+    Error,
+    #[strum(message = "also what needs an operator")]
+    Warn,
+    #[default]
+    #[strum(message = "also changes of state")]
+    Info,
+    #[strum(message = "also every rejected event")]
+    Debug,
+    #[strum(message = "everything")]
+    Trace,
+}
+
+impl From<LogLevel> for tracing::Level {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Error => Self::ERROR,
+            LogLevel::Warn => Self::WARN,
+            LogLevel::Info => Self::INFO,
+            LogLevel::Debug => Self::DEBUG,
+            LogLevel::Trace => Self::TRACE,
+        }
+    }
+}
+
+/// How to write the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, EnumMessage, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
+#[expect(missing_docs, reason = "the messages describe the formats")]
+pub enum LogFormat {
+    #[default]
+    #[strum(message = "lines for people")]
+    Text,
+    #[strum(message = "an object in each line")]
+    Json,
 }
 
 /// Where events are posted, and who may.
@@ -184,7 +228,7 @@ impl Config {
 
     /// The address at which programs on this machine can post events and check the exporter's health.
     pub fn own_address(&self) -> Option<SocketAddr> {
-        let address = self.ingest.listen.first().or(self.listen.first())?.to_socket_addrs().ok()?.next()?;
+        let address = resolve(self.ingest.listen.first().or(self.listen.first())?).ok()?.next()?;
         let ip = match address.ip() {
             ip if !ip.is_unspecified() => ip,
             std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
@@ -196,6 +240,12 @@ impl Config {
 
 /// Whether others than this machine's own programs can reach an address.
 fn is_reachable(address: &str) -> bool {
-    let resolved = address.to_socket_addrs();
-    resolved.is_ok_and(|mut addresses| addresses.any(|address| !address.ip().to_canonical().is_loopback()))
+    resolve(address)
+        .is_ok_and(|mut addresses| addresses.any(|address| !address.ip().to_canonical().is_loopback()))
+}
+
+/// The addresses of HOST:PORT. :PORT is that of all interfaces, by IPv4, which is always among them.
+fn resolve(address: &str) -> std::io::Result<std::vec::IntoIter<SocketAddr>> {
+    let host = if address.starts_with(':') { "0.0.0.0" } else { "" };
+    format!("{host}{address}").to_socket_addrs()
 }

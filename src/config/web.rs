@@ -4,269 +4,242 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use axum::http::{HeaderName, HeaderValue};
 
-use super::document::{Fault, Place, Plain, Section};
-use crate::web::tls::{self, CURVES, Clients, Member, Wanted};
+use super::document::{self, Members, Section, shown};
+use super::key::Value::{Bool, Many, ManyOf, Members as Any, One};
+use super::key::{self, Key, key, one_of};
+use crate::web::tls::{self, CURVES, Clients, Wanted};
 use crate::web::users::{self, Users};
 use crate::web::{Files, Setup};
 
-/// The headers that may be set, and the values they may have where not any will do.
-const HEADERS: [(&str, &[&str]); 5] = [
-    ("Content-Security-Policy", &[]),
-    ("X-Frame-Options", &["deny", "sameorigin"]),
-    ("X-Content-Type-Options", &["nosniff"]),
-    ("X-XSS-Protection", &[]),
-    ("Strict-Transport-Security", &[]),
+/// What the file says.
+#[derive(Default)]
+struct Draft {
+    tls: Wanted,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    users: Option<Members>,
+    http2: bool,
+    rate_limit: Option<Members>,
+    files: Files,
+}
+
+const TLS_KEYS: &[Key<Draft>] = &[
+    web("tls_server_config.cert", One("a text", |d, text, _| given(&mut d.tls.certificate, text))),
+    web(
+        "tls_server_config.cert_file",
+        One("a file name", |d, name, folder| read(&mut d.tls.certificate, name, folder, &mut d.files)),
+    ),
+    web("tls_server_config.key", One("a text", |d, text, _| given(&mut d.tls.key, text))),
+    web(
+        "tls_server_config.key_file",
+        One("a file name", |d, name, folder| read(&mut d.tls.key, name, folder, &mut d.files)),
+    ),
+    web("tls_server_config.client_ca", One("a text", |d, text, _| given(&mut d.tls.authority, text))),
+    web(
+        "tls_server_config.client_ca_file",
+        One("a file name", |d, name, folder| read(&mut d.tls.authority, name, folder, &mut d.files)),
+    ),
+    web(
+        "tls_server_config.client_auth_type",
+        One("a text", |d, name, _| clients(name).map(|clients| d.tls.clients = Some(clients))),
+    ),
+    web(
+        "tls_server_config.min_version",
+        One("a text", |d, name, _| is_tls13(name).map(|is| d.tls.tls13_only = is)),
+    ),
+    web(
+        "tls_server_config.max_version",
+        One("a text", |d, name, _| is_tls13(name).map(|is| d.tls.tls12_only = !is)),
+    ),
+    web(
+        "tls_server_config.cipher_suites",
+        ManyOf(tls::suites, |d, name, _| one_of(name, tls::suites).map(|suite| d.tls.suites.push(suite))),
+    ),
+    web(
+        "tls_server_config.curve_preferences",
+        ManyOf(
+            || CURVES.to_vec(),
+            |d, name, _| one_of(name, || CURVES.to_vec()).map(|curve| d.tls.curves.push(curve)),
+        ),
+    ),
+    web("tls_server_config.prefer_server_cipher_suites", Bool(|d| d.tls.own_order.get_or_insert(true))),
+    web(
+        "tls_server_config.client_allowed_sans",
+        Many("a list of texts", |_, name, _| {
+            let wrong = "is not supported: use a client CA that signs only allowed clients";
+            Err(format!("{} {wrong}", shown(name)))
+        }),
+    ),
 ];
+
+const HTTP_KEYS: &[Key<Draft>] = &[
+    // Clients negotiate HTTP/1.1 whatever it says.
+    web("http_server_config.http2", Bool(|d| &mut d.http2)),
+    web(
+        "http_server_config.headers.Content-Security-Policy",
+        One("a text", |d, text, _| header(d, "content-security-policy", text, &[])),
+    ),
+    web(
+        "http_server_config.headers.X-Frame-Options",
+        One("a text", |d, text, _| header(d, "x-frame-options", text, &["deny", "sameorigin"])),
+    ),
+    web(
+        "http_server_config.headers.X-Content-Type-Options",
+        One("a text", |d, text, _| header(d, "x-content-type-options", text, &["nosniff"])),
+    ),
+    web(
+        "http_server_config.headers.X-XSS-Protection",
+        One("a text", |d, text, _| header(d, "x-xss-protection", text, &[])),
+    ),
+    web(
+        "http_server_config.headers.Strict-Transport-Security",
+        One("a text", |d, text, _| header(d, "strict-transport-security", text, &[])),
+    ),
+    web("basic_auth_users", Any(|d| &mut d.users)),
+    web("rate_limit", Any(|d| &mut d.rate_limit)),
+];
+
+const fn web(path: &'static str, value: key::Value<Draft>) -> Key<Draft> {
+    key(path, value, "")
+}
 
 /// Reads the file, and those that it names. The result lists all of them, so that a later correction is noticed.
 pub fn load(path: &Path) -> (Files, Result<Setup, Vec<String>>) {
-    let mut reading = Reading {
-        folder: path.parent().unwrap_or(Path::new("")),
-        files: Files::default(),
-        faults: Vec::new(),
-    };
-    reading.files.record(path.to_owned());
-    let setup = match std::fs::read_to_string(path) {
-        Ok(text) => reading.document(&text),
-        Err(error) => {
-            let fault = format!("{}: cannot be read: {error}", path.display());
-            return (reading.files, Err(vec![fault]));
-        }
-    };
-    let faults: Vec<String> =
-        reading.faults.iter().map(|fault| format!("{}:{fault}", path.display())).collect();
-    (reading.files, if faults.is_empty() { Ok(setup) } else { Err(faults) })
-}
-
-struct Reading<'p> {
-    /// Names of files are relative to it.
-    folder: &'p Path,
-    files: Files,
-    faults: Vec<Fault>,
-}
-
-impl Reading<'_> {
-    fn document(&mut self, text: &str) -> Setup {
-        let mut setup = Setup::default();
-        let Some(mut root) = Section::root(text, &mut self.faults) else {
-            return setup;
-        };
-        if let Some(tls) = root.section("tls_server_config", &mut self.faults) {
-            self.tls(tls, &mut setup);
-        }
-        if let Some(mut http) = root.section("http_server_config", &mut self.faults) {
-            // Clients negotiate HTTP/1.1 whatever it says.
-            http.truth("http2", &mut false, &mut self.faults);
-            if let Some(headers) = http.section("headers", &mut self.faults) {
-                self.headers(headers, &mut setup);
-            }
-            http.finish(&mut self.faults);
-        }
-        if let Some(users) = root.section("basic_auth_users", &mut self.faults) {
-            self.users(users, &mut setup);
-        }
-        if let Some(limit) = root.section("rate_limit", &mut self.faults) {
+    let (mut draft, mut setup) = (Draft::default(), Setup::default());
+    draft.files.record(path.to_owned());
+    let faults = document::load(path, |root| {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        key::read(root, TLS_KEYS, &mut draft, folder);
+        check_tls(&draft.tls, root, &mut setup);
+        key::read(root, HTTP_KEYS, &mut draft, folder);
+        if root.has("rate_limit") {
             let wrong = "is not supported: the exporter has limits of its own on connections and requests";
-            self.faults.push(limit.place().fault("rate_limit", wrong));
+            root.fault("rate_limit", wrong);
         }
-        root.finish(&mut self.faults);
-        setup
-    }
-
-    fn tls(&mut self, mut section: Section, setup: &mut Setup) {
-        let (place, before) = (section.place(), self.faults.len());
-        let mut wanted = Wanted::default();
-        let certificate = self.pem(&mut section, ("cert", "cert_file"), &mut wanted.certificate);
-        let key = self.pem(&mut section, ("key", "key_file"), &mut wanted.key);
-        let authority = self.pem(&mut section, ("client_ca", "client_ca_file"), &mut wanted.client_authority);
-        let clients = section.word("client_auth_type", &mut self.faults);
-        if let Some((name, place)) = &clients {
-            match clients_of(name) {
-                Ok(clients) => wanted.clients = clients,
-                Err(wrong) => self.faults.push(place.fault("tls_server_config.client_auth_type", wrong)),
-            }
-        }
-        self.versions(&mut section, &mut wanted);
-        let known = tls::suites();
-        let suites = section.words("cipher_suites", &mut self.faults);
-        wanted.suites = self.among("tls_server_config.cipher_suites", suites, &known);
-        let curves = section.words("curve_preferences", &mut self.faults);
-        wanted.curves =
-            self.among("tls_server_config.curve_preferences", curves, &CURVES.map(|(name, _)| name));
-        let mut own_order = true;
-        section.truth("prefer_server_cipher_suites", &mut own_order, &mut self.faults);
-        wanted.clients_order = !own_order;
-        if let Some((_, place)) = section.words("client_allowed_sans", &mut self.faults).first() {
-            let wrong = "is not supported: use a client CA that signs only allowed clients";
-            self.faults.push(place.fault("tls_server_config.client_allowed_sans", wrong));
-        }
-        section.finish(&mut self.faults);
-        if certificate.is_none() && key.is_none() && authority.is_none() && clients.is_none() {
-            // As with the toolkit, none of these turns on TLS.
-            return;
-        }
-        for (given, name) in [(&certificate, "cert_file"), (&key, "key_file")] {
-            if given.is_none() {
-                self.faults
-                    .push(place.fault(&format!("tls_server_config.{name}"), "is missing: TLS needs it"));
-            }
-        }
-        if wanted.clients == Clients::Anonymous && authority.is_some() && clients_are_known(&clients) {
-            let wrong = "is of no use without client_auth_type: RequireAndVerifyClientCert";
-            self.faults.push(place.fault("tls_server_config.client_ca_file", wrong));
-        }
-        if wanted.clients != Clients::Anonymous && authority.is_none() {
-            let wrong = "is missing: it verifies certificates of clients";
-            self.faults.push(place.fault("tls_server_config.client_ca_file", wrong));
-        }
-        if self.faults.len() > before {
-            return;
-        }
-        match tls::configure(&wanted) {
-            Ok(config) => setup.tls = Some(config),
-            Err((member, wrong)) => {
-                let (key, given) = match member {
-                    Member::Certificate => ("cert_file", &certificate),
-                    Member::Key => ("key_file", &key),
-                    Member::ClientAuthority => ("client_ca_file", &authority),
-                };
-                let place = given.unwrap_or(place);
-                self.faults.push(
-                    place.fault(&format!("tls_server_config.{key}"), &format!("cannot be used: {wrong}")),
-                );
-            }
-        }
-        setup.knows_clients = wanted.clients == Clients::Verified;
-    }
-
-    /// Reads a value that is given in place or in a file, and returns its place.
-    fn pem(
-        &mut self,
-        section: &mut Section,
-        (text, file): (&'static str, &'static str),
-        into: &mut Vec<u8>,
-    ) -> Option<Place> {
-        let given = section.word(text, &mut self.faults).filter(|(text, _)| !text.is_empty());
-        let named = section.word(file, &mut self.faults).filter(|(name, _)| !name.is_empty());
-        if let (Some(_), Some((_, place))) = (&given, &named) {
-            self.faults.push(
-                place.fault(
-                    &format!("tls_server_config.{file}"),
-                    &format!("excludes {text}: give one of them"),
-                ),
-            );
-        }
-        if let Some((name, place)) = named {
-            let path = self.folder.join(name);
-            self.files.record(path.clone());
-            match std::fs::read(&path) {
-                Ok(read) => *into = read,
-                Err(error) => {
-                    let wrong = format!("{} cannot be read: {error}", path.display());
-                    self.faults.push(place.fault(&format!("tls_server_config.{file}"), &wrong));
-                }
-            }
-            return Some(place);
-        }
-        let (text, place) = given?;
-        *into = text.into_bytes();
-        Some(place)
-    }
-
-    fn versions(&mut self, section: &mut Section, wanted: &mut Wanted) {
-        let mut version = |key, otherwise| {
-            let Some((name, place)) = section.word(key, &mut self.faults) else {
-                return otherwise;
-            };
-            let wrong = match name.as_str() {
-                "TLS12" => return 12,
-                "TLS13" => return 13,
-                "TLS10" | "TLS11" => "is obsolete: use TLS12 or TLS13",
-                _ => "is not TLS12 or TLS13",
-            };
-            self.faults.push(place.fault(&format!("tls_server_config.{key}"), wrong));
-            otherwise
-        };
-        let (least, most) = (version("min_version", 12), version("max_version", 13));
-        (wanted.tls12, wanted.tls13) = (least == 12, most == 13);
-        if least > most {
-            let wrong = "is above max_version";
-            self.faults.push(section.place().fault("tls_server_config.min_version", wrong));
-        }
-    }
-
-    fn among(&mut self, path: &str, words: Vec<(String, Place)>, known: &[&str]) -> Vec<String> {
-        let check = |(word, place): (String, Place)| {
-            if known.contains(&word.as_str()) {
-                return Some(word);
-            }
-            self.faults.push(place.fault(path, &format!("is not one of {}", known.join(", "))));
-            None
-        };
-        words.into_iter().filter_map(check).collect()
-    }
-
-    fn headers(&mut self, mut section: Section, setup: &mut Setup) {
-        for (name, values) in HEADERS {
-            let Some((value, place)) =
-                section.word(name, &mut self.faults).filter(|(value, _)| !value.is_empty())
-            else {
-                continue;
-            };
-            let path = format!("http_server_config.headers.{name}");
-            if !values.is_empty() && !values.iter().any(|known| known.eq_ignore_ascii_case(&value)) {
-                self.faults.push(place.fault(&path, &format!("is not {}", values.join(" or "))));
-                continue;
-            }
-            match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-                (Ok(name), Ok(value)) => setup.headers.push((name, value)),
-                (Ok(_) | Err(_), Ok(_) | Err(_)) => {
-                    self.faults.push(place.fault(&path, "holds characters that a header must not hold"));
-                }
-            }
-        }
-        section.finish(&mut self.faults);
-    }
-
-    fn users(&mut self, section: Section, setup: &mut Setup) {
-        let mut hashes = BTreeMap::new();
-        for (name, hash, place) in section.rest(&mut self.faults) {
-            let checked = match &hash {
-                Plain::Text(hash) => users::check(hash),
-                Plain::Number(_) | Plain::Truth(_) | Plain::List(_) => users::check(""),
-            };
-            let path = format!("basic_auth_users.{name}");
-            match (checked, hash) {
-                (Err(wrong), _) => self.faults.push(place.fault(&path, wrong)),
-                (Ok(()), Plain::Text(hash)) => {
-                    if hashes.insert(name, hash).is_some() {
-                        self.faults.push(place.fault(&path, "is given twice"));
-                    }
-                }
-                (Ok(()), Plain::Number(_) | Plain::Truth(_) | Plain::List(_)) => {}
-            }
-        }
-        setup.users = (!hashes.is_empty()).then(|| Users::new(hashes).into());
-    }
+        setup.headers = std::mem::take(&mut draft.headers);
+        setup.users = check_users(draft.users.take().unwrap_or_default(), root);
+    });
+    (draft.files, if faults.is_empty() { Ok(setup) } else { Err(faults) })
 }
 
-/// Whether `client_auth_type` is missing or valid: an invalid one has its own fault.
-fn clients_are_known(clients: &Option<(String, Place)>) -> bool {
-    clients.as_ref().is_none_or(|(name, _)| clients_of(name).is_ok())
+fn check_tls(wanted: &Wanted, root: &Section, setup: &mut Setup) {
+    const AUTHORITY: &str = "tls_server_config.client_ca_file";
+    let before = root.faults();
+    let Wanted { certificate, key, authority, .. } = wanted;
+    let has_type = root.has("tls_server_config.client_auth_type");
+    if certificate.is_none() && key.is_none() && authority.is_none() && !has_type {
+        // As with the toolkit, none of these turns on TLS.
+        return;
+    }
+    for (pem, key) in [(certificate, "tls_server_config.cert_file"), (key, "tls_server_config.key_file")] {
+        if pem.is_none() {
+            root.fault(key, "is missing: TLS needs it");
+        }
+    }
+    let verifies = wanted.clients.unwrap_or_default() != Clients::Anonymous;
+    if verifies && authority.is_none() {
+        root.fault(AUTHORITY, "is missing: it verifies certificates of clients");
+    }
+    // A type that is wrong has its own fault.
+    if !verifies && authority.is_some() && (wanted.clients.is_some() || !has_type) {
+        root.fault(AUTHORITY, "is of no use without client_auth_type: RequireAndVerifyClientCert");
+    }
+    if wanted.tls12_only && wanted.tls13_only {
+        root.fault("tls_server_config.min_version", "is above max_version");
+    }
+    if before > 0 || root.faults() > before {
+        return;
+    }
+    match tls::configure(wanted) {
+        Ok(config) => setup.tls = Some(config),
+        Err((pem, wrong)) => {
+            let (file, text) = (format!("tls_server_config.{pem}_file"), format!("tls_server_config.{pem}"));
+            let key = if root.has(&text) { text } else { file };
+            root.fault(&key, &format!("cannot be used: {wrong}"));
+        }
+    }
+    setup.knows_clients = wanted.clients == Some(Clients::Verified);
 }
 
-fn clients_of(name: &str) -> Result<Clients, &'static str> {
-    match name {
-        "" | "NoClientCert" => Ok(Clients::Anonymous),
-        "VerifyClientCertIfGiven" => Ok(Clients::VerifiedIfGiven),
-        "RequireAndVerifyClientCert" => Ok(Clients::Verified),
+fn check_users(members: Members, root: &Section) -> Option<Arc<Users>> {
+    let mut hashes = BTreeMap::new();
+    for (name, hash) in members {
+        let text = hash.value.text().unwrap_or_default();
+        let wrong = match users::check(text) {
+            Ok(()) if hashes.insert(name.value.clone(), text.to_owned()).is_none() => continue,
+            Ok(()) => "is given twice",
+            Err(wrong) => wrong,
+        };
+        root.fault_at(
+            name.referenced,
+            &format!("basic_auth_users.{}", shown(&name.value)),
+            &format!(" {wrong}"),
+        );
+    }
+    (!hashes.is_empty()).then(|| Users::new(hashes).into())
+}
+
+/// Sets a value that stands in the file itself; an empty text is none.
+fn given(into: &mut Option<Vec<u8>>, text: &str) -> Result<(), String> {
+    if !text.is_empty() {
+        *into = Some(text.as_bytes().to_vec());
+    }
+    Ok(())
+}
+
+/// Sets a value from a file; an empty name is none.
+fn read(into: &mut Option<Vec<u8>>, name: &str, folder: &Path, files: &mut Files) -> Result<(), String> {
+    if name.is_empty() {
+        return Ok(());
+    }
+    let path = folder.join(name);
+    files.record(path.clone());
+    if into.replace(Vec::new()).is_some() {
+        return Err(format!("{} cannot be used beside the text in this file: give one of them", shown(name)));
+    }
+    let bytes =
+        std::fs::read(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    *into = Some(bytes);
+    Ok(())
+}
+
+fn clients(name: &str) -> Result<Clients, String> {
+    let wrong = match name {
+        "" | "NoClientCert" => return Ok(Clients::Anonymous),
+        "VerifyClientCertIfGiven" => return Ok(Clients::VerifiedIfGiven),
+        "RequireAndVerifyClientCert" => return Ok(Clients::Verified),
         "RequestClientCert" | "RequireAnyClientCert" | "RequireClientCert" => {
-            Err("is not supported: it accepts unverified certificates; use VerifyClientCertIfGiven or \
-             RequireAndVerifyClientCert")
+            "is not supported: it accepts unverified certificates; use VerifyClientCertIfGiven or \
+             RequireAndVerifyClientCert"
         }
-        _ => Err("is not NoClientCert, VerifyClientCertIfGiven or RequireAndVerifyClientCert"),
+        _ => "is not NoClientCert, VerifyClientCertIfGiven or RequireAndVerifyClientCert",
+    };
+    Err(format!("{} {wrong}", shown(name)))
+}
+
+fn is_tls13(name: &str) -> Result<bool, String> {
+    let wrong = match name {
+        "TLS12" => return Ok(false),
+        "TLS13" => return Ok(true),
+        "TLS10" | "TLS11" => "is obsolete: use TLS12 or TLS13",
+        _ => "is not TLS12 or TLS13",
+    };
+    Err(format!("{} {wrong}", shown(name)))
+}
+
+/// Sets a header, which must have one of the values if there are any; an empty text sets none.
+fn header(draft: &mut Draft, name: &'static str, text: &str, values: &[&str]) -> Result<(), String> {
+    if text.is_empty() {
+        return Ok(());
     }
+    if !values.is_empty() && !values.iter().any(|known| known.eq_ignore_ascii_case(text)) {
+        return Err(format!("{} is not {}", shown(text), values.join(" or ")));
+    }
+    let wrong = |_| format!("{} holds characters that a header must not hold", shown(text));
+    let value = HeaderValue::try_from(text).map_err(wrong)?;
+    draft.headers.push((HeaderName::from_static(name), value));
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,8 +46,16 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long open requests may take after the stop has begun.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Listens on `address`, HOST:PORT.
+/// Listens on `address`, HOST:PORT, or :PORT for all interfaces, by IPv4 alone where IPv6 is off.
 pub async fn listen(address: &str) -> io::Result<TcpListener> {
+    if let Some(port) = address.strip_prefix(':').and_then(|port| port.parse().ok()) {
+        return match listen_on_all(port) {
+            Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+                listen_on((Ipv4Addr::UNSPECIFIED, port).into())
+            }
+            listening => listening,
+        };
+    }
     let mut failed = io::Error::new(io::ErrorKind::AddrNotAvailable, "the host has no address");
     for address in tokio::net::lookup_host(address).await? {
         match listen_on(address) {
@@ -59,7 +67,17 @@ pub async fn listen(address: &str) -> io::Result<TcpListener> {
 }
 
 fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    start(if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?, address)
+}
+
+fn listen_on_all(port: u16) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v6()?;
+    // It includes IPv4, whatever the system's default is.
+    rustix::net::sockopt::set_ipv6_v6only(&socket, false)?;
+    start(socket, (Ipv6Addr::UNSPECIFIED, port).into())
+}
+
+fn start(socket: TcpSocket, address: SocketAddr) -> io::Result<TcpListener> {
     // A restart must not wait for the last connections of the run before.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;

@@ -74,8 +74,8 @@ fn check_config_reports_every_fault_at_once() {
     assert_eq!(bad.status.code(), Some(1), "{said}");
     for fault in [
         "4 faults",
-        "config.yml:1:23: web.listen_address is not HOST:PORT",
-        "config.yml:2:21: series.retention is not a duration",
+        "config.yml:1:23: web.listen_address: nowhere is not HOST:PORT",
+        "config.yml:2:21: series.retention: 5 is not a duration",
         "config.yml:3:1: stal is not a known key",
         "config.yml:4:11: servers[].name is missing",
     ] {

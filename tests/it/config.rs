@@ -14,7 +14,7 @@ pub fn load(text: &str) -> Result<Config, String> {
         .map_err(|faults| faults.to_string().replace(&name, "ems.yml"))
 }
 
-/// What flags set, each to one text.
+/// Flags, each set to one text.
 pub fn flags(set: &[(&'static str, &str)]) -> Overrides {
     let one = |(flag, text): &(&'static str, &str)| Override {
         flag,
@@ -25,7 +25,7 @@ pub fn flags(set: &[(&'static str, &str)]) -> Overrides {
 }
 
 #[test]
-fn nothing_at_all_is_a_good_configuration() {
+fn an_empty_file_is_a_valid_configuration() {
     for text in ["", "# only a comment\n"] {
         assert_eq!(Config { origin: Origin::default(), ..load(text).unwrap() }, Config::default());
     }
@@ -91,12 +91,12 @@ fn faults_of_the_runtime_api_come_at_once() {
     )
     .unwrap_err();
     for expected in [
-        "2:26: servers[].api.url is not an address such as http://127.0.0.1:7777 or http://HOST:8888/apiproxy",
-        "3:31: servers[].api needs both username and password_file, or neither",
+        "2:26: servers[].api.url: the URL is not an address such as http://127.0.0.1:7777 or http://HOST:8888/apiproxy",
+        "3:20: servers[].api needs both username and password_file, or neither",
         "3:20: servers[].api.url is missing: set it to an address such as http://127.0.0.1:7777",
-        "4:26: servers[].api.url must not hold a password: it goes into username and password_file",
-        "servers[].api.password_file /does/not/exist cannot be read: No such file",
-        "reconcile.interval is less than 1s",
+        "4:26: servers[].api.url: the URL must not hold a password: it goes into username and password_file",
+        "servers[].api.password_file: /does/not/exist cannot be read: No such file",
+        "reconcile.interval: 10ms is not a duration of at least 1s, such as 10s",
     ] {
         assert!(faults.contains(expected), "{expected}: {faults}");
     }
@@ -104,14 +104,15 @@ fn faults_of_the_runtime_api_come_at_once() {
 }
 
 #[test]
-fn faults_of_event_files_are_told_too() {
+fn faults_of_event_files_are_reported_too() {
     let faults =
         load("events: {start: middle}\nservers:\n  - {name: west, files: ['a[', ''], format: csv}\n")
             .unwrap_err();
     for expected in [
-        "3:26: servers[].files is not a file name or pattern, such as /var/log/ems/events*.json",
-        "servers[].format is not json, xml, text or w3c",
-        "1:17: events.start is not saved-or-end, saved-or-beginning, beginning or end",
+        "3:26: servers[].files: a[ is not a file name or pattern, such as /var/log/ems/events*.json",
+        "3:32: servers[].files: \"\" is not a file name",
+        "servers[].format: csv is not one of text, json, xml, w3c",
+        "1:17: events.start: middle is not one of saved-or-end, saved-or-beginning, beginning, end",
     ] {
         assert!(faults.contains(expected), "{expected}: {faults}");
     }
@@ -127,24 +128,24 @@ fn all_faults_come_at_once_with_their_places() {
     .unwrap_err();
     let expected = [
         "the configuration has 11 faults:",
-        "ems.yml:2:19: web.listen_address is not HOST:PORT, such as 127.0.0.1:10777 or [::]:10777",
-        "ems.yml:3:19: web.telemetry_path is not a path of plain characters that starts with /, such as /metrics",
+        "ems.yml:2:19: web.listen_address: 10777 is not HOST:PORT or :PORT, such as 127.0.0.1:10777, [::]:10777 or :10777",
+        "ems.yml:3:19: web.telemetry_path: metrics is not a path of plain characters that starts with /, such as /metrics",
         "ems.yml:4:3: web.port is not a known key: known here are listen_address, telemetry_path, protect_health",
-        "ems.yml:5:17: stall.factor is not a number from 1 to 1000",
-        "ems.yml:5:31: stall.minimum is not a duration such as 10s or 1h 30m",
+        "ems.yml:5:17: stall.factor: 0.5 is not a number from 1 to 1000",
+        "ems.yml:5:31: stall.minimum: 10 is not a duration such as 10s or 1h 30m",
         "ems.yml:6:9: limits is a number, not a section with keys",
         "ems.yml:7:1: server is not a known key: known here are web, ingest, series, stall, limits, reconcile, events, storage, actions, servers, rules",
         "ems.yml:9:5: servers[].name is missing: every server needs a name",
         "ems.yml:9:14: servers[].expect is a section, not a text",
-        "ems.yml:10:11: servers[].name is not 1 to 64 letters, digits, dots, dashes and underscores",
-        "ems.yml:12:5: servers[].name is used twice: names must differ",
+        "ems.yml:10:11: servers[].name: \"a b\" is not 1 to 64 letters, digits, dots, dashes and underscores",
+        "ems.yml:12:11: servers[].name is used twice: names must differ",
     ];
     let lines: Vec<&str> = faults.lines().map(str::trim).collect();
     assert_eq!(lines, expected);
 }
 
 #[test]
-fn a_document_that_is_no_yaml_is_one_fault() {
+fn a_document_that_is_not_yaml_is_one_fault() {
     let faults = load("web: [\n").unwrap_err();
     assert!(faults.starts_with("the configuration has 1 fault:\n  ems.yml:"), "{faults}");
     assert!(faults.contains("ems.yml:1:6: not valid YAML: check quotes"), "{faults}");
@@ -157,13 +158,13 @@ fn flags_override_the_file_and_are_checked_with_it() {
     let faults = Config::load(Some(missing), &overrides).unwrap_err().to_string();
     assert!(faults.starts_with("the configuration has 3 faults:"), "{faults}");
     assert!(faults.contains("/does/not/exist.yml: cannot be read: No such file"), "{faults}");
-    assert!(faults.contains("--web.listen-address nowhere: is not HOST:PORT"), "{faults}");
-    assert!(faults.contains("--web.telemetry-path /events: is already used by the exporter"), "{faults}");
+    assert!(faults.contains("--web.listen-address: nowhere is not HOST:PORT"), "{faults}");
+    assert!(faults.contains("--web.telemetry-path: /events is already used by the exporter"), "{faults}");
     for path in ["/", "/-/ready", "/api/v1/streams"] {
         let overrides = flags(&[("web.telemetry-path", path)]);
         let faults = Config::load(None, &overrides).unwrap_err().to_string();
         assert!(
-            faults.contains(&format!("--web.telemetry-path {path}: is already used by the exporter")),
+            faults.contains(&format!("--web.telemetry-path: {path} is already used by the exporter")),
             "{faults}"
         );
     }

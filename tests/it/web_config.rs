@@ -129,7 +129,7 @@ async fn pages_come_over_tls_and_the_broken_header_too() {
 }
 
 #[tokio::test]
-async fn a_client_that_agrees_on_nothing_holds_up_nobody() {
+async fn a_client_that_never_shakes_hands_delays_no_other() {
     let certificates = Certificates::new();
     let exporter = Exporter::with(&with_file(certificates.file("", ""))).await;
     let mut silent = Vec::new();
@@ -162,7 +162,7 @@ async fn certificates_of_clients_are_verified() {
 }
 
 #[tokio::test]
-async fn pages_are_for_users_and_events_and_health_for_all() {
+async fn pages_need_a_user_and_events_and_health_pages_do_not() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("web.yml");
     let headers = "http_server_config: {http2: false, headers: {X-Frame-Options: deny}}\n";
@@ -240,7 +240,7 @@ fn faults(text: &str) -> String {
 }
 
 #[test]
-fn an_empty_file_asks_for_nothing() {
+fn an_empty_file_requires_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("web.yml");
     for text in ["", "tls_server_config: {}\nbasic_auth_users: {}\n", "http_server_config: {http2: true}\n"] {
@@ -261,20 +261,20 @@ fn all_faults_come_at_once_and_no_secret_is_among_them() {
     );
     let expected = [
         "the configuration has 15 faults:",
-        "/web.yml:2:14: tls_server_config.cert_file /no.crt cannot be read: No such file or directory (os error 2)",
-        "/web.yml:4:19: tls_server_config.client_ca_file /ca.crt cannot be read: No such file or directory (os error 2)",
-        "/web.yml:3:21: tls_server_config.client_auth_type is not supported: it accepts unverified certificates; use VerifyClientCertIfGiven or RequireAndVerifyClientCert",
-        "/web.yml:5:16: tls_server_config.min_version is obsolete: use TLS12 or TLS13",
-        "/web.yml:6:19: tls_server_config.cipher_suites is not one of TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
-        "/web.yml:7:23: tls_server_config.curve_preferences is not one of X25519, CurveP256, CurveP384",
-        "/web.yml:8:25: tls_server_config.client_allowed_sans is not supported: use a client CA that signs only allowed clients",
+        "/web.yml:2:3: tls_server_config.key_file is missing: TLS needs it",
+        "/web.yml:2:14: tls_server_config.cert_file: /no.crt cannot be read: No such file or directory (os error 2)",
+        "/web.yml:3:21: tls_server_config.client_auth_type: RequireAnyClientCert is not supported: it accepts unverified certificates; use VerifyClientCertIfGiven or RequireAndVerifyClientCert",
+        "/web.yml:4:19: tls_server_config.client_ca_file: /ca.crt cannot be read: No such file or directory (os error 2)",
+        "/web.yml:5:16: tls_server_config.min_version: TLS10 is obsolete: use TLS12 or TLS13",
+        "/web.yml:6:19: tls_server_config.cipher_suites: TLS_RSA_WITH_RC4_128_SHA is not one of TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+        "/web.yml:7:23: tls_server_config.curve_preferences: CurveP521 is not one of X25519, CurveP256, CurveP384",
+        "/web.yml:8:25: tls_server_config.client_allowed_sans: me is not supported: use a client CA that signs only allowed clients",
     ];
     let lines: Vec<&str> = told.lines().map(str::trim).collect();
     assert_eq!(lines[..expected.len()], expected);
     for expected in [
         "tls_server_config.port is not a known key",
-        "2:3: tls_server_config.key_file is missing: TLS needs it",
-        "http_server_config.headers.X-Frame-Options is not deny or sameorigin",
+        "http_server_config.headers.X-Frame-Options: allow is not deny or sameorigin",
         "http_server_config.headers.Server is not a known key: known here are Content-Security-Policy,",
         "basic_auth_users.me is not a bcrypt hash",
         "basic_auth_users.you is not a bcrypt hash",

@@ -12,7 +12,7 @@ pub fn sink_config(address: &str, server: Option<&str>, secret: bool) -> String 
     format!(
         r#"-- For the application's section of config.lua; the server must be restarted to read it.
 -- If there is an eventLogger already, add only the sink to its list, before any sink with
--- serializerType "XML" or "XMLRPC": those spoil the JSON of the sinks behind them.
+-- serializerType "XML" or "XMLRPC": an XML sink damages the JSON of the sinks after it.
 eventLogger =
 {{
     sinks =
