@@ -10,7 +10,7 @@ use clap::{
     Subcommand,
 };
 
-use crate::config::key::{Key, Value};
+use crate::config::key::{Key, Value, variant};
 use crate::config::keys::KEYS;
 use crate::config::{Config, Override, Overrides};
 use ems_tail::Format;
@@ -176,10 +176,6 @@ impl TypedValueParser for Listed {
     }
 }
 
-fn format_of(name: &str) -> Result<Format, &'static str> {
-    Format::from_name(name).ok_or("the formats are json, xml, text and w3c")
-}
-
 /// Subcommands of `rules`.
 #[derive(Subcommand, Debug, Clone)]
 pub enum Rules {
@@ -212,7 +208,7 @@ pub struct Replay {
     pub files: Vec<PathBuf>,
 
     /// Format of the files: json, xml, text or w3c [default: found from their content]
-    #[arg(long, value_name = "FORMAT", value_parser = format_of)]
+    #[arg(long, value_name = "FORMAT", value_parser = variant::<Format>)]
     pub format: Option<Format>,
 
     /// Print the metrics page after these events instead of the summary

@@ -78,9 +78,9 @@ pub enum Value<T: 'static> {
     /// One or more of them.
     Many(&'static str, Set<T>),
     /// One of names that are too many to document here.
-    OneOf(Names, Set<T>),
+    OneOf(fn() -> Vec<&'static str>, Set<T>),
     /// One or more of them.
-    ManyOf(Names, Set<T>),
+    ManyOf(fn() -> Vec<&'static str>, Set<T>),
     /// Members whose names are not ours.
     Members(Field<T, Option<Members>>),
 }
@@ -239,8 +239,8 @@ fn spelt_out(text: &str) -> &str {
 }
 
 /// The names of an enum's variants.
-pub fn names<E: VariantArray + Copy + Into<&'static str>>() -> Vec<(&'static str, &'static str)> {
-    E::VARIANTS.iter().map(|variant| ((*variant).into(), "")).collect()
+pub fn names<E: VariantArray + Copy + Into<&'static str>>() -> Vec<&'static str> {
+    E::VARIANTS.iter().map(|variant| (*variant).into()).collect()
 }
 
 /// The variant of a name.
@@ -250,16 +250,13 @@ pub fn variant<E: VariantArray + Copy + Into<&'static str>>(text: &str) -> Resul
 }
 
 /// The name that a text is.
-pub fn one_of(text: &str, names: Names) -> Result<&'static str, String> {
-    let names = names();
-    let name = names.iter().map(|(name, _)| *name).find(|name| *name == text);
-    name.ok_or_else(|| no_such(text, &names))
+pub fn one_of(text: &str, names: &[&'static str]) -> Result<&'static str, String> {
+    names.iter().copied().find(|name| *name == text).ok_or_else(|| no_such(text, names))
 }
 
 /// A sentence on a text that is none of the names.
-pub fn no_such(text: &str, names: &[(&str, &str)]) -> String {
-    let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
-    match misspelt(text, &names) {
+pub fn no_such(text: &str, names: &[&str]) -> String {
+    match misspelt(text, names) {
         Some(hint) if names.len() > LISTED => format!("{} is unknown; {hint}", shown(text)),
         Some(_) | None => format!("{} is not one of {}", shown(text), names.join(", ")),
     }

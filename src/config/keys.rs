@@ -102,22 +102,20 @@ pub const KEYS: &[Key<Config>] = &[
         )
     },
     Key {
-        default: "none",
         details: "It stands in the URL of their sink, as `?secret=…` or as the last segment of the path.",
         reload: true,
         ..key(
             "ingest.secret_file",
             One("a file name", |c, name, folder| {
-                let (file, secret) = secret_in(name, folder)?;
-                let secret = Secret::new(&secret).map_err(|wrong| format!("{file}: {wrong}"));
-                secret.map(|secret| c.ingest.guard.secret = Some(secret))
+                let secret = Secret::new(&secret_in(name, folder)?)?;
+                c.ingest.guard.secret = Some(secret);
+                Ok(())
             }),
             "File with the secret that media servers must send with their events",
         )
     },
     Key {
         variable: "EMS_EXPORTER_INGEST_SECRET",
-        default: "none",
         details: "It overrides `ingest.secret_file`.",
         ..key(
             "",
@@ -270,22 +268,16 @@ pub const SERVER_KEYS: &[Key<servers::Draft>] = &[
             "Value of the label server, and of NAME in /events/NAME",
         )
     },
-    Key {
-        default: "none",
-        ..key(
-            "expect",
-            Texts(|s| &mut s.expect, |_| Ok(())),
-            "Names of inbound streams that must be open; ems_stream_up is 0 while one is missing",
-        )
-    },
-    Key {
-        default: "none",
-        ..key(
-            "files",
-            Many(PATTERN, |s, text, folder| files(text, folder).map(|files| s.files.push(files))),
-            "Event files to follow, as shell patterns",
-        )
-    },
+    key(
+        "expect",
+        Texts(|s| &mut s.expect, |_| Ok(())),
+        "Names of inbound streams that must be open; ems_stream_up is 0 while one is missing",
+    ),
+    key(
+        "files",
+        Many(PATTERN, |s, text, folder| files(text, folder).map(|files| s.files.push(files))),
+        "Event files to follow, as shell patterns",
+    ),
     Key {
         default: "detected from the content",
         ..key(
@@ -306,27 +298,19 @@ pub const SERVER_KEYS: &[Key<servers::Draft>] = &[
             "Address of the runtime API",
         )
     },
-    Key {
-        default: "none",
-        ..key(
-            "api.username",
-            One("a text", |s, user, _| {
-                s.username = (!user.is_empty()).then(|| user.to_owned());
-                Ok(())
-            }),
-            "User of the runtime API",
-        )
-    },
-    Key {
-        default: "none",
-        ..key(
-            "api.password_file",
-            One("a file name", |s, name, folder| {
-                secret_in(name, folder).map(|(_, password)| s.password = Some(password))
-            }),
-            "File with the user's password",
-        )
-    },
+    key(
+        "api.username",
+        One("a text", |s, user, _| {
+            s.username = (!user.is_empty()).then(|| user.to_owned());
+            Ok(())
+        }),
+        "User of the runtime API",
+    ),
+    key(
+        "api.password_file",
+        One("a file name", |s, name, folder| secret_in(name, folder).map(|text| s.password = Some(text))),
+        "File with the user's password",
+    ),
     key(
         "api.timeout",
         Value::Duration(servers::Draft::timeout, Duration::ZERO),
@@ -344,7 +328,7 @@ pub const RULE_KEYS: &[Key<rules::Draft>] = &[
         required: "set it to the event that triggers the rule",
         ..rule(
             "on",
-            OneOf(events, |r, name, _| one_of(name, events).map(|event| r.on = Some(event))),
+            OneOf(events, |r, name, _| one_of(name, &events()).map(|event| r.on = Some(event))),
             "Event that triggers the rule",
         )
     },
@@ -367,7 +351,10 @@ pub const RULE_KEYS: &[Key<rules::Draft>] = &[
         details: "Files played on demand match only if it lists their type.",
         ..matching(
             "match.type",
-            ManyOf(types, |r, name, _| one_of(name, types).map(|kind| r.matching.kinds.push(kind))),
+            ManyOf(
+                || TYPES.to_vec(),
+                |r, name, _| one_of(name, &TYPES).map(|kind| r.matching.kinds.push(kind)),
+            ),
             "Types of streams",
         )
     },
@@ -381,16 +368,12 @@ pub const RULE_KEYS: &[Key<rules::Draft>] = &[
         ManyOf(names::<output::Format>, |r, name, _| variant(name).map(|it| r.matching.formats.push(it))),
         "Formats of outputs",
     ),
+    rule(
+        "when",
+        OneOf(names::<Condition>, |r, name, _| variant(name).map(|it| r.when = Some(it))),
+        "Condition that must still hold when the call is made",
+    ),
     Key {
-        default: "none",
-        ..rule(
-            "when",
-            OneOf(names::<Condition>, |r, name, _| variant(name).map(|it| r.when = Some(it))),
-            "Condition that must still hold when the call is made",
-        )
-    },
-    Key {
-        default: "none",
         details: "A rule has either `call` or `post`.",
         ..rule(
             "call",
@@ -401,16 +384,12 @@ pub const RULE_KEYS: &[Key<rules::Draft>] = &[
             "Command of the runtime API to call",
         )
     },
+    rule(
+        "post",
+        One("a text", |r, text, _| url(Address::of_other(text)).map(|url| r.post = Some(url))),
+        "URL to which the whole event is posted",
+    ),
     Key {
-        default: "none",
-        ..rule(
-            "post",
-            One("a text", |r, text, _| url(Address::of_other(text)).map(|url| r.post = Some(url))),
-            "URL to which the whole event is posted",
-        )
-    },
-    Key {
-        default: "none",
         details: "A value is a text, a number, true or false, or a list of those; a text is a template such as \
                   `{{ name }}`.",
         ..rule("with", Members(|r| &mut r.with), "Parameters of the command")
@@ -466,17 +445,16 @@ fn starts() -> Vec<(&'static str, &'static str)> {
     Start::VARIANTS.iter().map(|start| (start.name(), meaning(start))).collect()
 }
 
-fn events() -> Vec<(&'static str, &'static str)> {
-    let own = EventKind::all().map(EventKind::label).filter(|label| *label != "other");
-    own.chain(DerivedEvent::NAMES).map(|name| (name, "")).collect()
+fn events() -> Vec<&'static str> {
+    EventKind::all()
+        .map(EventKind::label)
+        .filter(|label| *label != "other")
+        .chain(DerivedEvent::NAMES)
+        .collect()
 }
 
-fn types() -> Vec<(&'static str, &'static str)> {
-    TYPES.map(|name| (name, "")).to_vec()
-}
-
-fn commands() -> Vec<(&'static str, &'static str)> {
-    COMMANDS.iter().map(|command| (command.name, "")).collect()
+fn commands() -> Vec<&'static str> {
+    COMMANDS.iter().map(|command| command.name).collect()
 }
 
 /// A URL is not shown: it may hold a password.
@@ -498,13 +476,12 @@ fn files(text: &str, folder: &Path) -> Result<String, String> {
     Ok(Path::new(&folder).join(text).to_string_lossy().into_owned())
 }
 
-/// The name of a file as it is found, and the secret in it: all of it but the end of its line.
-fn secret_in(name: &str, folder: &Path) -> Result<(String, String), String> {
+/// The secret in a file: all of it but the end of its line.
+fn secret_in(name: &str, folder: &Path) -> Result<String, String> {
     let file = folder.join(name);
-    match std::fs::read_to_string(&file) {
-        Ok(text) => Ok((file.display().to_string(), text.trim_end_matches(['\r', '\n']).to_owned())),
-        Err(error) => Err(format!("{} cannot be read: {error}", file.display())),
-    }
+    let text = std::fs::read_to_string(&file)
+        .map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 fn check_address(address: &str) -> Result<(), &'static str> {
@@ -517,10 +494,8 @@ fn check_address(address: &str) -> Result<(), &'static str> {
 }
 
 fn check_rule(name: &str) -> Result<(), &'static str> {
-    if !name.is_empty() && name.len() <= RULE_NAME_BYTES && !name.contains(char::is_control) {
-        return Ok(());
-    }
-    Err("is not a name of 1 to 100 bytes on one line")
+    let fits = !name.is_empty() && name.len() <= RULE_NAME_BYTES && !name.contains(char::is_control);
+    fits.then_some(()).ok_or("is not a name of 1 to 100 bytes on one line")
 }
 
 fn check_path(path: &str) -> Result<(), &'static str> {
@@ -534,8 +509,5 @@ fn check_path(path: &str) -> Result<(), &'static str> {
 }
 
 fn check_server(name: &str) -> Result<(), &'static str> {
-    if is_server_name(name) {
-        return Ok(());
-    }
-    Err("is not 1 to 64 letters, digits, dots, dashes and underscores")
+    is_server_name(name).then_some(()).ok_or("is not 1 to 64 letters, digits, dots, dashes and underscores")
 }

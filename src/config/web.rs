@@ -56,14 +56,11 @@ const TLS_KEYS: &[Key<Draft>] = &[
     ),
     web(
         "tls_server_config.cipher_suites",
-        ManyOf(tls::suites, |d, name, _| one_of(name, tls::suites).map(|suite| d.tls.suites.push(suite))),
+        ManyOf(tls::suites, |d, name, _| one_of(name, &tls::suites()).map(|suite| d.tls.suites.push(suite))),
     ),
     web(
         "tls_server_config.curve_preferences",
-        ManyOf(
-            || CURVES.to_vec(),
-            |d, name, _| one_of(name, || CURVES.to_vec()).map(|curve| d.tls.curves.push(curve)),
-        ),
+        ManyOf(curves, |d, name, _| one_of(name, &curves()).map(|curve| d.tls.curves.push(curve))),
     ),
     web("tls_server_config.prefer_server_cipher_suites", Bool(|d| d.tls.own_order.get_or_insert(true))),
     web(
@@ -218,6 +215,10 @@ fn clients(name: &str) -> Result<Clients, String> {
         _ => "is not NoClientCert, VerifyClientCertIfGiven or RequireAndVerifyClientCert",
     };
     Err(format!("{} {wrong}", shown(name)))
+}
+
+fn curves() -> Vec<&'static str> {
+    CURVES.map(|(name, _)| name).to_vec()
 }
 
 fn is_tls13(name: &str) -> Result<bool, String> {

@@ -47,11 +47,10 @@ pub struct Wanted {
 /// The name of a certificate or key in the file, and what is wrong with it.
 pub type Fault = (&'static str, String);
 
-/// The names of all cipher suites for TLS 1.2; they have no other meaning.
-pub fn suites() -> Vec<(&'static str, &'static str)> {
+/// The names of all cipher suites for TLS 1.2.
+pub fn suites() -> Vec<&'static str> {
     let all = ring::default_provider().cipher_suites;
-    let names = all.iter().filter(|suite| suite.tls13().is_none()).filter_map(|suite| suite.suite().as_str());
-    names.map(|name| (name, "")).collect()
+    all.iter().filter(|suite| suite.tls13().is_none()).filter_map(|suite| suite.suite().as_str()).collect()
 }
 
 /// The toolkit's names of all curves, and those of rustls.

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use ems_exporter::config::key::{Key, Names, Value};
+use ems_exporter::config::key::{Key, Value};
 use ems_exporter::config::keys::{KEYS, RULE_KEYS, SERVER_KEYS};
 use ems_exporter::config::{Config, Overrides};
 use serde_json::{Map, json};
@@ -42,7 +42,7 @@ fn samples<T>(key: &Key<T>) -> (String, String) {
             ("api.username", _) => ("", ""),
             _ => ("cam*", "a["),
         },
-        Value::OneOf(names, _) | Value::ManyOf(names, _) => (names()[0].0, "no such thing"),
+        Value::OneOf(names, _) | Value::ManyOf(names, _) => (names()[0], "no such thing"),
         Value::Members(_) => ("", ""),
     };
     (good.to_owned(), wrong.to_owned())
@@ -423,10 +423,6 @@ fn page() -> String {
 /// The schema of one value.
 fn value_schema<T>(key: &Key<T>, from: &mut T) -> serde_json::Value {
     let text = json!({"type": ["string", "number", "boolean"]});
-    let one = |names: Names| {
-        let names: Vec<&str> = names().iter().map(|(name, _)| *name).collect();
-        json!({"enum": names})
-    };
     let several = |one: serde_json::Value| json!({"anyOf": [one.clone(), {"type": "array", "items": one}]});
     let mut schema = match &key.value {
         Value::Bool(_) => json!({"type": "boolean"}),
@@ -440,8 +436,11 @@ fn value_schema<T>(key: &Key<T>, from: &mut T) -> serde_json::Value {
         Value::One(form, _) if *form == "a file name" => json!({"type": "string"}),
         Value::Text(..) | Value::One(..) => text,
         Value::Texts(..) | Value::Many(..) => several(text.clone()),
-        Value::Choice(names, ..) | Value::OneOf(names, _) => one(*names),
-        Value::ManyOf(names, _) => several(one(*names)),
+        Value::Choice(names, ..) => {
+            json!({"enum": names().iter().map(|(name, _)| *name).collect::<Vec<_>>()})
+        }
+        Value::OneOf(names, _) => json!({"enum": names()}),
+        Value::ManyOf(names, _) => several(json!({"enum": names()})),
         Value::Members(_) => json!({"type": "object"}),
     };
     let details = if key.details.is_empty() { String::new() } else { format!(" {}", key.details) };
