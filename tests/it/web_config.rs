@@ -1,6 +1,7 @@
 //! The file of `--web.config.file`: what it may say, and what it does on real sockets.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use ems_exporter::config::{Config, Faults, Ingest, web};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 use testkit::http::exchange_on;
+use testkit::process::{self, Process};
 use testkit::wait::{holds, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -87,8 +89,8 @@ fn with_file(file: std::path::PathBuf) -> Config {
 }
 
 /// Sends a request over TLS and reads the whole answer.
-async fn ask(exporter: &Exporter, client: &TlsConnector, request: &[u8]) -> std::io::Result<String> {
-    let stream = TcpStream::connect(exporter.address).await?;
+async fn ask(address: SocketAddr, client: &TlsConnector, request: &[u8]) -> std::io::Result<String> {
+    let stream = TcpStream::connect(address).await?;
     let mut stream = client.connect(ServerName::try_from("localhost").unwrap(), stream).await?;
     exchange_on(&mut stream, request).await
 }
@@ -115,9 +117,9 @@ async fn pages_come_over_tls_and_the_broken_header_too() {
         "POST /events HTTP/1.1\r\nHost: x\r\n\0tail Content-Type: a\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{TIMER}"
     )
     .replace("tail ", "tail");
-    let answer = ask(&exporter, &client, post.as_bytes()).await.unwrap();
+    let answer = ask(exporter.address, &client, post.as_bytes()).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    let page = ask(&exporter, &client, &get("/metrics", "")).await.unwrap();
+    let page = ask(exporter.address, &client, &get("/metrics", "")).await.unwrap();
     assert!(page.contains("\nems_timers_triggered_total{server=\"ems\"} 1\n"), "{page}");
     // Plain HTTP is not answered, and is counted.
     let mut plain = TcpStream::connect(exporter.address).await.unwrap();
@@ -129,6 +131,34 @@ async fn pages_come_over_tls_and_the_broken_header_too() {
 }
 
 #[tokio::test]
+async fn the_demo_serves_tls_when_events_have_an_address_of_their_own() {
+    let certificates = Certificates::new();
+    let web_file = certificates.file("", "");
+    let flags = ["demo", "--web.listen-address", "127.0.0.1:0", "--web.config.file"];
+    let mut command = PROGRAM.command(&flags);
+    command.arg(&web_file);
+    let rejected = process::run(&mut command, b"");
+    assert_eq!(rejected.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8_lossy(&rejected.stderr),
+        "ems-exporter: the demo cannot post its events over TLS: set ingest.listen_address, such as 127.0.0.1:10778, which accepts plain HTTP\n"
+    );
+    let config = certificates.path().join("config.yml");
+    fs::write(&config, "ingest: {listen_address: '127.0.0.1:0'}\n").unwrap();
+    let mut demo = Process::start(command.arg("--config.file").arg(config));
+    let address: SocketAddr = demo.wait_for_output(|output| {
+        let (before, _) = output.split_once("/metrics\n")?;
+        before.rsplit_once("https://")?.1.parse().ok()
+    });
+    let client = certificates.client(false);
+    until("the first stream", async || {
+        let page = ask(address, &client, &get("/metrics", "")).await.unwrap();
+        holds(page.contains("\nems_stream_up{"), page)
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_client_that_never_shakes_hands_delays_no_other() {
     let certificates = Certificates::new();
     let exporter = Exporter::with(&with_file(certificates.file("", ""))).await;
@@ -136,7 +166,7 @@ async fn a_client_that_never_shakes_hands_delays_no_other() {
     for _ in 0..50 {
         silent.push(TcpStream::connect(exporter.address).await.unwrap());
     }
-    let answer = ask(&exporter, &certificates.client(false), &get("/-/healthy", "")).await.unwrap();
+    let answer = ask(exporter.address, &certificates.client(false), &get("/-/healthy", "")).await.unwrap();
     assert!(answer.ends_with("ok\n"), "{answer}");
 }
 
@@ -147,18 +177,20 @@ async fn certificates_of_clients_are_verified() {
     let exporter = Exporter::with(&with_file(certificates.file(required, ""))).await;
     assert!(exporter.app.web.load().requires_authentication());
     let request = get("/-/healthy", "");
-    let answer = ask(&exporter, &certificates.client(true), &request).await.unwrap();
+    let answer = ask(exporter.address, &certificates.client(true), &request).await.unwrap();
     assert!(answer.ends_with("ok\n"), "{answer}");
-    assert!(ask(&exporter, &certificates.client(false), &request).await.is_err());
+    assert!(ask(exporter.address, &certificates.client(false), &request).await.is_err());
     let stranger = Certificates::new();
     fs::copy(certificates.path().join("ca.crt"), stranger.path().join("ca.crt")).unwrap();
-    assert!(ask(&exporter, &stranger.client(true), &request).await.is_err());
+    assert!(ask(exporter.address, &stranger.client(true), &request).await.is_err());
     let optional = required.replace("RequireAndVerifyClientCert", "VerifyClientCertIfGiven");
     let exporter = Exporter::with(&with_file(certificates.file(&optional, ""))).await;
     for known in [true, false] {
-        assert!(ask(&exporter, &certificates.client(known), &request).await.unwrap().ends_with("ok\n"));
+        assert!(
+            ask(exporter.address, &certificates.client(known), &request).await.unwrap().ends_with("ok\n")
+        );
     }
-    assert!(ask(&exporter, &stranger.client(true), &request).await.is_err());
+    assert!(ask(exporter.address, &stranger.client(true), &request).await.is_err());
 }
 
 #[tokio::test]
@@ -204,20 +236,20 @@ async fn a_new_file_takes_effect_and_a_broken_one_does_not() {
     let reload = b"POST /-/reload HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     let before = fs::read(certificates.path().join("localhost.crt")).unwrap();
     certificates.issue("localhost");
-    let answer = ask(&exporter, &client, reload).await.unwrap();
+    let answer = ask(exporter.address, &client, reload).await.unwrap();
     assert!(answer.contains("the web configuration was read again\n"), "{answer}");
-    assert!(ask(&exporter, &client, &healthy).await.unwrap().ends_with("ok\n"));
+    assert!(ask(exporter.address, &client, &healthy).await.unwrap().ends_with("ok\n"));
     // A certificate that is not the key's.
     fs::write(certificates.path().join("localhost.crt"), before).unwrap();
-    let answer = ask(&exporter, &client, reload).await.unwrap();
+    let answer = ask(exporter.address, &client, reload).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 500"), "{answer}");
     assert!(answer.contains("web.yml:2:14: tls_server_config.cert_file cannot be used:"), "{answer}");
-    let page = ask(&exporter, &client, &get("/metrics", "")).await.unwrap();
+    let page = ask(exporter.address, &client, &get("/metrics", "")).await.unwrap();
     assert!(page.contains("\nems_exporter_web_config_last_reload_successful 0\n"), "{page}");
     // The poll notices that the fault is gone.
     certificates.issue("localhost");
     until("the next poll to load the certificate", async || {
-        let page = ask(&exporter, &client, &get("/metrics", "")).await.unwrap();
+        let page = ask(exporter.address, &client, &get("/metrics", "")).await.unwrap();
         holds(page.contains("last_reload_successful 1\n"), page)
     })
     .await;
