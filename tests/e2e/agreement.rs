@@ -141,7 +141,7 @@ fn assert_agreement(cases: Vec<Case>) -> Vec<Truth> {
     prometheus.assert_no_scrape_was_refused();
     for (one, truth, quiet) in &mut ended {
         let name = one.name;
-        assert!(truth.refused.is_empty(), "{name}: {:?}", truth.refused);
+        assert!(truth.rejected.is_empty(), "{name}: {:?}", truth.rejected);
         assert!(one.compare == Compare::Counts || truth.lost.is_empty(), "{name}: {:?}", truth.lost);
         one.compare(&prometheus, quiet);
         let last = one.compared.last().unwrap();

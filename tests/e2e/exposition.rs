@@ -27,7 +27,7 @@ fn busy() -> Exporter {
         ..Options::default()
     });
     let (truth, _) = simulated.finish();
-    assert!(truth.lost.is_empty() && truth.refused.is_empty(), "{truth:?}");
+    assert!(truth.lost.is_empty() && truth.rejected.is_empty(), "{truth:?}");
     exporter
 }
 

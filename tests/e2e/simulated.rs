@@ -150,5 +150,5 @@ fn is_quiet(span: &Quiet) -> bool {
 pub(crate) fn settled(truth: &Truth) -> bool {
     let total = |numbers: &std::collections::BTreeMap<&str, u64>| numbers.values().sum::<u64>();
     total(&truth.emitted) + total(&truth.duplicated)
-        == total(&truth.delivered) + total(&truth.refused) + total(&truth.lost)
+        == total(&truth.delivered) + total(&truth.rejected) + total(&truth.lost)
 }

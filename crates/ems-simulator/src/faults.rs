@@ -61,7 +61,7 @@ mod tests {
     use super::{Delivery, Duration, Faults, Options};
 
     #[test]
-    fn nothing_goes_wrong_unless_requested() {
+    fn no_event_is_lost_or_repeated_unless_requested() {
         let mut faults = Faults::new(&Options::default());
         for _ in 0..1000 {
             let fine = Delivery::Posted { held: Duration::ZERO, copy: None };

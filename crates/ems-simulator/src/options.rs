@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_values_are_refused_with_their_reason() {
+    fn wrong_values_are_rejected_with_their_reason() {
         for (arguments, reason) in [
             (["--chunk-length", "4500ms"], "whole seconds"),
             (["--chunk-length", "long"], "not a duration"),

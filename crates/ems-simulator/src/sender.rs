@@ -27,7 +27,7 @@ pub(crate) struct Tally {
     /// Answered with 200.
     pub(crate) delivered: BTreeMap<&'static str, u64>,
     /// Answered with another status.
-    pub(crate) refused: BTreeMap<&'static str, u64>,
+    pub(crate) rejected: BTreeMap<&'static str, u64>,
     /// Not answered, or never posted.
     pub(crate) lost: BTreeMap<&'static str, u64>,
     /// Second copies among the posts.
@@ -64,7 +64,7 @@ impl Drop for Post {
         let mut tally = lock(&self.tally);
         let outcome = match self.status {
             Some(200) => &mut tally.delivered,
-            Some(_) => &mut tally.refused,
+            Some(_) => &mut tally.rejected,
             None => &mut tally.lost,
         };
         *outcome.entry(self.name).or_default() += 1;

@@ -103,7 +103,7 @@ impl Simulation {
         let mut truth = self.world.world().truth();
         let tally = sender::lock(&self.tally);
         truth.delivered = tally.delivered.clone();
-        truth.refused = tally.refused.clone();
+        truth.rejected = tally.rejected.clone();
         truth.lost = tally.lost.clone();
         truth.duplicated = tally.duplicated.clone();
         truth

@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stall_can_last_until_the_output_is_created_anew() {
+    fn a_stall_can_last_until_the_output_is_recreated() {
         let stall: Stall = "cam1:after=20s,for=recreated,every=1m".parse().unwrap();
         let end = |created, moment| stall.end("cam1", OutputFormat::Hls, at(created), at(moment));
         assert_eq!(end(1, 19), None);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_stall_is_refused_with_its_reason() {
+    fn every_wrong_stall_is_rejected_with_its_reason() {
         for (text, reason) in [
             ("cam1", "expected STREAM"),
             (":after=1s,for=1s", "expected STREAM"),

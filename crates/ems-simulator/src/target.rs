@@ -72,7 +72,7 @@ mod tests {
     use super::Target;
 
     #[test]
-    fn an_address_is_taken_apart_and_put_together() {
+    fn an_address_is_parsed_and_displayed() {
         let target: Target = "http://h:8080/a/b?c=d".parse().unwrap();
         assert_eq!((target.host.as_str(), target.port, target.path.as_str()), ("h", 8080, "/a/b?c=d"));
         assert_eq!(target.to_string(), "http://h:8080/a/b?c=d");
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_address_is_refused_with_its_reason() {
+    fn every_wrong_address_is_rejected_with_its_reason() {
         for (text, reason) in [
             ("https://h/", "https is not supported"),
             ("h:80/", "must start with http://"),

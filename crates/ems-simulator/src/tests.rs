@@ -94,7 +94,7 @@ fn total(numbers: &BTreeMap<&'static str, u64>) -> u64 {
 fn assert_accounted(truth: &Truth) {
     assert_eq!(
         total(&truth.emitted) + total(&truth.duplicated),
-        total(&truth.delivered) + total(&truth.refused) + total(&truth.lost)
+        total(&truth.delivered) + total(&truth.rejected) + total(&truth.lost)
     );
 }
 
@@ -160,7 +160,7 @@ async fn the_truth_can_be_watched_while_the_server_runs() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_loses_the_event_and_nothing_else() {
+async fn an_event_whose_connection_fails_is_counted_as_lost() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
@@ -180,11 +180,11 @@ async fn another_status_is_counted_and_not_tried_again() {
     let receiver = Receiver::answering("HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n").await;
     let truth = run(fast(&receiver), receiver.received(50)).await.unwrap();
     assert_accounted(&truth);
-    assert_eq!(truth.refused, truth.emitted);
+    assert_eq!(truth.rejected, truth.emitted);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_receiver_that_never_answers_does_not_hold_the_stop_back() {
+async fn a_receiver_that_never_answers_does_not_delay_the_stop() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let options = Options {
         url: Target { port: listener.local_addr().unwrap().port(), ..Target::default() },
@@ -198,7 +198,7 @@ async fn a_receiver_that_never_answers_does_not_hold_the_stop_back() {
 }
 
 #[tokio::test]
-async fn faults_on_request_are_in_the_books() {
+async fn requested_faults_are_counted() {
     let receiver = Receiver::answering(OK).await;
     let options = Options { duplicates: 0.3, reorder: 0.3, lose_closes: 1.0, burst: 10, ..fast(&receiver) };
     let truth = run(options, receiver.received(1500)).await.unwrap();
@@ -243,7 +243,7 @@ async fn the_events_of_a_command_are_posted_at_once() {
 }
 
 #[tokio::test]
-async fn what_cannot_run_is_refused_with_one_sentence() {
+async fn faults_of_absent_streams_are_rejected_with_one_sentence() {
     let absent = Simulation::new(Options {
         stall: vec!["cam9:after=1s,for=1s".parse().unwrap()],
         ..Options::default()

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 ///
 /// Stream names that are not UTF-8 appear with replacement characters. Numbers of events and chunks cover the whole run,
 /// over every restart; everything open belongs to the present process. Once all connections have ended,
-/// `emitted + duplicated = delivered + refused + lost` holds for each event name.
+/// `emitted + duplicated = delivered + rejected + lost` holds for each event name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Truth {
     /// False before the start, during the pause after a crash and after the graceful stop.
@@ -46,7 +46,7 @@ pub struct Truth {
     /// Posts answered with 200, by name of the event; a second copy counts again.
     pub delivered: BTreeMap<&'static str, u64>,
     /// Posts answered with another status, by name of the event.
-    pub refused: BTreeMap<&'static str, u64>,
+    pub rejected: BTreeMap<&'static str, u64>,
     /// Events that never arrived: lost on request, or the connection failed or gave no answer.
     pub lost: BTreeMap<&'static str, u64>,
     /// Second copies posted on request, by name of the event.

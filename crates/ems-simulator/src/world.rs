@@ -34,11 +34,11 @@ use std::time::Duration;
 impl World {
     /// Everything that happens up to and including a moment, in the order of the events' ids.
     pub(crate) fn advance(&mut self, until: Duration) -> Vec<Event> {
-        self.live(until);
+        self.run_until(until);
         std::mem::take(&mut self.events)
     }
 
-    fn live(&mut self, until: Duration) {
+    fn run_until(&mut self, until: Duration) {
         while let Some(entry) = self.agenda.first_entry() {
             if entry.key().0 > until {
                 break;

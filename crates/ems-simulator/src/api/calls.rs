@@ -50,14 +50,14 @@ impl CallAnswer {
     }
 }
 
-/// The most calls that are kept; older ones are forgotten.
+/// The most calls that are kept; older ones are dropped.
 const KEPT: usize = 10_000;
 
 /// The newest calls, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     kept: VecDeque<Call>,
-    forgotten: usize,
+    dropped: usize,
 }
 
 impl Calls {
@@ -65,7 +65,7 @@ impl Calls {
     pub(crate) fn add(&mut self, command: &Command, injected: bool) -> usize {
         if self.kept.len() == KEPT {
             self.kept.pop_front();
-            self.forgotten += 1;
+            self.dropped += 1;
         }
         self.kept.push_back(Call {
             command: lossy(&command.name),
@@ -79,12 +79,12 @@ impl Calls {
             slow: false,
             answer: CallAnswer::Nothing,
         });
-        self.forgotten + self.kept.len() - 1
+        self.dropped + self.kept.len() - 1
     }
 
-    /// A call by its number, unless it is forgotten.
+    /// A call by its number, unless it is dropped.
     pub(crate) fn get_mut(&mut self, number: usize) -> Option<&mut Call> {
-        self.kept.get_mut(number.checked_sub(self.forgotten)?)
+        self.kept.get_mut(number.checked_sub(self.dropped)?)
     }
 
     pub(crate) fn all(&self) -> Vec<Call> {
@@ -109,7 +109,7 @@ mod tests {
     use super::{Calls, Command, KEPT};
 
     #[test]
-    fn old_calls_are_forgotten_and_numbers_stay() {
+    fn the_oldest_calls_are_dropped_and_numbers_stay() {
         let mut calls = Calls::default();
         let command = &Command::all(b"record a=1,2 b=x")[0];
         for number in 0..KEPT + 5 {

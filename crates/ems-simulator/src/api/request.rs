@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn the_proxy_is_only_there_when_it_is_wanted() {
+    fn the_proxy_path_is_known_only_with_a_login() {
         let request = ApiRequest::read("/apiproxy/version", None, true);
         assert_eq!(request, ApiRequest { line: Some(b"version".to_vec()), proxied: true });
         assert_eq!(line("/apiproxy/version", None).as_deref(), Some("apiproxy/version"));

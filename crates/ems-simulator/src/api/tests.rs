@@ -46,7 +46,7 @@ async fn exchange(address: SocketAddr, head: &str) -> Vec<u8> {
         .unwrap_or_default()
 }
 
-async fn ask(address: SocketAddr, command: &str, parameters: &str) -> Vec<u8> {
+async fn call(address: SocketAddr, command: &str, parameters: &str) -> Vec<u8> {
     let query = if parameters.is_empty() {
         String::new()
     } else {
@@ -67,10 +67,10 @@ async fn an_answer_has_the_recorded_bytes() {
     let test = async {
         let expected = recorded::exchange("002_listStreams").response;
         for command in ["listStreams", "LISTSTREAMS"] {
-            let response = ask(address, command, "").await;
+            let response = call(address, command, "").await;
             assert_eq!(String::from_utf8_lossy(&response), String::from_utf8_lossy(&expected));
         }
-        let version = ask(address, "version", "").await;
+        let version = call(address, "version", "").await;
         let expected = recorded::exchange("001_version").response;
         assert_eq!(String::from_utf8_lossy(&version), String::from_utf8_lossy(&expected));
     };
@@ -83,7 +83,7 @@ async fn a_command_behind_the_end_of_a_line_is_carried_out() {
     let (simulation, address) = server(options());
     let test = async {
         let answer =
-            json(&ask(address, "isStreamRunning", "localStreamName=x\r\nsetTimer value=60 _a=b").await);
+            json(&call(address, "isStreamRunning", "localStreamName=x\r\nsetTimer value=60 _a=b").await);
         assert_eq!(answer["data"]["Running"], false);
         let timers = simulation.truth().timers;
         assert_eq!((timers.len(), timers[0].variables["_a"].as_str()), (1, "b"));
@@ -98,27 +98,27 @@ async fn a_command_behind_the_end_of_a_line_is_carried_out() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_decoded_is_refused_and_what_is_too_long_is_dropped() {
+async fn undecodable_parameters_are_rejected_and_a_line_that_is_too_long_is_dropped() {
     let (simulation, address) = server(options());
     let test = async {
         let response = exchange(address, "GET /setTimer?params=dmFsdWU9Ng%3D%3D HTTP/1.1\r\nHost: h\r\n\r\n");
         assert_eq!(json(&response.await)["status"], "FAIL");
         assert!(!simulation.calls()[0].carried_out);
-        let unknown = json(&ask(address, "frobnicate", "").await);
+        let unknown = json(&call(address, "frobnicate", "").await);
         assert_eq!(unknown["description"], "command frobnicate not known. Type help for list of commands");
-        assert_eq!(ask(address, "setTimer", &format!("value={}", "9".repeat(16_384))).await, b"");
-        let marked = json(&ask(address, "version", "commandId=abc-1").await);
+        assert_eq!(call(address, "setTimer", &format!("value={}", "9".repeat(16_384))).await, b"");
+        let marked = json(&call(address, "version", "commandId=abc-1").await);
         assert_eq!(marked["responseId"], "abc-1");
     };
     simulation.run(test).await.unwrap();
 }
 
 #[tokio::test]
-async fn every_fault_answers_in_its_way_and_the_record_tells_what_was_done() {
+async fn each_fault_gives_its_answer_and_the_record_shows_which_calls_were_carried_out() {
     let (simulation, address) = server(options());
     let set = |faults| simulation.set_api_faults(faults);
     let none = ApiFaults::default();
-    let timer = || ask(address, "setTimer", "value=3600");
+    let timer = || call(address, "setTimer", "value=3600");
     let test = async {
         set(ApiFaults { fail: 1.0, ..none });
         let answer = json(&timer().await);
@@ -155,7 +155,7 @@ async fn every_fault_answers_in_its_way_and_the_record_tells_what_was_done() {
 }
 
 #[tokio::test]
-async fn a_caller_who_does_not_wait_may_have_been_served() {
+async fn a_call_may_be_carried_out_although_its_caller_gave_up() {
     let (simulation, address) = server(options());
     simulation.set_api_faults(ApiFaults {
         slow: 1.0,
@@ -165,7 +165,7 @@ async fn a_caller_who_does_not_wait_may_have_been_served() {
     let test = async {
         for _ in 0..20 {
             let impatient = Duration::from_millis(20);
-            assert!(tokio::time::timeout(impatient, ask(address, "setTimer", "value=60")).await.is_err());
+            assert!(tokio::time::timeout(impatient, call(address, "setTimer", "value=60")).await.is_err());
         }
         tokio::time::sleep(Duration::from_millis(400)).await;
         let done = simulation.calls().iter().filter(|call| call.carried_out).count();
@@ -177,7 +177,7 @@ async fn a_caller_who_does_not_wait_may_have_been_served() {
 }
 
 #[tokio::test]
-async fn the_proxy_lets_only_its_own_user_through() {
+async fn the_proxy_requires_its_user_and_password() {
     let (simulation, address) = server(Options { api_auth: Some("me:secret".to_owned()), ..options() });
     let with = |login: &str| {
         let authorization = format!("Authorization: Basic {}\r\n", STANDARD.encode(login));
@@ -192,7 +192,7 @@ async fn the_proxy_lets_only_its_own_user_through() {
         }
         assert!(simulation.truth().timers.is_empty());
         assert_eq!(json(&exchange(address, &with("me:secret")).await)["status"], "SUCCESS");
-        assert_eq!(json(&ask(address, "version", "").await)["status"], "SUCCESS");
+        assert_eq!(json(&call(address, "version", "").await)["status"], "SUCCESS");
         let answers: Vec<CallAnswer> = simulation.calls().into_iter().map(|call| call.answer).collect();
         assert_eq!(answers[..2], [CallAnswer::Unauthorized, CallAnswer::Unauthorized]);
     };
@@ -200,7 +200,7 @@ async fn the_proxy_lets_only_its_own_user_through() {
 }
 
 #[tokio::test]
-async fn a_crash_drops_what_is_under_way_and_nobody_answers_until_the_next_start() {
+async fn a_crash_drops_open_calls_and_no_call_is_answered_until_the_next_start() {
     let (simulation, address) = server(Options {
         speed: 10.0,
         crash_after: Some(Duration::from_secs(10)),
@@ -210,22 +210,22 @@ async fn a_crash_drops_what_is_under_way_and_nobody_answers_until_the_next_start
     simulation.set_api_faults(ApiFaults { slow: 1.0, ..ApiFaults::default() });
     let test = async {
         let began = Instant::now();
-        assert_eq!(ask(address, "version", "").await, b"");
+        assert_eq!(call(address, "version", "").await, b"");
         assert!(began.elapsed() < Duration::from_secs(2), "the crash ended it, not the pause");
         simulation.set_api_faults(ApiFaults::default());
         assert!(!simulation.truth().running);
-        assert_eq!(ask(address, "version", "").await, b"");
+        assert_eq!(call(address, "version", "").await, b"");
         while !simulation.truth().running {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        assert_eq!(json(&ask(address, "version", "").await)["status"], "SUCCESS");
+        assert_eq!(json(&call(address, "version", "").await)["status"], "SUCCESS");
     };
     simulation.run(test).await.unwrap();
 }
 
 #[tokio::test]
-async fn an_address_that_is_taken_is_refused_with_one_sentence() {
+async fn an_address_that_is_taken_is_rejected_with_one_sentence() {
     let (_simulation, address) = server(options());
-    let refused = Simulation::new(Options { api: Some(address.to_string()), ..options() });
-    assert_eq!(refused.unwrap_err().to_string(), format!("could not listen on {address} for the API"));
+    let rejected = Simulation::new(Options { api: Some(address.to_string()), ..options() });
+    assert_eq!(rejected.unwrap_err().to_string(), format!("could not listen on {address} for the API"));
 }

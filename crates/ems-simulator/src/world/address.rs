@@ -117,7 +117,7 @@ mod tests {
     use super::{Address, Value};
 
     #[test]
-    fn an_address_is_taken_apart() {
+    fn an_address_is_parsed() {
         let address = Address::read(b"rtsp://u:p@h:5544/live/cam?a=b").unwrap();
         assert_eq!((address.host.as_str(), address.port), ("h", 5544));
         let members = address.members();
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_none() {
+    fn text_that_is_not_an_address_is_rejected() {
         for wrong in [&b"cam1"[..], b"rtmp://", b"odd://h/x", b"rtmp://h:0/x", b"rtmp://h:x/x"] {
             assert_eq!(Address::read(wrong), None, "{}", String::from_utf8_lossy(wrong));
         }

@@ -104,7 +104,7 @@ mod tests {
     use super::{Arguments, Command};
 
     #[test]
-    fn every_refusal_names_its_parameter() {
+    fn every_rejection_names_its_parameter() {
         let command = &Command::all(b"c n=010 big=70 list=a,b empty= word=odd yes=true one=1")[0];
         let arguments = Arguments(command);
         let rejection = |description: Vec<u8>| String::from_utf8(description).unwrap();

@@ -19,18 +19,18 @@ impl World {
     ///
     /// The events that it leads to are kept for the next [`World::advance`].
     pub(crate) fn command(&mut self, until: Duration, command: &Command) -> Option<Answer> {
-        self.live(until);
+        self.run_until(until);
         if !self.running {
             return None;
         }
         let answer = self.execute(self.now, command);
-        self.live(self.now);
+        self.run_until(self.now);
         Some(answer)
     }
 
     /// Answers a command with a failure without carrying it out; false while there is no server.
     pub(crate) fn reject(&mut self, until: Duration, command: &Command, rejection: &Answer) -> bool {
-        self.live(until);
+        self.run_until(until);
         if self.running {
             self.log(self.now, "cliRequest", command.members());
             self.log(self.now, "cliResponse", rejection.members());

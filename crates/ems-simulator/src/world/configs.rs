@@ -31,7 +31,7 @@ impl World {
                 stream: stream.to_vec(),
                 keep_alive,
                 settings,
-                hopeless: false,
+                unreachable: false,
                 current: status,
                 previous: status,
             },

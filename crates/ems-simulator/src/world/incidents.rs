@@ -5,7 +5,7 @@ use crate::output_format::OutputFormat;
 use crate::stall::StallEnd;
 use std::time::Duration;
 
-/// The interval at which an incident looks for its stream.
+/// The interval at which an incident checks for its stream.
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
 impl World {
@@ -67,7 +67,7 @@ impl World {
         for push in &pushes {
             let config = self.config_of(*push);
             if let Some(config) = config.and_then(|config| self.configs.get_mut(&config)) {
-                config.hopeless = true;
+                config.unreachable = true;
             }
             self.finish_output(at, *push);
             if let Some(config) = config {

@@ -90,7 +90,7 @@ impl World {
     fn source(&mut self, at: Duration, slot: usize) -> Option<(u32, Address)> {
         let name = self.slots[slot].name.clone();
         let Some(id) = self.pull_of(&name) else {
-            self.ask_for_pull(at, slot, &name);
+            self.request_pull(at, slot, &name);
             return None;
         };
         let config = self.configs.get(&id)?;

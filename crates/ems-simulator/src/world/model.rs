@@ -246,7 +246,7 @@ pub(crate) struct Config {
     /// As streams carry it in their events, with the caller's own variables.
     pub(crate) settings: Map,
     /// The far side is gone for good: nothing is tried any more.
-    pub(crate) hopeless: bool,
+    pub(crate) unreachable: bool,
     pub(crate) current: Status,
     pub(crate) previous: Status,
 }

@@ -24,8 +24,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 const AFTER_EXPIRY: Duration = Duration::from_millis(1);
 
 impl World {
-    /// A planned pull that the server does not know: the operator asks for it, or it is there from the beginning.
-    pub(crate) fn ask_for_pull(&mut self, at: Duration, slot: usize, name: &[u8]) {
+    /// A planned pull that the server does not know: the operator requests it, or it exists from the start.
+    pub(crate) fn request_pull(&mut self, at: Duration, slot: usize, name: &[u8]) {
         let Slot { planned, preset, .. } = self.slots[slot];
         if !planned || (self.options.unattended && preset) {
             return;

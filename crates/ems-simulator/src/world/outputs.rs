@@ -18,12 +18,12 @@ pub(crate) struct Opening {
 }
 
 impl World {
-    /// Opens what a configuration asks for, if its stream is there and nothing is open yet.
+    /// Opens the output or push of a configuration if its stream is open and it is not.
     pub(crate) fn start_config(&mut self, at: Duration, id: u32) {
         let Some(config) = self.configs.get(&id) else {
             return;
         };
-        if config.hopeless || self.stream_of(id).is_some() {
+        if config.unreachable || self.stream_of(id).is_some() {
             return;
         }
         let ready = |input: &u64| self.inputs.get(input).is_some_and(|input| input.codecs == Codecs::Both);

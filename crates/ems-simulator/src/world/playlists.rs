@@ -37,7 +37,7 @@ impl World {
         }
     }
 
-    /// The two writers of DASH initialisation segments, which look like recordings of a few milliseconds.
+    /// The two writers of DASH initialisation segments, which appear as recordings of a few milliseconds.
     fn log_init_segments(&mut self, at: Duration, output: u64, files: &Files) {
         let Some(slot) = self.outputs.get(&output).map(|output| output.slot) else {
             return;

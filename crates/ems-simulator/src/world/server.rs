@@ -81,7 +81,7 @@ impl World {
 
     /// The process ends without an event; another one starts after the pause.
     pub(crate) fn crash(&mut self, at: Duration) {
-        self.forget();
+        self.clear();
         self.keep_configs(at);
         let id = if self.options.crash_keep_pid {
             self.process.id
@@ -96,10 +96,10 @@ impl World {
         if self.running {
             self.log(at, "serverStopping", self.brand.version());
         }
-        self.forget();
+        self.clear();
     }
 
-    fn forget(&mut self) {
+    fn clear(&mut self) {
         self.running = false;
         self.agenda.clear();
         self.inputs.clear();

@@ -51,8 +51,8 @@ pub(crate) struct Facts<'a> {
 
 /// The members that streams of both directions have.
 pub(crate) fn common(clock: &Clock, facts: &Facts<'_>) -> Map {
-    let nobody = Peer { far_ip: String::new(), far_port: 0, near_port: 0 };
-    let peer = facts.peer.unwrap_or(&nobody);
+    let absent = Peer { far_ip: String::new(), far_port: 0, near_port: 0 };
+    let peer = facts.peer.unwrap_or(&absent);
     let near_ip = if facts.peer.is_some() { NEAR_IP } else { "" };
     let bandwidth = match facts.codecs {
         Codecs::Neither => 0,

@@ -19,7 +19,7 @@ fn world(options: &Options) -> World {
     World::new(options, EPOCH)
 }
 
-fn lived(options: &Options, until: Duration) -> Vec<Event> {
+fn events_until(options: &Options, until: Duration) -> Vec<Event> {
     world(options).advance(until)
 }
 
@@ -79,7 +79,7 @@ fn shape(value: &Value) -> String {
 
 #[test]
 fn payloads_have_the_recorded_members_and_types() {
-    let events = lived(&Options::default(), 20 * MINUTE);
+    let events = events_until(&Options::default(), 20 * MINUTE);
     let mut shapes: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for event in &events {
         shapes.entry(event.name).or_default().insert(shape(&Value::Map(event.members())));
@@ -133,22 +133,22 @@ fn payloads_have_the_recorded_members_and_types() {
 }
 
 #[test]
-fn the_same_seed_lives_the_same_life_however_it_is_advanced() {
+fn the_same_seed_gives_the_same_events_in_steps_of_any_length() {
     let options = Options::default();
-    let whole = lived(&options, 10 * MINUTE);
+    let whole = events_until(&options, 10 * MINUTE);
     let mut other = world(&options);
     let mut steps = Vec::new();
     for second in 0..=600 {
         steps.extend(other.advance(Duration::from_secs(second)));
     }
     assert_eq!(whole, steps);
-    let reseeded = lived(&Options { seed: 2, ..options }, 10 * MINUTE);
+    let reseeded = events_until(&Options { seed: 2, ..options }, 10 * MINUTE);
     assert_ne!(whole, reseeded);
 }
 
 #[test]
 fn ids_count_from_one_and_stamps_follow_the_clock() {
-    let events = lived(&Options::default(), 5 * MINUTE);
+    let events = events_until(&Options::default(), 5 * MINUTE);
     for (position, event) in (1..).zip(&events) {
         assert_eq!(event.id, position);
         assert!(event.payload.contains_key("PID") && event.payload.contains_key("customData"));
@@ -162,7 +162,7 @@ fn ids_count_from_one_and_stamps_follow_the_clock() {
 #[test]
 fn a_published_stream_gets_two_codec_updates_and_then_its_outputs() {
     let one = Options { streams: 1, ..Options::default() };
-    let events = lived(&one, Duration::from_millis(4_500));
+    let events = events_until(&one, Duration::from_millis(4_500));
     let streams: Vec<&str> = names(&events)
         .into_iter()
         .filter(|name| !name.contains("imer") && *name != "cliRequest" && *name != "cliResponse")
@@ -201,7 +201,7 @@ fn a_published_stream_gets_two_codec_updates_and_then_its_outputs() {
 
 #[test]
 fn chunks_come_in_the_rhythm_and_order_of_their_format() {
-    let events = lived(&Options::default(), MINUTE);
+    let events = events_until(&Options::default(), MINUTE);
     let hls = of_folder(&events, "/var/evostreamms/evo-webroot/hls/cam1/");
     let order: Vec<&str> = hls.iter().map(|event| event.name).collect();
     assert_eq!(order[0], "hlsChunkCreated");
@@ -235,7 +235,7 @@ fn chunks_come_in_the_rhythm_and_order_of_their_format() {
 
 #[test]
 fn a_stream_closes_before_its_outputs_and_comes_back_with_them() {
-    let events = lived(&Options::default(), 15 * MINUTE);
+    let events = events_until(&Options::default(), 15 * MINUTE);
     let closed = events.iter().position(|event| event.name == "inStreamClosed").unwrap();
     let input = &events[closed].payload;
     let unique_id = number(input, "uniqueId");
@@ -279,7 +279,7 @@ fn a_stream_closes_before_its_outputs_and_comes_back_with_them() {
 
 #[test]
 fn a_player_that_leaves_is_still_linked_to_its_source() {
-    let events = lived(&Options::default(), 3 * MINUTE);
+    let events = events_until(&Options::default(), 3 * MINUTE);
     let arrival = events.iter().position(|event| event.name == "lastPlaylistItemStart").unwrap();
     assert_eq!(events[arrival - 1].name, "outStreamCreated");
     assert_eq!(events[arrival + 1].name, "outStreamCodecsUpdated");
@@ -291,7 +291,7 @@ fn a_player_that_leaves_is_still_linked_to_its_source() {
 }
 
 #[test]
-fn the_truth_agrees_with_what_the_events_say() {
+fn the_truth_agrees_with_the_events() {
     let options = Options { streams: 12, hostile_names: true, burst: 3, ..Options::default() };
     let mut world = world(&options);
     let mut open: BTreeMap<i64, Vec<u8>> = BTreeMap::new();
@@ -343,7 +343,7 @@ fn the_truth_agrees_with_what_the_events_say() {
 
 #[test]
 fn a_feed_stops_and_is_reported_every_ten_seconds() {
-    let events = lived(&Options::default(), 3 * MINUTE);
+    let events = events_until(&Options::default(), 3 * MINUTE);
     let times: Vec<u64> =
         events.iter().filter(|event| event.name == "audioFeedStopped").map(|event| event.timestamp).collect();
     assert!(times.len() >= 3, "{times:?}");

@@ -3,7 +3,7 @@
 use super::super::arguments::{Arguments, Read};
 use super::super::model::{Task, World};
 use super::super::stream_object::{NEAR_IP, Peer};
-use super::listing::{Meant, config_id};
+use super::listing::{Selector, config_id};
 use crate::command::Answer;
 use crate::value::{Map, Value, i32, map, text, u16, u32, u64};
 use std::time::Duration;
@@ -12,9 +12,9 @@ impl World {
     /// The answer describes the stream as it was; it closes right after that.
     pub(crate) fn shutdown_stream(&mut self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
         let gone = || Answer::failure("Stream no longer available");
-        let stream = match self.meant(arguments)? {
-            Meant::Id(id) => id,
-            Meant::Name(name) => self.input_named(&name).ok_or_else(gone)?,
+        let stream = match self.selector(arguments)? {
+            Selector::Id(id) => id,
+            Selector::Name(name) => self.input_named(&name).ok_or_else(gone)?,
         };
         let object = self.stream_object(at, stream).ok_or_else(gone)?;
         if arguments.flag("permanently", true)?

@@ -43,23 +43,23 @@ impl World {
 
     pub(crate) fn get_stream_info(&self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
         arguments.some()?;
-        let found = match self.meant(arguments)? {
-            Meant::Id(id) => self.stream_object(at, id).ok_or_else(|| format!("0:{id}").into_bytes()),
-            Meant::Name(name) => {
+        let found = match self.selector(arguments)? {
+            Selector::Id(id) => self.stream_object(at, id).ok_or_else(|| format!("0:{id}").into_bytes()),
+            Selector::Name(name) => {
                 let object = self.input_named(&name).and_then(|id| self.stream_object(at, id));
                 object.ok_or(name)
             }
         };
         found
             .map(|object| Answer::success("Stream information", Value::Map(object)))
-            .map_err(|sought| Answer::failure([&b"Stream "[..], &sought, b" not found"].concat()))
+            .map_err(|missing| Answer::failure([&b"Stream "[..], &missing, b" not found"].concat()))
     }
 
     pub(crate) fn is_stream_running(&self, arguments: Arguments<'_>) -> Read<Answer> {
         arguments.some()?;
-        let running = match self.meant(arguments)? {
-            Meant::Id(id) => self.inputs.contains_key(&id) || self.outputs.contains_key(&id),
-            Meant::Name(name) => self.input_named(&name).is_some(),
+        let running = match self.selector(arguments)? {
+            Selector::Id(id) => self.inputs.contains_key(&id) || self.outputs.contains_key(&id),
+            Selector::Name(name) => self.input_named(&name).is_some(),
         };
         Ok(Answer::success("Stream status:", Value::Map(map([("Running", Value::Bool(running))]))))
     }
@@ -88,13 +88,13 @@ impl World {
     }
 
     /// The stream that a command means; its id goes before its name.
-    pub(crate) fn meant(&self, arguments: Arguments<'_>) -> Read<Meant> {
+    pub(crate) fn selector(&self, arguments: Arguments<'_>) -> Read<Selector> {
         if let Some(id) = arguments.optional("id")? {
             let number = canonical(&id).and_then(|id| u64::try_from(id).ok());
-            return number.map(Meant::Id).ok_or_else(|| invalid("id"));
+            return number.map(Selector::Id).ok_or_else(|| invalid("id"));
         }
         match arguments.optional("localStreamName")?.filter(|name| !name.is_empty()) {
-            Some(name) => Ok(Meant::Name(name)),
+            Some(name) => Ok(Selector::Name(name)),
             None => Err(Answer::failure("id or localStreamName parameters needs to be supplied")),
         }
     }
@@ -116,7 +116,7 @@ impl World {
 }
 
 /// Which stream a command is about.
-pub(crate) enum Meant {
+pub(crate) enum Selector {
     /// The one with this unique id.
     Id(u64),
     /// The inbound one with this name.

@@ -1,6 +1,6 @@
 //! The world in trouble: stalls, crashes, the stop, bursts and hostile names.
 
-use super::{MINUTE, lived, names, number, of_folder, text, world};
+use super::{MINUTE, events_until, names, number, of_folder, text, world};
 use crate::options::Options;
 use crate::output_format::OutputFormat;
 use std::collections::BTreeSet;
@@ -33,7 +33,7 @@ fn a_stalled_output_writes_nothing_while_its_stream_stays_up() {
 }
 
 #[test]
-fn a_crash_says_nothing_and_everything_begins_anew() {
+fn a_crash_logs_no_event_and_ids_start_again() {
     let options = Options { crash_after: Some(MINUTE), ..Options::default() };
     let mut crashing = world(&options);
     let before = crashing.advance(MINUTE);
@@ -53,7 +53,7 @@ fn a_crash_says_nothing_and_everything_begins_anew() {
 }
 
 #[test]
-fn after_the_graceful_stop_there_is_silence() {
+fn after_the_graceful_stop_there_are_no_events() {
     let mut world = world(&Options::default());
     world.advance(MINUTE);
     assert_eq!(names(&world.stop()), ["serverStopping"]);
@@ -80,7 +80,7 @@ fn a_burst_opens_at_once_and_returns() {
 #[test]
 fn hostile_names_reach_the_events_as_they_are() {
     let options = Options { streams: 0, hostile_names: true, ..Options::default() };
-    let events = lived(&options, MINUTE);
+    let events = events_until(&options, MINUTE);
     let seen: BTreeSet<&[u8]> = events
         .iter()
         .filter(|event| event.name == "inStreamCreated")

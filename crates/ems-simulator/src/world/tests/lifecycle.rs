@@ -17,8 +17,8 @@ fn at(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-/// Gives a command now, without looking at the events.
-fn ask(world: &mut World, line: &str) -> Answer {
+/// Gives a command now; its events stay queued.
+fn call(world: &mut World, line: &str) -> Answer {
     let now = world.now;
     world.command(now, &Command::all(line.as_bytes())[0]).unwrap()
 }
@@ -29,7 +29,7 @@ fn data(answer: &Answer) -> serde_json::Value {
     answer["data"].clone()
 }
 
-fn refusal(answer: &Answer) -> String {
+fn rejection(answer: &Answer) -> String {
     assert!(!answer.accepted, "{answer:?}");
     String::from_utf8(answer.description.clone()).unwrap()
 }
@@ -54,7 +54,7 @@ fn of_stream<'e>(events: &'e [Event], name: &str, stream: &str) -> Vec<&'e Event
 const HLS: &str = "createHLSStream targetFolder=/w groupName=g chunkLength=4";
 
 #[test]
-fn nobody_asks_for_anything_by_himself() {
+fn an_unattended_server_creates_no_outputs_pushes_or_timers() {
     let mut world = unattended();
     let events = world.advance(at(60.0));
     let names = names(&events);
@@ -71,7 +71,7 @@ fn nobody_asks_for_anything_by_himself() {
 fn an_output_begins_between_the_request_and_the_answer_or_waits_for_its_stream() {
     let mut world = unattended();
     world.advance(at(5.0));
-    data(&ask(&mut world, &format!("{HLS} localStreamNames=cam1,later _createdBy=me")));
+    data(&call(&mut world, &format!("{HLS} localStreamNames=cam1,later _createdBy=me")));
     let events = world.advance(at(5.1));
     let expected = [
         "cliRequest",
@@ -85,34 +85,34 @@ fn an_output_begins_between_the_request_and_the_answer_or_waits_for_its_stream()
     assert_eq!(text(settings, "_createdBy"), b"me");
     assert_eq!(text(settings, "targetFolder"), b"/w/g/cam1");
     assert_eq!(outputs(&world).len(), 1);
-    let again = refusal(&ask(&mut world, &format!("{HLS} localStreamNames=cam1")));
+    let again = rejection(&call(&mut world, &format!("{HLS} localStreamNames=cam1")));
     assert_eq!(again, "Unable to create HLS stream");
-    data(&ask(&mut world, "createHLSStream targetFolder=/w groupName=other localStreamNames=cam1"));
-    data(&ask(&mut world, "pullStream uri=rtmp://192.0.2.9/live/x localStreamName=later"));
+    data(&call(&mut world, "createHLSStream targetFolder=/w groupName=other localStreamNames=cam1"));
+    data(&call(&mut world, "pullStream uri=rtmp://192.0.2.9/live/x localStreamName=later"));
     world.advance(at(7.0));
     let open = outputs(&world);
     assert!(open.iter().any(|(stream, group, _)| stream == "later" && group == "g"), "{open:?}");
     assert_eq!(world.truth().outputs[0].variables["_createdBy"], "me");
-    let config = data(&ask(&mut world, "listConfig"));
+    let config = data(&call(&mut world, "listConfig"));
     assert_eq!(config["hls"][0]["status"]["current"]["code"], 0);
     assert_eq!(config["hls"][0]["_createdBy"], "me");
     assert_eq!(config["hls"].as_array().unwrap().len(), 3);
-    let listed = data(&ask(&mut world, "listStreams"));
+    let listed = data(&call(&mut world, "listStreams"));
     let listed = listed.as_array().unwrap().iter().find(|stream| stream["hlsSettings"].is_object()).unwrap();
     assert_eq!(listed["hlsSettings"]["_createdBy"], "me");
 }
 
 #[test]
-fn what_is_kept_alive_follows_its_stream_and_the_rest_goes_with_it() {
+fn configurations_with_keep_alive_wait_for_their_stream_and_others_end_with_it() {
     let mut world = unattended();
     world.advance(at(5.0));
-    data(&ask(&mut world, &format!("{HLS} localStreamNames=cam3")));
-    data(&ask(&mut world, "createDASHStream localStreamNames=cam3 targetFolder=/w groupName=d keepAlive=0"));
-    data(&ask(&mut world, "pushStream uri=rtmp://192.0.2.7/live localStreamName=cam3 keepAlive=1"));
+    data(&call(&mut world, &format!("{HLS} localStreamNames=cam3")));
+    data(&call(&mut world, "createDASHStream localStreamNames=cam3 targetFolder=/w groupName=d keepAlive=0"));
+    data(&call(&mut world, "pushStream uri=rtmp://192.0.2.7/live localStreamName=cam3 keepAlive=1"));
     world.advance(at(10.0));
     let before = (unique_id(&world, "cam3"), outputs(&world));
     assert_eq!(before.1.len(), 2);
-    data(&ask(&mut world, "shutdownStream localStreamName=cam3 permanently=0"));
+    data(&call(&mut world, "shutdownStream localStreamName=cam3 permanently=0"));
     let events = world.advance(at(10.5));
     let closed: Vec<&str> = names(&events).into_iter().filter(|name| name.ends_with("Closed")).collect();
     assert_eq!(closed[0], "inStreamClosed");
@@ -123,7 +123,7 @@ fn what_is_kept_alive_follows_its_stream_and_the_rest_goes_with_it() {
             < events.iter().position(|event| event.name == "inStreamClosed")
     );
     assert!(!world.truth().streams.contains_key("cam3"));
-    let waiting = data(&ask(&mut world, "listConfig"));
+    let waiting = data(&call(&mut world, "listConfig"));
     assert_eq!(waiting["hls"][0]["status"]["current"]["code"], 2);
     assert_eq!(waiting["dash"], serde_json::json!([]));
     world.advance(at(11.1));
@@ -137,22 +137,22 @@ fn what_is_kept_alive_follows_its_stream_and_the_rest_goes_with_it() {
 }
 
 #[test]
-fn a_stream_that_is_shut_for_good_loses_its_configuration() {
+fn a_stream_that_is_shut_down_permanently_loses_its_configuration() {
     let mut world = unattended();
     world.advance(at(5.0));
-    data(&ask(&mut world, &format!("{HLS} localStreamNames=cam1,cam3")));
+    data(&call(&mut world, &format!("{HLS} localStreamNames=cam1,cam3")));
     let output = outputs(&world)[0].2;
-    data(&ask(&mut world, &format!("shutdownStream id={output}")));
-    data(&ask(&mut world, "shutdownStream localStreamName=cam3"));
+    data(&call(&mut world, &format!("shutdownStream id={output}")));
+    data(&call(&mut world, "shutdownStream localStreamName=cam3"));
     world.advance(at(60.0));
     let truth = world.truth();
     assert!(!truth.streams.contains_key("cam3") && truth.outputs.is_empty());
     let left: Vec<(&str, &str)> =
         truth.configs.iter().map(|config| (config.purpose, config.stream.as_str())).collect();
     assert_eq!(left, [("hls", "cam3")]);
-    let gone = ask(&mut world, &format!("shutdownStream id={output}"));
-    assert_eq!(refusal(&gone), "Stream no longer available");
-    data(&ask(&mut world, "pullStream uri=rtmp://192.0.2.9/live/x localStreamName=cam3"));
+    let gone = call(&mut world, &format!("shutdownStream id={output}"));
+    assert_eq!(rejection(&gone), "Stream no longer available");
+    data(&call(&mut world, "pullStream uri=rtmp://192.0.2.9/live/x localStreamName=cam3"));
     world.advance(at(63.0));
     assert_eq!(outputs(&world).len(), 1);
 }
@@ -161,9 +161,9 @@ fn a_stream_that_is_shut_for_good_loses_its_configuration() {
 fn an_output_that_is_only_cut_comes_back_after_a_second() {
     let mut world = unattended();
     world.advance(at(5.0));
-    data(&ask(&mut world, &format!("{HLS} localStreamNames=cam1")));
+    data(&call(&mut world, &format!("{HLS} localStreamNames=cam1")));
     let output = outputs(&world)[0].2;
-    data(&ask(&mut world, &format!("shutdownStream id={output} permanently=0")));
+    data(&call(&mut world, &format!("shutdownStream id={output} permanently=0")));
     world.advance(at(5.9));
     assert!(outputs(&world).is_empty());
     world.advance(at(6.1));
@@ -174,30 +174,30 @@ fn an_output_that_is_only_cut_comes_back_after_a_second() {
 fn configurations_are_removed_by_id_or_by_group_with_what_they_keep_open() {
     let mut world = unattended();
     world.advance(at(5.0));
-    let made = data(&ask(&mut world, &format!("{HLS} localStreamNames=cam1,cam2")));
-    let push = data(&ask(&mut world, "pushStream uri=rtmp://192.0.2.7/live localStreamName=cam1"));
+    let made = data(&call(&mut world, &format!("{HLS} localStreamNames=cam1,cam2")));
+    let push = data(&call(&mut world, "pushStream uri=rtmp://192.0.2.7/live localStreamName=cam1"));
     world.advance(at(6.0));
     assert_eq!(world.truth().pushed.len(), 1);
-    data(&ask(&mut world, &format!("removeConfig id={}", push["configId"])));
+    data(&call(&mut world, &format!("removeConfig id={}", push["configId"])));
     assert!(world.truth().pushed.is_empty());
     assert_eq!(made["configIds"].as_array().unwrap().len(), 2);
-    let removed = data(&ask(&mut world, "removeConfig groupName=g"));
+    let removed = data(&call(&mut world, "removeConfig groupName=g"));
     assert_eq!(removed["groupName"], "g");
     world.advance(at(20.0));
     assert!(outputs(&world).is_empty());
-    assert_eq!(data(&ask(&mut world, "removeConfig id=999")), serde_json::Value::Null);
-    assert_eq!(refusal(&ask(&mut world, "removeConfig")), "No id nor group name provided");
+    assert_eq!(data(&call(&mut world, "removeConfig id=999")), serde_json::Value::Null);
+    assert_eq!(rejection(&call(&mut world, "removeConfig")), "No id nor group name provided");
 }
 
 #[test]
-fn a_restart_keeps_what_is_kept_alive_and_forgets_timers() {
+fn a_restart_keeps_configurations_with_keep_alive_and_drops_timers() {
     let options = Options { streams: 3, unattended: true, crash_after: Some(at(20.0)), ..Options::default() };
     let mut world = world(&options);
     world.advance(at(5.0));
-    data(&ask(&mut world, &format!("{HLS} localStreamNames=cam1")));
-    data(&ask(&mut world, "createDASHStream localStreamNames=cam1 targetFolder=/w keepAlive=0"));
-    data(&ask(&mut world, "pullStream uri=rtmp://192.0.2.9/live/x localStreamName=extra _a=b"));
-    data(&ask(&mut world, "setTimer value=60"));
+    data(&call(&mut world, &format!("{HLS} localStreamNames=cam1")));
+    data(&call(&mut world, "createDASHStream localStreamNames=cam1 targetFolder=/w keepAlive=0"));
+    data(&call(&mut world, "pullStream uri=rtmp://192.0.2.9/live/x localStreamName=extra _a=b"));
+    data(&call(&mut world, "setTimer value=60"));
     world.advance(at(19.0));
     let before = world.truth();
     world.advance(at(21.0));
@@ -207,31 +207,31 @@ fn a_restart_keeps_what_is_kept_alive_and_forgets_timers() {
     assert_eq!((before.outputs.len(), after.outputs.len(), after.timers.len()), (2, 1, 0));
     assert_eq!(after.outputs[0].config_id, before.outputs[0].config_id);
     assert!(after.streams.contains_key("extra") && after.streams.contains_key("cam3"));
-    assert!(after.streams["cam1"] <= 4, "unique ids begin anew: {:?}", after.streams);
+    assert!(after.streams["cam1"] <= 4, "unique ids start again: {:?}", after.streams);
     let kept: Vec<u32> =
         before.configs.iter().filter(|config| config.keep_alive).map(|config| config.id).collect();
     assert_eq!(after.configs.iter().map(|config| config.id).collect::<Vec<_>>(), kept);
-    let newest = data(&ask(&mut world, &format!("{HLS} localStreamNames=cam2")))["configIds"][0].as_u64();
+    let newest = data(&call(&mut world, &format!("{HLS} localStreamNames=cam2")))["configIds"][0].as_u64();
     assert!(newest > before.configs.iter().map(|config| u64::from(config.id)).max());
 }
 
 #[test]
-fn a_source_that_refuses_is_tried_every_second_until_it_is_removed() {
+fn a_pull_that_cannot_connect_is_retried_every_second_until_it_is_removed() {
     let mut world = unattended();
     world.advance(at(5.0));
-    let pull = data(&ask(&mut world, "pullStream uri=rtmp://192.0.2.9:1/live/x localStreamName=bad"));
-    let taken = ask(&mut world, "pullStream uri=rtmp://192.0.2.9/live/x localStreamName=bad");
-    assert_eq!(refusal(&taken), "Stream name bad already taken");
+    let pull = data(&call(&mut world, "pullStream uri=rtmp://192.0.2.9:1/live/x localStreamName=bad"));
+    let taken = call(&mut world, "pullStream uri=rtmp://192.0.2.9/live/x localStreamName=bad");
+    assert_eq!(rejection(&taken), "Stream name bad already taken");
     let failed = |events: &[Event]| events.iter().filter(|event| event.name == "pullStreamFailed").count();
     assert_eq!(failed(&world.advance(at(10.0))), 5);
-    let item = data(&ask(&mut world, &format!("getConfigInfo id={}", pull["configId"])));
+    let item = data(&call(&mut world, &format!("getConfigInfo id={}", pull["configId"])));
     assert_eq!(item["status"]["current"]["code"], 5);
-    data(&ask(&mut world, &format!("removeConfig id={}", pull["configId"])));
+    data(&call(&mut world, &format!("removeConfig id={}", pull["configId"])));
     assert_eq!(failed(&world.advance(at(20.0))), 0);
 }
 
 #[test]
-fn a_frozen_stream_says_nothing_until_it_is_connected_anew() {
+fn a_frozen_stream_writes_nothing_until_it_is_reconnected() {
     let mut world = world(&Options {
         streams: 3,
         unattended: true,
@@ -239,25 +239,25 @@ fn a_frozen_stream_says_nothing_until_it_is_connected_anew() {
         ..Options::default()
     });
     world.advance(at(5.0));
-    data(&ask(&mut world, &format!("{HLS} localStreamNames=cam3")));
+    data(&call(&mut world, &format!("{HLS} localStreamNames=cam3")));
     let chunks = |events: &[Event]| events.iter().filter(|event| event.name.contains("Chunk")).count();
     assert!(chunks(&world.advance(at(20.0))) > 4);
     let bytes = |world: &mut World| {
-        data(&ask(world, "getStreamInfo localStreamName=cam3"))["video"]["bytesCount"].as_u64().unwrap()
+        data(&call(world, "getStreamInfo localStreamName=cam3"))["video"]["bytesCount"].as_u64().unwrap()
     };
     let before = bytes(&mut world);
     let events = world.advance(at(60.0));
     assert_eq!((chunks(&events), of_stream(&events, "inStreamClosed", "cam3").len()), (0, 0));
     assert_eq!(bytes(&mut world), before);
     assert!(world.truth().outputs[0].stalled && world.truth().inputs.iter().any(|input| input.frozen));
-    data(&ask(&mut world, "shutdownStream localStreamName=cam3 permanently=0"));
+    data(&call(&mut world, "shutdownStream localStreamName=cam3 permanently=0"));
     world.advance(at(64.0));
     assert!(chunks(&world.advance(at(80.0))) > 4);
     assert!(!world.truth().outputs[0].stalled);
 }
 
 #[test]
-fn a_stall_can_last_until_the_output_is_created_anew() {
+fn a_stall_can_last_until_the_output_is_recreated() {
     let mut world = world(&Options {
         streams: 1,
         unattended: true,
@@ -265,13 +265,13 @@ fn a_stall_can_last_until_the_output_is_created_anew() {
         ..Options::default()
     });
     world.advance(at(5.0));
-    let made = data(&ask(&mut world, &format!("{HLS} localStreamNames=cam1")));
+    let made = data(&call(&mut world, &format!("{HLS} localStreamNames=cam1")));
     world.advance(at(20.0));
     let stalled = world.advance(at(300.0));
     assert!(!names(&stalled).contains(&"hlsChunkClosed"));
     assert!(world.truth().outputs[0].stalled);
-    data(&ask(&mut world, &format!("removeConfig id={}", made["configIds"][0])));
-    data(&ask(&mut world, &format!("{HLS} localStreamNames=cam1")));
+    data(&call(&mut world, &format!("removeConfig id={}", made["configIds"][0])));
+    data(&call(&mut world, &format!("{HLS} localStreamNames=cam1")));
     assert!(names(&world.advance(at(320.0))).contains(&"hlsChunkClosed"));
     assert!(!world.truth().outputs[0].stalled);
 }
@@ -285,7 +285,7 @@ fn a_push_whose_far_side_is_gone_stays_closed_until_another_is_set_up() {
         ..Options::default()
     });
     world.advance(at(5.0));
-    data(&ask(&mut world, "pushStream uri=rtmp://192.0.2.7/live localStreamName=cam1 _createdBy=me"));
+    data(&call(&mut world, "pushStream uri=rtmp://192.0.2.7/live localStreamName=cam1 _createdBy=me"));
     world.advance(at(19.0));
     assert_eq!(world.truth().pushed[0].target, "rtmp://192.0.2.7/live");
     let events = world.advance(at(120.0));
@@ -293,7 +293,7 @@ fn a_push_whose_far_side_is_gone_stays_closed_until_another_is_set_up() {
     assert_eq!(closed.name, "outStreamClosed");
     assert!(number(&closed.payload, "inStreamUniqueId") > 0);
     assert!(world.truth().pushed.is_empty());
-    data(&ask(&mut world, "pushStream uri=rtmp://192.0.2.8/live localStreamName=cam1"));
+    data(&call(&mut world, "pushStream uri=rtmp://192.0.2.8/live localStreamName=cam1"));
     world.advance(at(122.0));
     assert_eq!(world.truth().pushed.len(), 1);
 }
@@ -303,53 +303,53 @@ fn recordings_carry_their_variables_in_every_event() {
     let mut world = unattended();
     world.advance(at(5.0));
     let record = "record localStreamName=cam1 pathToFile=/m/a type=ts _tag=t";
-    data(&ask(&mut world, record));
-    assert_eq!(refusal(&ask(&mut world, record)), "Unable to record stream");
+    data(&call(&mut world, record));
+    assert_eq!(rejection(&call(&mut world, record)), "Unable to record stream");
     let events = world.advance(at(60.0));
     let created = events.iter().find(|event| event.name == "recordChunkCreated").unwrap();
     assert_eq!(text(&created.payload, "_tag"), b"t");
     assert_eq!(text(&created.payload, "file"), b"/m/a.ts");
     assert!(!names(&events).contains(&"recordChunkClosed"), "it is one piece");
     assert_eq!(world.truth().outputs[0].format, OutputFormat::Record);
-    let streams = data(&ask(&mut world, "listStreams"));
+    let streams = data(&call(&mut world, "listStreams"));
     assert!(streams.as_array().unwrap().iter().any(|stream| stream["type"] == "OFTS"));
 }
 
 #[test]
-fn hostile_names_can_be_asked_for_when_they_are_escaped() {
+fn commands_accept_escaped_hostile_names() {
     let mut world =
         world(&Options { streams: 0, unattended: true, hostile_names: true, ..Options::default() });
     world.advance(at(15.0));
     for name in ["with space", "key=value", "comma,and;semicolon", "back\\slash", "../..", "emoji\u{1f4f9}"] {
         let escaped: String =
             name.chars().flat_map(|c| " \\=,".contains(c).then_some('\\').into_iter().chain([c])).collect();
-        data(&ask(&mut world, &format!("{HLS} localStreamNames={escaped}")));
+        data(&call(&mut world, &format!("{HLS} localStreamNames={escaped}")));
         assert!(outputs(&world).iter().any(|(stream, ..)| stream == name), "{name}");
     }
 }
 
 #[test]
-fn questions_are_answered() {
+fn queries_return_streams_and_sessions() {
     let mut world = unattended();
     world.advance(at(5.0));
-    assert_eq!(data(&ask(&mut world, "isStreamRunning localStreamName=cam1"))["Running"], true);
-    assert_eq!(data(&ask(&mut world, "isStreamRunning id=77"))["Running"], false);
-    let inbound = data(&ask(&mut world, "listInboundStreams"));
+    assert_eq!(data(&call(&mut world, "isStreamRunning localStreamName=cam1"))["Running"], true);
+    assert_eq!(data(&call(&mut world, "isStreamRunning id=77"))["Running"], false);
+    let inbound = data(&call(&mut world, "listInboundStreams"));
     assert_eq!(inbound.as_array().unwrap().len(), 3);
     assert_eq!(inbound[0]["edgePid"], 0);
-    let names = data(&ask(&mut world, "listInboundStreamNames"));
+    let names = data(&call(&mut world, "listInboundStreamNames"));
     assert_eq!(names[0]["name"], "cam1");
-    let count = data(&ask(&mut world, "getStreamsCount"))["streamCount"].as_u64();
-    let ids = data(&ask(&mut world, "listStreamsIds"));
+    let count = data(&call(&mut world, "getStreamsCount"))["streamCount"].as_u64();
+    let ids = data(&call(&mut world, "listStreamsIds"));
     assert_eq!(count, Some(ids.as_array().unwrap().len() as u64));
-    data(&ask(&mut world, &format!("{HLS} localStreamNames=cam1")));
+    data(&call(&mut world, &format!("{HLS} localStreamNames=cam1")));
     world.advance(at(60.0));
-    let sessions = data(&ask(&mut world, "listHttpStreamingSessions"));
+    let sessions = data(&call(&mut world, "listHttpStreamingSessions"));
     assert_eq!(sessions[0]["targetFolder"], "/w/g/cam1");
 }
 
 #[test]
-fn refusals_say_why() {
+fn rejections_give_their_reason() {
     let mut world = unattended();
     world.advance(at(5.0));
     for (line, reason) in [
@@ -369,14 +369,14 @@ fn refusals_say_why() {
         ("pullStream uri=nowhere localStreamName=a", "Invalid URI: nowhere"),
         ("pullStream uri=rtmp://h/x localStreamName=cam1", "Stream name cam1 already taken"),
         ("shutdownStream permanently=1", "id or localStreamName parameters needs to be supplied"),
-        ("shutdownStream localStreamName=nobody", "Stream no longer available"),
+        ("shutdownStream localStreamName=absent", "Stream no longer available"),
         ("getStreamInfo id=99", "Stream 0:99 not found"),
-        ("getStreamInfo localStreamName=nobody", "Stream nobody not found"),
+        ("getStreamInfo localStreamName=absent", "Stream absent not found"),
         ("setTimer value=soon", "Unable to parse the string as a date/time"),
         ("setTimer value=86400", "Unable to start custom timer"),
         ("removeTimer id=1", "Timer not found"),
     ] {
-        assert_eq!(refusal(&ask(&mut world, line)), reason, "{line}");
+        assert_eq!(rejection(&call(&mut world, line)), reason, "{line}");
     }
     let events = world.advance(at(5.0));
     let answers = events.iter().filter(|event| event.name == "cliResponse");
