@@ -211,16 +211,13 @@ fn a_stalled_output_is_made_anew_and_a_stuck_input_is_cut() {
 
 #[test]
 fn there_is_one_output_for_each_camera_whatever_gets_lost_comes_twice_or_fails() {
-    let faults = ApiFaults { fail: 0.15, reset: 0.1, garbage: 0.1, slow: 0.05, ..ApiFaults::default() };
+    let api_faults = ApiFaults { fail: 0.15, reset: 0.1, garbage: 0.1, slow: 0.05, ..ApiFaults::default() };
     let options = Options {
         streams: 6,
         lose: 0.15,
         duplicates: 0.2,
         reorder: 0.2,
-        api_fail: faults.fail,
-        api_reset: faults.reset,
-        api_garbage: faults.garbage,
-        api_slow: faults.slow,
+        api_faults,
         crash_after: Some(Duration::from_secs(12)),
         crash_pause: Duration::from_secs(2),
         stall: vec!["cam2:hls:after=24s,for=recreated".parse().unwrap()],

@@ -10,21 +10,14 @@ pub(crate) enum Delivery {
     /// It is never posted.
     Lost,
     /// It is posted after a delay, which is usually zero.
-    Posted {
-        /// The delay.
-        held: Duration,
-        /// The delay of a second copy, if one is posted.
-        copy: Option<Duration>,
-    },
+    /// So is a second copy, if there is one.
+    Posted { held: Duration, copy: Option<Duration> },
 }
 
 /// Decides on each event in turn; the same for the same options.
 #[derive(Debug)]
 pub(crate) struct Faults {
-    lose: f64,
-    lose_closes: f64,
-    duplicates: f64,
-    reorder: f64,
+    options: Options,
     random: Rng,
 }
 
@@ -33,22 +26,17 @@ const CLOSES: [&str; 4] = ["inStreamClosed", "outStreamClosed", "streamingSessio
 
 impl Faults {
     pub(crate) fn new(options: &Options) -> Self {
-        Self {
-            lose: options.lose,
-            lose_closes: options.lose_closes,
-            duplicates: options.duplicates,
-            reorder: options.reorder,
-            random: Rng::with_seed(options.seed ^ 0xfa17),
-        }
+        Self { random: Rng::with_seed(options.seed ^ 0xfa17), options: options.clone() }
     }
 
     /// How the next event is delivered.
     pub(crate) fn decide(&mut self, name: &str) -> Delivery {
+        let Options { lose, lose_closes, duplicates, reorder, .. } = self.options;
         let mut draw = |share| self.random.f64() < share;
-        if draw(self.lose) || (CLOSES.contains(&name) && draw(self.lose_closes)) {
+        if draw(lose) || (CLOSES.contains(&name) && draw(lose_closes)) {
             return Delivery::Lost;
         }
-        let (is_held, is_copied) = (draw(self.reorder), draw(self.duplicates));
+        let (is_held, is_copied) = (draw(reorder), draw(duplicates));
         let mut millis = |range| Duration::from_millis(self.random.u64(range));
         let held = if is_held { millis(50..2000) } else { Duration::ZERO };
         let copy = is_copied.then(|| millis(1..1000));

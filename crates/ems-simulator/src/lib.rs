@@ -18,8 +18,6 @@ mod faults;
 mod incident;
 mod options;
 mod output_format;
-#[cfg(test)]
-mod recorded;
 mod request;
 mod sender;
 mod serialize;

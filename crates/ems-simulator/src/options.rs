@@ -1,15 +1,17 @@
 //! The options of the simulated server, which are flags of `simulate`.
 
+use super::api::ApiFaults;
 use super::incident::Incident;
 use super::stall::Stall;
 use super::target::Target;
+use clap::{Args, FromArgMatches};
 use std::time::Duration;
 
 /// Simulate a media server that posts its events over HTTP.
 ///
 /// Unless a flag says otherwise, durations are the simulated server's own time: at --speed 10 they pass ten times faster
 /// than on the wall. At the end the server prints its own state and counts, to compare with those of an exporter.
-#[derive(clap::Args, Clone, Debug, PartialEq)]
+#[derive(Args, Clone, Debug, PartialEq)]
 pub struct Options {
     /// Where to post the events: http://host:port/path?query.
     #[arg(long, value_name = "URL", default_value_t = Target::default())]
@@ -118,25 +120,9 @@ pub struct Options {
     #[arg(long, value_name = "USER:PASSWORD", requires = "api", value_parser = login)]
     pub api_auth: Option<String>,
 
-    /// The share of API calls that are answered with FAIL, from 0 to 1.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
-    pub api_fail: f64,
-
-    /// The share of API calls whose connection is dropped without an answer; about half of them have been carried out.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
-    pub api_reset: f64,
-
-    /// The share of API calls that are answered with invalid JSON; about half of them have been carried out.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
-    pub api_garbage: f64,
-
-    /// The share of API calls that are answered late; about half of them have been carried out at once.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
-    pub api_slow: f64,
-
-    /// The delay of late answers, in real time.
-    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration)]
-    pub api_slow_for: Duration,
+    /// Requested faults of API calls.
+    #[command(flatten)]
+    pub api_faults: ApiFaults,
 
     /// Add streams whose names hold spaces, quotes, markup, control bytes, invalid UTF-8, path steps and more.
     #[arg(long)]
@@ -157,41 +143,14 @@ pub enum Format {
 impl Default for Options {
     /// The same as no flags at all.
     fn default() -> Self {
-        Self {
-            url: Target::default(),
-            streams: 4,
-            chunk_length: Duration::from_secs(4),
-            speed: 1.0,
-            seed: 1,
-            format: Format::Json,
-            duration: None,
-            nul_header: false,
-            stall: Vec::new(),
-            freeze: Vec::new(),
-            lose_push: Vec::new(),
-            lose: 0.0,
-            lose_closes: 0.0,
-            duplicates: 0.0,
-            reorder: 0.0,
-            crash_after: None,
-            crash_pause: Duration::from_secs(3),
-            crash_keep_pid: false,
-            burst: 0,
-            burst_every: Duration::from_secs(120),
-            unattended: false,
-            api: None,
-            api_auth: None,
-            api_fail: 0.0,
-            api_reset: 0.0,
-            api_garbage: 0.0,
-            api_slow: 0.0,
-            api_slow_for: Duration::from_secs(3),
-            hostile_names: false,
-        }
+        let command = Self::augment_args(clap::Command::new("simulate"));
+        let read =
+            command.try_get_matches_from(["simulate"]).and_then(|flags| Self::from_arg_matches(&flags));
+        read.unwrap_or_else(|error| unreachable!("no flag is required: {error}"))
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{text:?} is not a duration: {error}"))
 }
 
@@ -227,7 +186,7 @@ fn login(text: &str) -> Result<String, String> {
     }
 }
 
-fn share(text: &str) -> Result<f64, String> {
+pub(crate) fn share(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
         Ok(_) | Err(_) => Err("a share must be a number from 0 to 1".to_owned()),
@@ -279,7 +238,7 @@ mod tests {
         .unwrap();
         assert_eq!(options.stall.len(), 2);
         assert!(options.crash_keep_pid && options.unattended);
-        assert_eq!(options.api_reset, 0.25);
+        assert_eq!(options.api_faults.reset, 0.25);
         assert_eq!(options.freeze[0].stream, "cam3");
     }
 

@@ -23,31 +23,21 @@ pub enum OutputFormat {
 
 /// The names by which one format appears in events.
 pub(crate) struct Names {
-    /// The event for an opened chunk.
     pub(crate) chunk_created: &'static str,
-    /// The event for a complete chunk.
     pub(crate) chunk_closed: &'static str,
     /// The stream type of the output; of a recording that of an FLV file.
     pub(crate) stream_type: &'static str,
     /// `connectionType` of the output and `operationType` of its settings.
     pub(crate) operation: u8,
-    /// The payload member that holds the settings.
-    pub(crate) settings: &'static str,
-    /// The command that creates such an output.
-    pub(crate) command: &'static str,
-    /// What the server answers to that command.
-    pub(crate) answer: &'static str,
     /// The tracks that have chunks of their own; empty text when audio and video share one.
     pub(crate) tracks: &'static [&'static str],
 }
 
 impl OutputFormat {
-    /// The format's own name, which is also the name of the group its files are in.
     pub(crate) fn name(self) -> &'static str {
         self.into()
     }
 
-    /// The format's names in events.
     pub(crate) fn names(self) -> &'static Names {
         match self {
             Self::Hls => &HLS,
@@ -63,15 +53,6 @@ impl OutputFormat {
         match self {
             Self::Hls | Self::Hds | Self::Dash | Self::Mss => self.name(),
             Self::Record => "",
-        }
-    }
-
-    /// The stream type of an output to files of some kind.
-    pub(crate) fn stream_type(self, container: &str) -> &'static str {
-        match (self, container) {
-            (Self::Record, "ts") => "OFTS",
-            (Self::Record, "mp4") => "OFMP4",
-            (Self::Hls | Self::Hds | Self::Dash | Self::Mss | Self::Record, _) => self.names().stream_type,
         }
     }
 
@@ -105,9 +86,6 @@ const HLS: Names = Names {
     chunk_closed: "hlsChunkClosed",
     stream_type: "OFHLS",
     operation: 3,
-    settings: "hlsSettings",
-    command: "createHLSStream",
-    answer: "HLS stream created",
     tracks: &[""],
 };
 
@@ -116,9 +94,6 @@ const HDS: Names = Names {
     chunk_closed: "hdsChunkClosed",
     stream_type: "OFHDS",
     operation: 4,
-    settings: "hdsSettings",
-    command: "createHDSStream",
-    answer: "HDS stream created",
     tracks: &[""],
 };
 
@@ -127,9 +102,6 @@ const DASH: Names = Names {
     chunk_closed: "dashChunkClosed",
     stream_type: "OFDASH",
     operation: 6,
-    settings: "dashSettings",
-    command: "createDASHStream",
-    answer: "DASH stream created",
     tracks: &["video", "audio"],
 };
 
@@ -138,9 +110,6 @@ const MSS: Names = Names {
     chunk_closed: "mssChunkClosed",
     stream_type: "OFMSS",
     operation: 5,
-    settings: "mssSettings",
-    command: "createMSSStream",
-    answer: "MSS stream created",
     tracks: &["video", "audio"],
 };
 
@@ -149,8 +118,5 @@ const RECORD: Names = Names {
     chunk_closed: "recordChunkClosed",
     stream_type: "OFRFLV",
     operation: 7,
-    settings: "recordSettings",
-    command: "record",
-    answer: "Recording Stream",
     tracks: &[""],
 };

@@ -34,8 +34,8 @@ pub(crate) fn request(target: &Target, format: Format, stock_rms: bool, body: &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::recorded;
     use super::{EMS_AGENT, Format, RMS_AGENT, request};
+    use crate::tests::recorded;
 
     #[test]
     fn a_request_has_the_recorded_bytes_but_for_the_servers_name() {

@@ -1,12 +1,11 @@
 //! Posting events as the server does: a connection for each, opened in order, run at the same time, tried once.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::future::{Future, poll_fn};
+use std::future::{Future, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -121,22 +120,13 @@ impl Sender {
 }
 
 /// Starts to connect before anything else happens, so that connections open in the order of the events.
-async fn begin(address: SocketAddr) -> Begun {
+async fn begin(address: SocketAddr) -> Connecting {
     let mut connecting: Connecting = Box::pin(TcpStream::connect(address));
-    poll_fn(|context| {
-        Poll::Ready(match connecting.as_mut().poll(context) {
-            Poll::Ready(result) => Some(result),
-            Poll::Pending => None,
-        })
-    })
-    .await
-    .map_or(Begun::Connecting(connecting), Begun::Over)
-}
-
-/// A connection whose opening has begun.
-enum Begun {
-    Connecting(Connecting),
-    Over(io::Result<TcpStream>),
+    tokio::select! {
+        biased;
+        result = &mut connecting => Box::pin(ready(result)),
+        () = ready(()) => connecting,
+    }
 }
 
 /// Posts later than its turn.
@@ -147,14 +137,8 @@ async fn hold(post: Post, address: SocketAddr, permits: Arc<Semaphore>) {
 }
 
 /// Carries one post through; the permit is held as long as the connection.
-async fn finish(mut post: Post, begun: Begun, permit: Option<OwnedSemaphorePermit>) {
-    let exchange = async {
-        let stream = match begun {
-            Begun::Connecting(connecting) => connecting.await?,
-            Begun::Over(result) => result?,
-        };
-        exchange(stream, &post.request).await
-    };
+async fn finish(mut post: Post, connecting: Connecting, permit: Option<OwnedSemaphorePermit>) {
+    let exchange = async { exchange(connecting.await?, &post.request).await };
     match tokio::time::timeout(ANSWER_WITHIN, exchange).await {
         Ok(Ok(status)) => post.status = Some(status),
         Ok(Err(error)) => tracing::debug!(event = post.name, %error, "the post failed"),

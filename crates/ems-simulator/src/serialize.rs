@@ -30,8 +30,8 @@ pub(crate) fn answer(answer: &Answer) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::recorded;
     use super::{Format, body};
+    use crate::tests::recorded;
 
     /// Recorded in all three serializers.
     const RECORDED: [&str; 14] = [

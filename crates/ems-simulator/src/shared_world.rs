@@ -42,28 +42,21 @@ impl SharedWorld {
 
     /// Everything that has happened by now.
     pub(crate) fn advance(&self) -> Vec<Event> {
-        let mut world = self.world();
-        let events = world.advance(self.now());
-        self.publish(&world);
-        events
+        self.at_present(World::advance)
     }
 
     /// Carries out a command at this moment; none while there is no server.
     pub(crate) fn command(&self, command: &Command) -> Option<Answer> {
-        let mut world = self.world();
-        let answer = world.command(self.now(), command);
-        self.publish(&world);
+        let answer = self.at_present(|world, now| world.command(now, command));
         self.woken.notify_one();
         answer
     }
 
     /// Rejects a command at this moment; false while there is no server.
     pub(crate) fn reject(&self, command: &Command, rejection: &Answer) -> bool {
-        let mut world = self.world();
-        let there = world.reject(self.now(), command, rejection);
-        self.publish(&world);
+        let running = self.at_present(|world, now| world.reject(now, command, rejection));
         self.woken.notify_one();
-        there
+        running
     }
 
     /// Ready once a command has been carried out.
@@ -76,12 +69,11 @@ impl SharedWorld {
         self.process.subscribe()
     }
 
-    fn now(&self) -> Duration {
-        self.real(Duration::ZERO).elapsed().mul_f64(self.speed)
-    }
-
-    fn publish(&self, world: &World) {
-        let present = world.running().then_some(world.starts());
+    fn at_present<T>(&self, act: impl FnOnce(&mut World, Duration) -> T) -> T {
+        let mut world = self.world();
+        let done = act(&mut world, self.real(Duration::ZERO).elapsed().mul_f64(self.speed));
+        let present = world.running.then_some(world.starts);
         self.process.send_if_modified(|process| std::mem::replace(process, present) != present);
+        done
     }
 }

@@ -71,7 +71,7 @@ impl Simulation {
         let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let world = World::new(&options, epoch);
         check(&options, &world)?;
-        let agent = world.agent();
+        let agent = world.brand.agent;
         let world = Arc::new(SharedWorld::new(world, options.speed));
         let bind = |address: &String| {
             ApiListener::bind(address, &world, &options, agent)

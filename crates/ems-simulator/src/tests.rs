@@ -1,5 +1,7 @@
 //! The whole simulated server against a receiver on a loopback socket.
 
+pub(crate) mod recorded;
+
 use super::{Format, Options, Simulation, Target, Truth, run};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -60,7 +62,7 @@ impl Receiver {
     fn bodies(&self) -> Vec<serde_json::Value> {
         self.requests()
             .iter()
-            .map(|request| serde_json::from_slice(super::recorded::split(request).1).unwrap())
+            .map(|request| serde_json::from_slice(recorded::split(request).1).unwrap())
             .collect()
     }
 }
@@ -119,7 +121,7 @@ async fn every_event_arrives_once_with_the_servers_own_head() {
         .and_then(|body| body["id"].as_u64());
     assert_eq!(stopping, Some(truth.last_event_id));
     for request in receiver.requests() {
-        let (head, body) = super::recorded::split(&request);
+        let (head, body) = recorded::split(&request);
         let expected = format!(
             "POST /events?tok=1 HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: EvoStream Media Server (www.evostream.com)\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             body.len()
@@ -134,7 +136,7 @@ async fn xml_is_posted_as_xml() {
     let options = Options { format: Format::Xml, nul_header: true, ..fast(&receiver) };
     run(options, receiver.received(20)).await.unwrap();
     for request in receiver.requests() {
-        let (head, body) = super::recorded::split(&request);
+        let (head, body) = recorded::split(&request);
         let head = String::from_utf8_lossy(head);
         assert!(head.contains("\r\n\0GetOutContent-Type: application/xml\r\n"), "{head}");
         assert!(body.starts_with(b"<?xml version=\"1.0\" ?>\n<TYPED_MAP typeName="));

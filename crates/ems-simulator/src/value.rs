@@ -97,7 +97,10 @@ pub(crate) fn variables(settings: &Map) -> Map {
     own.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// Joins byte strings.
-pub(crate) fn joined(parts: &[&[u8]]) -> Vec<u8> {
-    parts.concat()
+/// A member's text; empty if there is none.
+pub(crate) fn text_of(members: &Map, name: &str) -> String {
+    match members.get(name) {
+        Some(Value::Text(text)) => String::from_utf8_lossy(text).into_owned(),
+        Some(_) | None => String::new(),
+    }
 }

@@ -1,41 +1,38 @@
 //! Requested faults of API calls.
 
-use crate::options::Options;
+use crate::options::{Options, duration, share};
+use clap::Args;
 use fastrand::Rng;
 use std::time::Duration;
 
 /// The shares of calls that fail, by kind of fault; their sum is at most 1.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Args, Clone, Copy, Debug, PartialEq)]
 pub struct ApiFaults {
-    /// Answered with FAIL and not carried out.
+    /// The share of API calls that are answered with FAIL, from 0 to 1.
+    #[arg(long = "api-fail", value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     pub fail: f64,
-    /// Dropped without an answer; about half of them have been carried out.
+
+    /// The share of API calls whose connection is dropped without an answer; about half of them have been carried out.
+    #[arg(long = "api-reset", value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     pub reset: f64,
-    /// Answered with something that is no JSON or only its beginning; about half of them have been carried out.
+
+    /// The share of API calls that are answered with invalid JSON; about half of them have been carried out.
+    #[arg(long = "api-garbage", value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     pub garbage: f64,
-    /// Answered after a pause; about half of them are carried out before it, the others behind it if the caller still
-    /// waits.
+
+    /// The share of API calls that are answered late; about half of them have been carried out at once.
+    #[arg(long = "api-slow", value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     pub slow: f64,
-    /// That pause, in real time.
+
+    /// The delay of late answers, in real time.
+    #[arg(long = "api-slow-for", value_name = "DURATION", default_value = "3s", value_parser = duration)]
     pub slow_for: Duration,
 }
 
 impl Default for ApiFaults {
     /// No faults.
     fn default() -> Self {
-        Self { fail: 0.0, reset: 0.0, garbage: 0.0, slow: 0.0, slow_for: Duration::from_secs(3) }
-    }
-}
-
-impl From<&Options> for ApiFaults {
-    fn from(options: &Options) -> Self {
-        Self {
-            fail: options.api_fail,
-            reset: options.api_reset,
-            garbage: options.api_garbage,
-            slow: options.api_slow,
-            slow_for: options.api_slow_for,
-        }
+        Options::default().api_faults
     }
 }
 
@@ -63,7 +60,7 @@ pub(crate) struct CallFaults {
 
 impl CallFaults {
     pub(crate) fn new(options: &Options) -> Self {
-        Self { shares: options.into(), random: Rng::with_seed(options.seed ^ 0xa_b1) }
+        Self { shares: options.api_faults, random: Rng::with_seed(options.seed ^ 0xa_b1) }
     }
 
     /// How the next call ends.

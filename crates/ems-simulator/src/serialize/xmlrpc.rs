@@ -7,63 +7,53 @@ use crate::value::{Map, Value};
 pub(crate) fn write(out: &mut Vec<u8>, event: &str, members: &Map) {
     out.extend_from_slice(b"<?xml version=\"1.0\" ?>\n<methodCall>\n");
     leaf(out, 1, "methodName", event.as_bytes());
-    open(out, 1, "params");
+    line(out, 1, "params");
     for value in members.values() {
-        open(out, 2, "param");
+        line(out, 2, "param");
         write_value(out, 3, value);
-        close(out, 2, "param");
+        line(out, 2, "/param");
     }
-    close(out, 1, "params");
+    line(out, 1, "/params");
     out.extend_from_slice(b"</methodCall>\n");
 }
 
 fn write_value(out: &mut Vec<u8>, level: usize, value: &Value) {
-    open(out, level, "value");
+    line(out, level, "value");
     let inner = level + 1;
     match value {
-        Value::Null => empty(out, inner, "nil"),
+        Value::Null => line(out, inner, "nil /"),
         Value::Bool(flag) => leaf(out, inner, "boolean", if *flag { b"1" } else { b"0" }),
         Value::Integer(_, number) => leaf(out, inner, "int", number.to_string().as_bytes()),
         Value::Double(number) => leaf(out, inner, "double", format!("{number:.3}").as_bytes()),
         Value::Timestamp(text) => leaf(out, inner, "dateTime.iso8601", text.as_bytes()),
         Value::Text(text) => leaf(out, inner, "string", text),
         Value::List(values) => {
-            open(out, inner, "array");
-            open(out, inner + 1, "data");
+            line(out, inner, "array");
+            line(out, inner + 1, "data");
             for value in values {
                 write_value(out, inner + 2, value);
             }
-            close(out, inner + 1, "data");
-            close(out, inner, "array");
+            line(out, inner + 1, "/data");
+            line(out, inner, "/array");
         }
-        Value::Map(members) if members.is_empty() => empty(out, inner, "struct"),
+        Value::Map(members) if members.is_empty() => line(out, inner, "struct /"),
         Value::Map(members) => {
-            open(out, inner, "struct");
+            line(out, inner, "struct");
             for (name, value) in members {
-                open(out, inner + 1, "member");
+                line(out, inner + 1, "member");
                 leaf(out, inner + 2, "name", name.as_bytes());
                 write_value(out, inner + 2, value);
-                close(out, inner + 1, "member");
+                line(out, inner + 1, "/member");
             }
-            close(out, inner, "struct");
+            line(out, inner, "/struct");
         }
     }
-    close(out, level, "value");
+    line(out, level, "/value");
 }
 
-fn open(out: &mut Vec<u8>, level: usize, tag: &str) {
+fn line(out: &mut Vec<u8>, level: usize, tag: &str) {
     indent(out, level);
     out.extend_from_slice(format!("<{tag}>\n").as_bytes());
-}
-
-fn close(out: &mut Vec<u8>, level: usize, tag: &str) {
-    indent(out, level);
-    out.extend_from_slice(format!("</{tag}>\n").as_bytes());
-}
-
-fn empty(out: &mut Vec<u8>, level: usize, tag: &str) {
-    indent(out, level);
-    out.extend_from_slice(format!("<{tag} />\n").as_bytes());
 }
 
 fn leaf(out: &mut Vec<u8>, level: usize, tag: &str, text: &[u8]) {

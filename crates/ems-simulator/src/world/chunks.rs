@@ -4,7 +4,7 @@ use super::model::{Chunk, Files, Output, Task, World};
 use super::plan::FRAME_RATE;
 use crate::output_format::OutputFormat;
 use crate::stall::StallEnd;
-use crate::value::{Map, Value, joined, map, text, u64, variables};
+use crate::value::{Map, Value, map, text, u64, variables};
 use std::time::Duration;
 
 /// HLS does not list a last chunk that is shorter.
@@ -17,8 +17,7 @@ const PLAYLIST_CREATED: Duration = Duration::from_millis(22);
 impl World {
     /// Closes the chunk that is due and opens the next; during a stall both wait for its end.
     pub(crate) fn write_chunk(&mut self, at: Duration, output: u64, track: usize) {
-        let Some((open, files)) =
-            self.outputs.get(&output).and_then(|open| Some((open, open.files.as_ref()?)))
+        let Some((open, files)) = self.outputs.get(&output).and_then(|open| Some((open, open.files()?)))
         else {
             return;
         };
@@ -62,14 +61,14 @@ impl World {
     }
 
     fn files(&self, output: u64) -> Option<&Files> {
-        self.outputs.get(&output)?.files.as_ref()
+        self.outputs.get(&output)?.files()
     }
 
     fn open_chunk(&mut self, at: Duration, output_id: u64, track_index: usize) {
         let Some(output) = self.outputs.get(&output_id) else {
             return;
         };
-        let (Some(files), Some(track)) = (&output.files, output.tracks.get(track_index)) else {
+        let (Some(files), Some(track)) = (output.files(), output.tracks.get(track_index)) else {
             return;
         };
         let (format, number) = (files.format, track.begun);
@@ -92,7 +91,7 @@ impl World {
             OutputFormat::Record if files.chunk_length.is_zero() => format!(".{}", files.container),
             OutputFormat::Record => format!("_part{number:04}.{}", files.container),
         };
-        let file = joined(&[&files.folder, file.as_bytes()]);
+        let file = [&files.folder, file.as_bytes()].concat();
         let mut payload = map([("file", text(&file))]);
         payload.extend(match format {
             OutputFormat::Hls => self.segment(output, number),
@@ -116,7 +115,7 @@ impl World {
         let Some(output) = self.outputs.get_mut(&output_id) else {
             return;
         };
-        let Some(files) = output.files.as_ref() else {
+        let Some(files) = output.files() else {
             return;
         };
         let (slot, format, group) = (output.slot, files.format, files.group.clone());
@@ -161,7 +160,7 @@ impl World {
 
     /// The two members that place an HLS segment in its playlist.
     fn segment(&self, output: &Output, number: u64) -> Map {
-        let length = output.files.as_ref().map_or(Duration::ZERO, |files| files.chunk_length);
+        let length = output.files().map_or(Duration::ZERO, |files| files.chunk_length);
         let start = FIRST_SEGMENT + number as f64 * length.as_millis() as f64;
         map([
             ("playlistStartTs", Value::Double(self.clock.millis(output.created + PLAYLIST_CREATED))),
@@ -173,8 +172,8 @@ impl World {
         let Some(files) = self.files(output) else {
             return;
         };
-        let file = joined(&[&files.folder, b"/", &files.playlist]);
-        self.log(at, "hlsChildPlaylistUpdated", map([("file", text(file))]));
+        let file = text(files.playlist_path());
+        self.log(at, "hlsChildPlaylistUpdated", map([("file", file)]));
     }
 
     fn time(&self, at: Duration) -> Value {

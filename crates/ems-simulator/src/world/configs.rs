@@ -1,6 +1,6 @@
 //! Configurations: pulls, pushes and outputs that the server maintains, each with an id and a status.
 
-use super::model::{Code, Config, Kind, Purpose, Status, World};
+use super::model::{Code, Config, Purpose, Status, World};
 use crate::output_format::OutputFormat;
 use crate::value::{Map, Value, map, u32};
 use std::time::Duration;
@@ -19,11 +19,7 @@ impl World {
         let id = self.configs_made;
         let mut settings = settings.clone();
         settings.extend(map([("configId", u32(id))]));
-        let code = match purpose {
-            Purpose::Pull(_) | Purpose::Push(_) => Code::Connecting,
-            Purpose::Files(_) => Code::WaitingForStream,
-        };
-        let status = Status { code, since: at, stream: 0 };
+        let status = Status::initial(&purpose, at);
         self.configs.insert(
             id,
             Config {
@@ -115,17 +111,8 @@ impl World {
     pub(crate) fn keep_configs(&mut self, at: Duration) {
         self.configs.retain(|_, config| config.keep_alive);
         for config in self.configs.values_mut() {
-            let code = match config.purpose {
-                Purpose::Pull(_) | Purpose::Push(_) => Code::Connecting,
-                Purpose::Files(_) => Code::WaitingForStream,
-            };
-            config.current = Status { code, since: at, stream: 0 };
+            config.current = Status::initial(&config.purpose, at);
             config.previous = config.current;
         }
-    }
-
-    /// Whether an output is a push.
-    pub(crate) fn is_push(&self, output: u64) -> bool {
-        self.outputs.get(&output).is_some_and(|output| output.kind == Kind::Push)
     }
 }

@@ -1,6 +1,6 @@
 //! Requested incidents: inbound streams that freeze and pushes whose remote server goes away.
 
-use super::model::{Code, IncidentKind, Output, Task, World};
+use super::model::{Code, IncidentKind, Kind, Output, Task, World};
 use crate::output_format::OutputFormat;
 use crate::stall::StallEnd;
 use std::time::Duration;
@@ -11,40 +11,25 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 impl World {
     /// Schedules the incidents that have not begun.
     pub(crate) fn schedule_incidents(&mut self, at: Duration) {
-        let freezes =
-            self.options.freeze.iter().enumerate().map(|(index, one)| (IncidentKind::Freeze, index, one));
-        let losses = self
-            .options
-            .lose_push
-            .iter()
-            .enumerate()
-            .map(|(index, one)| (IncidentKind::LosePush, index, one));
-        let due: Vec<(IncidentKind, usize, Duration)> =
-            freezes.chain(losses).map(|(kind, index, one)| (kind, index, one.after.max(at))).collect();
-        for (kind, index, after) in due {
-            if !self.incidents.contains(&(kind, index)) {
-                self.schedule(after, Task::Incident { kind, index });
+        for index in 0..self.incidents.len() {
+            if let Some((_, incident)) = &self.incidents[index] {
+                self.schedule(incident.after.max(at), Task::Incident { index });
             }
         }
     }
 
     /// Begins an incident if its stream is open; otherwise tries again later.
-    pub(crate) fn begin_incident(&mut self, at: Duration, kind: IncidentKind, index: usize) {
-        let requests = match kind {
-            IncidentKind::Freeze => &self.options.freeze,
-            IncidentKind::LosePush => &self.options.lose_push,
-        };
-        let Some(stream) = requests.get(index).map(|request| request.stream.clone()) else {
+    pub(crate) fn begin_incident(&mut self, at: Duration, index: usize) {
+        let Some((kind, incident)) = self.incidents[index].take() else {
             return;
         };
         let begun = match kind {
-            IncidentKind::Freeze => self.freeze(at, &stream),
-            IncidentKind::LosePush => self.lose_push(at, &stream),
+            IncidentKind::Freeze => self.freeze(at, &incident.stream),
+            IncidentKind::LosePush => self.lose_push(at, &incident.stream),
         };
-        if begun {
-            self.incidents.insert((kind, index));
-        } else {
-            self.schedule(at + RETRY_INTERVAL, Task::Incident { kind, index });
+        if !begun {
+            self.incidents[index] = Some((kind, incident));
+            self.schedule(at + RETRY_INTERVAL, Task::Incident { index });
         }
     }
 
@@ -58,12 +43,10 @@ impl World {
     }
 
     fn lose_push(&mut self, at: Duration, stream: &str) -> bool {
-        let pushes: Vec<u64> = self
-            .outputs
-            .iter()
-            .filter(|(id, output)| self.is_push(**id) && self.slots[output.slot].label == stream)
-            .map(|(id, _)| *id)
-            .collect();
+        let affected =
+            |output: &Output| matches!(output.kind, Kind::Push) && self.slots[output.slot].label == stream;
+        let pushes: Vec<u64> =
+            self.outputs.iter().filter(|(_, output)| affected(output)).map(|(id, _)| *id).collect();
         for push in &pushes {
             let config = self.config_of(*push);
             if let Some(config) = config.and_then(|config| self.configs.get_mut(&config)) {

@@ -4,7 +4,7 @@ use super::address::Address;
 use super::model::{Code, Input, Purpose, Task, World};
 use super::plan;
 use super::plan::{Feed, Slot, Stay};
-use super::stream_object::{Codecs, Facts, NEAR_IP, Peer, common};
+use super::stream_object::{Codecs, Facts, NEAR_IP, Peer, pulled_or_pushed};
 use crate::value::{Map, Value, map, text, u32, u64};
 use std::time::Duration;
 
@@ -216,18 +216,14 @@ impl World {
         let input = self.inputs.get(&unique_id)?;
         let slot = &self.slots[input.slot];
         let last_packet = input.frozen.map_or(at, |since| since.min(at));
-        let mut object = common(
-            &self.clock,
+        let mut object = self.common(
+            at,
             &Facts {
-                app_name: self.brand.app_name,
-                process_id: self.process.id,
                 unique_id,
                 name: &slot.name,
                 kind: "INR",
-                kind_numeric: 5_282_249_572_905_648_128,
                 operation: u8::from(input.pull.is_some()),
                 created: input.created,
-                query: at,
                 codecs: input.codecs,
                 media: slot.media,
                 flowing: match input.codecs {
@@ -244,16 +240,7 @@ impl World {
         };
         object.extend(map([("outStreamsUniqueIds", outputs)]));
         object.extend(match &input.pull {
-            Some(pull) => {
-                let uri = pull.get("uri").cloned().unwrap_or(Value::Null);
-                map([
-                    ("pageUrl", text("")),
-                    ("pullSettings", Value::Map(pull.clone())),
-                    ("serverAgent", text("FMS/3,0,1,123")),
-                    ("swfUrl", uri.clone()),
-                    ("tcUrl", uri),
-                ])
-            }
+            Some(pull) => pulled_or_pushed("pullSettings", pull, "uri"),
             None => map([
                 ("ingestPoint", text(&slot.name)),
                 ("tcUrl", text(format!("rtmp://{NEAR_IP}:1935/live"))),

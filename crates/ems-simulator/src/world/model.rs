@@ -6,11 +6,12 @@ use super::process::{Brand, Process};
 use super::stream_object::{Codecs, Peer};
 use crate::clock::Clock;
 use crate::event::Event;
+use crate::incident::Incident;
 use crate::options::Options;
 use crate::output_format::OutputFormat;
 use crate::value::{Map, Value, i32, map, text, u8, u64};
 use fastrand::Rng;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ pub(crate) enum Task {
     StartConfig { config: u32 },
     FirstPlaylists { output: u64 },
     Shut { stream: u64 },
-    Incident { kind: IncidentKind, index: usize },
+    Incident { index: usize },
     Burst,
 }
 
@@ -66,8 +67,8 @@ pub(crate) struct World {
     pub(crate) configs: BTreeMap<u32, Config>,
     /// Configurations made so far, over every restart: the newest one's id.
     pub(crate) configs_made: u32,
-    /// The requested incidents that have begun.
-    pub(crate) incidents: BTreeSet<(IncidentKind, usize)>,
+    /// The requested incidents that have not begun.
+    pub(crate) incidents: Vec<Option<(IncidentKind, Incident)>>,
     pub(crate) events: Vec<Event>,
     pub(crate) chunks_closed: BTreeMap<TrackKey, u64>,
     pub(crate) timers_triggered: u64,
@@ -79,6 +80,8 @@ impl World {
     pub(crate) fn new(options: &Options, epoch: Duration) -> Self {
         let mut random = Rng::with_seed(options.seed);
         let process = Process::new(random.i32(1000..30_000));
+        let freezes = options.freeze.iter().map(|one| (IncidentKind::Freeze, one.clone()));
+        let losses = options.lose_push.iter().map(|one| (IncidentKind::LosePush, one.clone()));
         let mut world = Self {
             clock: Clock { epoch, speed: options.speed },
             brand: Brand::of(options.nul_header),
@@ -96,7 +99,7 @@ impl World {
             sessions: BTreeMap::new(),
             configs: BTreeMap::new(),
             configs_made: 0,
-            incidents: BTreeSet::new(),
+            incidents: freezes.chain(losses).map(Some).collect(),
             events: Vec::new(),
             chunks_closed: BTreeMap::new(),
             timers_triggered: 0,
@@ -108,21 +111,6 @@ impl World {
             world.schedule(after, Task::Crash);
         }
         world
-    }
-
-    /// How the server names itself.
-    pub(crate) fn agent(&self) -> &'static str {
-        self.brand.agent
-    }
-
-    /// Whether there is a server at this moment.
-    pub(crate) fn running(&self) -> bool {
-        self.running
-    }
-
-    /// How often it has started.
-    pub(crate) fn starts(&self) -> u64 {
-        self.starts
     }
 
     /// The moment of the next task; none when nothing will ever happen again.
@@ -190,8 +178,6 @@ pub(crate) struct Output {
     pub(crate) kind: Kind,
     /// The configuration that keeps it up; none for players.
     pub(crate) config: Option<u32>,
-    /// Where it writes; none for players and pushes.
-    pub(crate) files: Option<Files>,
     pub(crate) created: Duration,
     /// As its events carry them.
     pub(crate) settings: Map,
@@ -200,11 +186,18 @@ pub(crate) struct Output {
     pub(crate) tracks: Vec<Track>,
 }
 
-/// What an outbound stream is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+impl Output {
+    pub(crate) fn files(&self) -> Option<&Files> {
+        match &self.kind {
+            Kind::Files(files) => Some(files),
+            Kind::Push | Kind::Player => None,
+        }
+    }
+}
+
+#[derive(Debug)]
 pub(crate) enum Kind {
-    /// Files in a format.
-    File(OutputFormat),
+    Files(Files),
     /// Another server.
     Push,
     /// A player that watches over RTMP.
@@ -212,7 +205,7 @@ pub(crate) enum Kind {
 }
 
 /// A series of chunks: of an output, or of its audio or video where they are apart.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Track {
     pub(crate) name: &'static str,
     /// Chunks begun so far.
@@ -227,12 +220,6 @@ pub(crate) struct Track {
 pub(crate) struct Chunk {
     pub(crate) file: Vec<u8>,
     pub(crate) since: Duration,
-}
-
-impl Track {
-    pub(crate) fn new(name: &'static str) -> Self {
-        Self { name, begun: 0, frames: 0, open: None }
-    }
 }
 
 /// One configuration.
@@ -282,6 +269,21 @@ pub(crate) struct Files {
     pub(crate) container: &'static str,
 }
 
+impl Files {
+    pub(crate) fn playlist_path(&self) -> Vec<u8> {
+        [&self.folder, &b"/"[..], &self.playlist].concat()
+    }
+
+    /// The stream type of the output.
+    pub(crate) fn stream_type(&self) -> &'static str {
+        match (self.format, self.container) {
+            (OutputFormat::Record, "ts") => "OFTS",
+            (OutputFormat::Record, "mp4") => "OFMP4",
+            (format, _) => format.names().stream_type,
+        }
+    }
+}
+
 /// The state of a configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
@@ -301,6 +303,15 @@ pub(crate) struct Status {
 }
 
 impl Status {
+    /// The status before anything has been tried.
+    pub(crate) fn initial(purpose: &Purpose, at: Duration) -> Self {
+        let code = match purpose {
+            Purpose::Pull(_) | Purpose::Push(_) => Code::Connecting,
+            Purpose::Files(_) => Code::WaitingForStream,
+        };
+        Self { code, since: at, stream: 0 }
+    }
+
     pub(crate) fn value(self, seconds: u64) -> Value {
         let (code, description) = match self.code {
             Code::Streaming => (0, "Streaming"),
@@ -384,7 +395,7 @@ pub(crate) struct Session {
 }
 
 /// The kind of an incident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum IncidentKind {
     /// Its packets stop, though its connection stays up.
     Freeze,

@@ -5,7 +5,7 @@ use super::model::{Task, Wanted, World};
 use super::plan::Slot;
 use crate::command::Command;
 use crate::output_format::OutputFormat;
-use crate::value::{Map, joined, map, text};
+use crate::value::{Map, map, text};
 use std::time::Duration;
 
 /// Below this folder every streaming output has the folder of its group.
@@ -30,7 +30,7 @@ impl World {
         if !planned || (self.options.unattended && preset) {
             return;
         }
-        let uri = joined(&[b"rtmp://", PULL_HOST.as_bytes(), b"/live/", name]);
+        let uri = [b"rtmp://", PULL_HOST.as_bytes(), b"/live/", name].concat();
         let parameters =
             map([("keepAlive", text("1")), ("localStreamName", text(name)), ("uri", text(&uri))]);
         let command = Command::new("pullStream", &parameters);
@@ -52,7 +52,13 @@ impl World {
             return;
         }
         let parameters = output_parameters(format, &name, self.options.chunk_length.as_secs());
-        self.execute(at, &Command::new(format.names().command, &parameters));
+        let command = match format {
+            OutputFormat::Record => "record".to_owned(),
+            OutputFormat::Hls | OutputFormat::Hds | OutputFormat::Dash | OutputFormat::Mss => {
+                format!("create{}Stream", format.name().to_uppercase())
+            }
+        };
+        self.execute(at, &Command::new(&command, &parameters));
     }
 
     /// The operator has a stream pushed elsewhere.
@@ -113,7 +119,7 @@ fn output_parameters(format: OutputFormat, name: &[u8], chunk_length: u64) -> Ma
             ("keepAlive", text("1")),
             ("localStreamName", text(name)),
             ("overwrite", text("1")),
-            ("pathToFile", text(joined(&[MEDIA_FOLDER.as_bytes(), name]))),
+            ("pathToFile", text([MEDIA_FOLDER.as_bytes(), name].concat())),
             ("type", text("flv")),
         ]),
     });

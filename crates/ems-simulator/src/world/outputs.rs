@@ -3,19 +3,9 @@
 use super::address::Address;
 use super::inputs::RECONNECT;
 use super::model::{Code, Files, Kind, Output, Purpose, Task, Track, World};
-use super::stream_object::{Codecs, Facts, NEAR_IP, Peer, common};
+use super::stream_object::{Codecs, Facts, NEAR_IP, Peer, pulled_or_pushed};
 use crate::value::{Map, Value, map, text, u32, u64};
 use std::time::Duration;
-
-/// What an outbound stream begins with.
-#[derive(Debug)]
-pub(crate) struct Opening {
-    pub(crate) kind: Kind,
-    pub(crate) config: Option<u32>,
-    pub(crate) files: Option<Files>,
-    pub(crate) settings: Map,
-    pub(crate) peer: Option<Peer>,
-}
 
 impl World {
     /// Opens the output or push of a configuration if its stream is open and it is not.
@@ -42,25 +32,14 @@ impl World {
 
     fn start_files(&mut self, at: Duration, input: u64, config: u32, files: Files, settings: Map) -> u64 {
         let format = files.format;
-        let unique_id = self.open_output(
-            at,
-            input,
-            Opening {
-                kind: Kind::File(format),
-                config: Some(config),
-                files: Some(files),
-                settings,
-                peer: None,
-            },
-        );
-        self.log_output(at + ms(5), "outStreamCodecsUpdated", unique_id, true);
-        self.schedule(at + ms(22), Task::FirstPlaylists { output: unique_id });
+        let output = self.open_output(at, input, Kind::Files(files), Some(config), settings, None);
+        self.log_output(at + ms(5), "outStreamCodecsUpdated", output, true);
+        self.schedule(at + ms(22), Task::FirstPlaylists { output });
         for track in 0..format.names().tracks.len() {
             let later = ms(if track == 0 { 0 } else { 20 });
-            let task = Task::WriteChunk { output: unique_id, track };
-            self.schedule(at + format.first_chunk() + later, task);
+            self.schedule(at + format.first_chunk() + later, Task::WriteChunk { output, track });
         }
-        unique_id
+        output
     }
 
     fn start_push(
@@ -74,31 +53,34 @@ impl World {
         settings.extend(map([("localUniqueStreamId", u32(u32::try_from(input).unwrap_or(u32::MAX)))]));
         let peer =
             Peer { far_ip: address.host, far_port: address.port, near_port: self.random.u16(32_768..60_999) };
-        let opening =
-            Opening { kind: Kind::Push, config: Some(config), files: None, settings, peer: Some(peer) };
-        let unique_id = self.open_output(at, input, opening);
-        self.log_output(at + ms(10), "outStreamCodecsUpdated", unique_id, true);
-        unique_id
+        let output = self.open_output(at, input, Kind::Push, Some(config), settings, Some(peer));
+        self.log_output(at + ms(10), "outStreamCodecsUpdated", output, true);
+        output
     }
 
     /// Registers an outbound stream, which only afterwards is linked to its source.
-    pub(crate) fn open_output(&mut self, at: Duration, input: u64, opening: Opening) -> u64 {
+    pub(crate) fn open_output(
+        &mut self,
+        at: Duration,
+        input: u64,
+        kind: Kind,
+        config: Option<u32>,
+        settings: Map,
+        peer: Option<Peer>,
+    ) -> u64 {
         let unique_id = self.process.next_stream();
         let Some(source) = self.inputs.get_mut(&input) else {
             return unique_id;
         };
         source.outputs.push(unique_id);
-        let Opening { kind, config, files, settings, peer } = opening;
-        let tracks: &[&str] = match kind {
-            Kind::File(format) => format.names().tracks,
+        let tracks: &[&str] = match &kind {
+            Kind::Files(files) => files.format.names().tracks,
             Kind::Push | Kind::Player => &[],
         };
-        let tracks = tracks.iter().map(|name| Track::new(name)).collect();
+        let tracks = tracks.iter().map(|name| Track { name, ..Track::default() }).collect();
         let slot = source.slot;
-        self.outputs.insert(
-            unique_id,
-            Output { slot, input, kind, config, files, created: at, settings, peer, tracks },
-        );
+        self.outputs
+            .insert(unique_id, Output { slot, input, kind, config, created: at, settings, peer, tracks });
         self.log_output(at + Duration::from_micros(110), "outStreamCreated", unique_id, false);
         unique_id
     }
@@ -117,7 +99,10 @@ impl World {
         if let Some(input) = self.inputs.get_mut(&output.input) {
             input.outputs.retain(|id| *id != unique_id);
         }
-        let code = if output.kind == Kind::Push { Code::Disconnected } else { Code::WaitingForStream };
+        let code = match output.kind {
+            Kind::Push => Code::Disconnected,
+            Kind::Files(_) | Kind::Player => Code::WaitingForStream,
+        };
         self.stream_ended(at, output.config, code);
         if let Some(config) = output.config.filter(|_| linked) {
             self.schedule(at + RECONNECT, Task::StartConfig { config });
@@ -140,28 +125,21 @@ impl World {
     fn output_object(&self, at: Duration, unique_id: u64, linked: bool) -> Option<Map> {
         let output = self.outputs.get(&unique_id)?;
         let slot = &self.slots[output.slot];
-        let (kind, operation) = match output.kind {
-            Kind::File(format) => {
-                let container = output.files.as_ref().map_or("", |files| files.container);
-                (format.stream_type(container), format.names().operation)
-            }
+        let (kind, operation) = match &output.kind {
+            Kind::Files(files) => (files.stream_type(), files.format.names().operation),
             Kind::Push => ("ONR", 2),
             Kind::Player => ("ONR", 0),
         };
         let frozen = self.inputs.get(&output.input).and_then(|input| input.frozen);
         let last_packet = frozen.map_or(at, |since| since.min(at));
-        let mut object = common(
-            &self.clock,
+        let mut object = self.common(
+            at,
             &Facts {
-                app_name: self.brand.app_name,
-                process_id: self.process.id,
                 unique_id,
                 name: &slot.name,
                 kind,
-                kind_numeric: numeric(kind),
                 operation,
                 created: output.created,
-                query: at,
                 codecs: if linked { Codecs::Both } else { Codecs::Neither },
                 media: slot.media,
                 flowing: last_packet.saturating_sub(output.created + ms(20)),
@@ -170,19 +148,15 @@ impl World {
         );
         let source = if linked { u64(output.input) } else { Value::Null };
         object.extend(map([("inStreamUniqueId", source)]));
-        let settings = Value::Map(output.settings.clone());
-        object.extend(match output.kind {
-            Kind::File(format) => map([(format.names().settings, settings)]),
+        object.extend(match &output.kind {
+            Kind::Files(files) => {
+                let member = format!("{}Settings", files.format.name());
+                Map::from([(member.into(), Value::Map(output.settings.clone()))])
+            }
             Kind::Push => {
-                let uri = output.settings.get("targetUri").cloned().unwrap_or(Value::Null);
-                map([
-                    ("canDropFrames", Value::Bool(true)),
-                    ("pageUrl", text("")),
-                    ("pushSettings", settings),
-                    ("serverAgent", text("FMS/3,0,1,123")),
-                    ("swfUrl", uri.clone()),
-                    ("tcUrl", uri),
-                ])
+                let mut members = pulled_or_pushed("pushSettings", &output.settings, "targetUri");
+                members.extend(map([("canDropFrames", Value::Bool(true))]));
+                members
             }
             Kind::Player => map([
                 ("canDropFrames", Value::Bool(true)),
@@ -195,13 +169,6 @@ impl World {
     }
 }
 
-/// A stream type as a number: its letters as the bytes of one, from the top.
-fn numeric(kind: &str) -> u64 {
-    (0..8).fold(0, |number, position| {
-        (number << 8) | u64::from(kind.as_bytes().get(position).copied().unwrap_or(0))
-    })
-}
-
-const fn ms(millis: u64) -> Duration {
+pub(crate) const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }

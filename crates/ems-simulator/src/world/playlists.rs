@@ -1,20 +1,21 @@
 //! What is written once when an output to files starts: playlists, manifests and initialisation segments.
 
-use super::model::{Files, Output, World};
-use super::stream_object::{Codecs, Facts, common};
+use super::model::{Files, Kind, Output, World};
+use super::outputs::ms;
+use super::stream_object::{Codecs, Facts};
 use crate::output_format::OutputFormat;
-use crate::value::{Value, joined, map, text, u64};
+use crate::value::{Value, map, text, u64};
 use std::time::Duration;
 
 impl World {
     /// The playlists that are written when an output starts.
     pub(crate) fn log_first_playlists(&mut self, at: Duration, output: u64) {
-        let Some(Output { files: Some(files), settings, .. }) = self.outputs.get(&output) else {
+        let Some(Output { kind: Kind::Files(files), settings, .. }) = self.outputs.get(&output) else {
             return;
         };
         let files = files.clone();
         let master = settings.get("createMasterPlaylist") != Some(&Value::Bool(false));
-        let in_group = |file: &[u8]| map([("file", text(joined(&[&files.group_folder, file])))]);
+        let in_group = |file: &[u8]| map([("file", text([&files.group_folder, file].concat()))]);
         match files.format {
             OutputFormat::Hls => {
                 if master {
@@ -25,8 +26,8 @@ impl World {
                 if master {
                     self.log(at, "hdsMasterPlaylistUpdated", in_group(b"manifest.f4m"));
                 }
-                let child = joined(&[&files.folder, b"/", &files.playlist]);
-                self.log(at, "hdsChildPlaylistUpdated", map([("file", text(child))]));
+                let child = text(files.playlist_path());
+                self.log(at, "hdsChildPlaylistUpdated", map([("file", child)]));
             }
             OutputFormat::Dash => {
                 self.log(at, "dashPlaylistUpdated", in_group(&files.playlist));
@@ -44,26 +45,20 @@ impl World {
         };
         for (track, begin) in [("audio", at), ("video", at + ms(12))] {
             let unique_id = self.process.next_stream();
-            let path = joined(&[
-                &files.folder,
-                format!("//{track}/{}/seg_init.mp4", self.slots[slot].media.path_rate()).as_bytes(),
-            ]);
+            let file = format!("//{track}/{}/seg_init.mp4", self.slots[slot].media.path_rate());
+            let path = [&files.folder, file.as_bytes()].concat();
             for (event, query) in [
                 ("outStreamCreated", begin + Duration::from_micros(61)),
                 ("outStreamClosed", begin + Duration::from_micros(10_665)),
             ] {
-                let mut payload = common(
-                    &self.clock,
+                let mut payload = self.common(
+                    query,
                     &Facts {
-                        app_name: self.brand.app_name,
-                        process_id: self.process.id,
                         unique_id,
                         name: b"segInitwriter",
                         kind: "OFMP4",
-                        kind_numeric: 5_712_338_184_231_190_528,
                         operation: 7,
                         created: begin,
-                        query,
                         codecs: Codecs::Neither,
                         media: self.slots[slot].media,
                         flowing: Duration::ZERO,
@@ -84,8 +79,4 @@ impl World {
             }
         }
     }
-}
-
-const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
 }

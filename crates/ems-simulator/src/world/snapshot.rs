@@ -2,7 +2,7 @@
 
 use super::model::{Kind, World};
 use crate::truth::{ChunksClosed, Configuration, Input, Output, Push, Timer, Truth};
-use crate::value::{Map, Value, variables};
+use crate::value::{Map, text_of, variables};
 use std::collections::BTreeMap;
 
 impl World {
@@ -69,7 +69,7 @@ impl World {
     fn add_outputs(&self, truth: &mut Truth) {
         for (unique_id, output) in &self.outputs {
             let stream = self.slots[output.slot].label.clone();
-            match output.kind {
+            match &output.kind {
                 Kind::Player => *truth.players.entry(stream).or_default() += 1,
                 Kind::Push => {
                     *truth.pushes.entry(stream.clone()).or_default() += 1;
@@ -81,14 +81,14 @@ impl World {
                         variables: texts(&output.settings),
                     });
                 }
-                Kind::File(format) => truth.outputs.push(Output {
-                    format,
-                    group: output.files.as_ref().map(|files| files.group.clone()).unwrap_or_default(),
+                Kind::Files(files) => truth.outputs.push(Output {
+                    format: files.format,
+                    group: files.group.clone(),
                     stream,
                     unique_id: *unique_id,
                     config_id: output.config,
                     variables: texts(&output.settings),
-                    stalled: self.held(output, format, self.now).is_some(),
+                    stalled: self.held(output, files.format, self.now).is_some(),
                 }),
             }
         }
@@ -102,11 +102,4 @@ impl World {
 fn texts(settings: &Map) -> BTreeMap<String, String> {
     let own = variables(settings);
     own.keys().map(|name| (name.clone().into_owned(), text_of(settings, name))).collect()
-}
-
-fn text_of(settings: &Map, name: &str) -> String {
-    match settings.get(name) {
-        Some(Value::Text(text)) => String::from_utf8_lossy(text).into_owned(),
-        Some(_) | None => String::new(),
-    }
 }

@@ -1,7 +1,7 @@
 //! The description of a stream that its events carry.
 
+use super::model::World;
 use super::plan::{FRAME_RATE, Media};
-use crate::clock::Clock;
 use crate::value::{Map, Value, i32, map, text, u8, u16, u32, u64};
 use std::time::Duration;
 
@@ -31,16 +31,11 @@ pub(crate) struct Peer {
 
 /// What the members common to all streams are made of.
 pub(crate) struct Facts<'a> {
-    pub(crate) app_name: &'static str,
-    pub(crate) process_id: i32,
     pub(crate) unique_id: u64,
     pub(crate) name: &'a [u8],
     pub(crate) kind: &'static str,
-    pub(crate) kind_numeric: u64,
     pub(crate) operation: u8,
     pub(crate) created: Duration,
-    /// The moment at which the stream is described.
-    pub(crate) query: Duration,
     pub(crate) codecs: Codecs,
     pub(crate) media: Media,
     /// How long packets have been flowing.
@@ -49,37 +44,46 @@ pub(crate) struct Facts<'a> {
     pub(crate) peer: Option<&'a Peer>,
 }
 
-/// The members that streams of both directions have.
-pub(crate) fn common(clock: &Clock, facts: &Facts<'_>) -> Map {
-    let absent = Peer { far_ip: String::new(), far_port: 0, near_port: 0 };
-    let peer = facts.peer.unwrap_or(&absent);
-    let near_ip = if facts.peer.is_some() { NEAR_IP } else { "" };
-    let bandwidth = match facts.codecs {
-        Codecs::Neither => 0,
-        Codecs::Video | Codecs::Audio | Codecs::Both => facts.media.bandwidth(),
-    };
-    map([
-        ("appName", text(facts.app_name)),
-        ("audio", audio(facts)),
-        ("bandwidth", u32(bandwidth)),
-        ("connectionType", u8(facts.operation)),
-        ("creationTimestamp", Value::Double(clock.millis(facts.created))),
-        ("farIp", text(&peer.far_ip)),
-        ("farPort", u16(peer.far_port)),
-        ("ip", text(near_ip)),
-        ("name", text(facts.name)),
-        ("nearIp", text(near_ip)),
-        ("nearPort", u16(peer.near_port)),
-        ("port", u16(peer.near_port)),
-        ("processId", u64(facts.process_id.unsigned_abs().into())),
-        ("processType", text("origin")),
-        ("queryTimestamp", Value::Double(clock.millis(facts.query))),
-        ("type", text(facts.kind)),
-        ("typeNumeric", u64(facts.kind_numeric)),
-        ("uniqueId", u64(facts.unique_id)),
-        ("upTime", Value::Double(clock.millis_between(facts.created, facts.query))),
-        ("video", video(facts)),
-    ])
+impl World {
+    /// The members that streams of both directions have, at a moment.
+    pub(crate) fn common(&self, at: Duration, facts: &Facts<'_>) -> Map {
+        let absent = Peer { far_ip: String::new(), far_port: 0, near_port: 0 };
+        let peer = facts.peer.unwrap_or(&absent);
+        let near_ip = if facts.peer.is_some() { NEAR_IP } else { "" };
+        let bandwidth = match facts.codecs {
+            Codecs::Neither => 0,
+            Codecs::Video | Codecs::Audio | Codecs::Both => facts.media.bandwidth(),
+        };
+        map([
+            ("appName", text(self.brand.app_name)),
+            ("audio", audio(facts)),
+            ("bandwidth", u32(bandwidth)),
+            ("connectionType", u8(facts.operation)),
+            ("creationTimestamp", Value::Double(self.clock.millis(facts.created))),
+            ("farIp", text(&peer.far_ip)),
+            ("farPort", u16(peer.far_port)),
+            ("ip", text(near_ip)),
+            ("name", text(facts.name)),
+            ("nearIp", text(near_ip)),
+            ("nearPort", u16(peer.near_port)),
+            ("port", u16(peer.near_port)),
+            ("processId", u64(self.process.id.unsigned_abs().into())),
+            ("processType", text("origin")),
+            ("queryTimestamp", Value::Double(self.clock.millis(at))),
+            ("type", text(facts.kind)),
+            ("typeNumeric", u64(numeric(facts.kind))),
+            ("uniqueId", u64(facts.unique_id)),
+            ("upTime", Value::Double(self.clock.millis_between(facts.created, at))),
+            ("video", video(facts)),
+        ])
+    }
+}
+
+/// A stream type as a number: its letters as the bytes of one, from the top.
+fn numeric(kind: &str) -> u64 {
+    (0..8).fold(0, |number, position| {
+        (number << 8) | u64::from(kind.as_bytes().get(position).copied().unwrap_or(0))
+    })
 }
 
 fn counted(rate: u64, flowing: Duration) -> u64 {
@@ -87,14 +91,14 @@ fn counted(rate: u64, flowing: Duration) -> u64 {
 }
 
 fn audio(facts: &Facts<'_>) -> Value {
-    let (codec, numeric) = match facts.codecs {
-        Codecs::Neither | Codecs::Video => ("AUNK", 4_707_755_069_515_235_328),
-        Codecs::Audio | Codecs::Both => ("AAAC", 4_702_111_241_970_122_752),
+    let codec = match facts.codecs {
+        Codecs::Neither | Codecs::Video => "AUNK",
+        Codecs::Audio | Codecs::Both => "AAAC",
     };
     Value::Map(map([
         ("bytesCount", u64(counted(facts.media.audio_rate, facts.flowing))),
         ("codec", text(codec)),
-        ("codecNumeric", u64(numeric)),
+        ("codecNumeric", u64(numeric(codec))),
         ("droppedBytesCount", u64(0)),
         ("droppedPacketsCount", u64(0)),
         ("packetsCount", u64(counted(43, facts.flowing))),
@@ -111,7 +115,7 @@ fn video(facts: &Facts<'_>) -> Value {
     let rest = match facts.codecs {
         Codecs::Neither | Codecs::Audio => map([
             ("codec", text("VUNK")),
-            ("codecNumeric", u64(6_220_964_544_311_721_984)),
+            ("codecNumeric", u64(numeric("VUNK"))),
             ("height", i32(0)),
             ("level", i32(0)),
             ("profile", i32(0)),
@@ -119,7 +123,7 @@ fn video(facts: &Facts<'_>) -> Value {
         ]),
         Codecs::Video | Codecs::Both => map([
             ("codec", text("VH264")),
-            ("codecNumeric", u64(6_217_274_493_967_007_744)),
+            ("codecNumeric", u64(numeric("VH264"))),
             ("height", u32(facts.media.height)),
             ("level", u8(facts.media.level)),
             ("profile", u8(77)),
@@ -128,4 +132,16 @@ fn video(facts: &Facts<'_>) -> Value {
     };
     members.extend(rest);
     Value::Map(members)
+}
+
+/// The members of a stream that comes from another server or goes there.
+pub(crate) fn pulled_or_pushed(member: &'static str, settings: &Map, address: &str) -> Map {
+    let uri = settings.get(address).cloned().unwrap_or(Value::Null);
+    map([
+        ("pageUrl", text("")),
+        (member, Value::Map(settings.clone())),
+        ("serverAgent", text("FMS/3,0,1,123")),
+        ("swfUrl", uri.clone()),
+        ("tcUrl", uri),
+    ])
 }

@@ -7,7 +7,7 @@ mod lifecycle;
 use super::World;
 use crate::event::Event;
 use crate::options::Options;
-use crate::recorded;
+use crate::tests::recorded;
 use crate::value::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

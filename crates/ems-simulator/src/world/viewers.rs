@@ -1,11 +1,10 @@
 //! Viewers: RTMP players, web streaming sessions and downloads.
 
-use super::model::{Kind, Session, Task, World};
+use super::model::{Files, Kind, Output, Session, Task, World};
 use super::operator::WEB_ROOT;
-use super::outputs::Opening;
 use super::stream_object::Peer;
 use crate::output_format::OutputFormat;
-use crate::value::{Map, Value, i8, i32, i64, joined, map, text};
+use crate::value::{Map, Value, i8, i32, i64, map, text};
 use std::time::Duration;
 
 /// The server reports a download this long after its end.
@@ -18,19 +17,13 @@ impl World {
             return;
         }
         let peer = Peer { far_ip: self.client(), far_port: self.random.u16(32_768..60_999), near_port: 1935 };
-        let opening =
-            Opening { kind: Kind::Player, config: None, files: None, settings: Map::new(), peer: Some(peer) };
-        let output = self.open_output(at, input, opening);
+        let output = self.open_output(at, input, Kind::Player, None, Map::new(), Some(peer));
         self.log(at, "lastPlaylistItemStart", map([("playlistName", text(""))]));
         self.log_output(at + Duration::from_millis(4), "outStreamCodecsUpdated", output, true);
         let stay = self.random_millis(5_000..60_000);
         self.schedule(at + stay, Task::PlayerLeaves { output });
         let next = self.random_millis(5_000..40_000);
         self.schedule(at + next, Task::PlayerArrives { input });
-    }
-
-    pub(crate) fn player_leaves(&mut self, at: Duration, output: u64) {
-        self.finish_output(at, output);
     }
 
     /// A viewer begins to watch one of the HLS outputs over HTTP.
@@ -40,9 +33,9 @@ impl World {
         let watchable: Vec<Vec<u8>> = self
             .outputs
             .values()
-            .filter(|output| output.kind == Kind::File(OutputFormat::Hls))
-            .filter_map(|output| output.files.as_ref())
-            .map(|files| joined(&[&files.folder, b"/", &files.playlist]))
+            .filter_map(Output::files)
+            .filter(|files| files.format == OutputFormat::Hls)
+            .map(Files::playlist_path)
             .collect();
         if watchable.is_empty() {
             return;

@@ -5,7 +5,7 @@ use super::super::model::World;
 use super::super::model::{Files, Purpose};
 use crate::command::Answer;
 use crate::output_format::OutputFormat;
-use crate::value::{Map, Value, i64, map, text, u8, u32, u64};
+use crate::value::{Map, Value, i64, map, text, text_of, u8, u32, u64};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -28,9 +28,9 @@ impl World {
         let common = common(format, arguments, &group)?;
         let keep_alive = arguments.flag("keepAlive", true)?;
         let chunk_length = arguments.number("chunkLength", 10, 1..=3600)?.unsigned_abs();
+        let kind = format.name().to_uppercase();
         let taken = names.iter().any(|name| self.files_of(name, format, &group).is_some());
         if taken || names.iter().collect::<BTreeSet<_>>().len() < names.len() {
-            let kind = format.name().to_uppercase();
             return Err(Answer::failure(format!("Unable to create {kind} stream")));
         }
         let mut group_folder = target.clone();
@@ -65,7 +65,7 @@ impl World {
             ("localStreamNames", Value::List(names.iter().map(text).collect())),
             ("targetFolder", text(target)),
         ]));
-        Ok(Answer::success(format.names().answer, Value::Map(data)))
+        Ok(Answer::success(format!("{kind} stream created"), Value::Map(data)))
     }
 
     /// The settings of one stream that the caller did not give.
@@ -173,13 +173,6 @@ fn common(format: OutputFormat, arguments: Arguments<'_>, group: &str) -> Read<M
         OutputFormat::Record => Map::new(),
     });
     Ok(common)
-}
-
-fn text_of(settings: &Map, name: &str) -> String {
-    match settings.get(name) {
-        Some(Value::Text(text)) => String::from_utf8_lossy(text).into_owned(),
-        Some(_) | None => String::new(),
-    }
 }
 
 /// The playlist of one stream, or the manifest.

@@ -38,7 +38,7 @@ impl World {
         let id = self.add_config(at, Purpose::Files(files), &name, keep_alive, &settings);
         self.start_config(at, id);
         let data = self.configs.get(&id).map(|config| config.settings.clone()).unwrap_or_default();
-        Ok(Answer::success(OutputFormat::Record.names().answer, Value::Map(data)))
+        Ok(Answer::success("Recording Stream", Value::Map(data)))
     }
 }
 

@@ -3,7 +3,8 @@
 use super::{World, world};
 use crate::command::Command;
 use crate::options::Options;
-use crate::{recorded, serialize};
+use crate::serialize;
+use crate::tests::recorded;
 use std::time::Duration;
 
 /// Members with the kinds of their values, all the way down.

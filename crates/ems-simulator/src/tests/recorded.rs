@@ -1,7 +1,7 @@
 //! Recordings of a real server for the tests: the values from the JSON body, their types from the XML body.
 
-use super::event::Event;
-use super::value::{Map, Value, Width};
+use crate::event::Event;
+use crate::value::{Map, Value, Width};
 use std::borrow::Cow;
 use std::path::PathBuf;
 
