@@ -8,6 +8,5 @@ mod request;
 mod tests;
 
 pub use calls::{Call, CallAnswer};
-pub use faults::ApiFaults;
 
 pub(crate) use listener::ApiListener;

@@ -8,31 +8,16 @@ use std::borrow::Cow;
 pub(crate) struct Command {
     /// The name as written; the server does not mind the case.
     pub(crate) name: Vec<u8>,
-    /// Names and values.
-    pub(crate) parameters: Vec<(Vec<u8>, Argument)>,
-}
-
-/// The value of a parameter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Argument {
-    /// A single text.
-    One(Vec<u8>),
-    /// What a comma without an escape makes of a text.
-    Many(Vec<Vec<u8>>),
+    /// Names and values; a comma without an escape makes several texts of a value.
+    pub(crate) parameters: Vec<(Vec<u8>, Vec<Vec<u8>>)>,
 }
 
 impl Command {
     /// A command with the text values of a map.
     pub(crate) fn new(name: &str, parameters: &Map) -> Self {
-        let parameters = parameters.iter().filter_map(|(name, value)| match value {
-            Value::Text(text) => Some((name.as_bytes().to_vec(), Argument::One(text.clone()))),
-            Value::Null
-            | Value::Bool(_)
-            | Value::Integer(..)
-            | Value::Double(_)
-            | Value::Timestamp(_)
-            | Value::List(_)
-            | Value::Map(_) => None,
+        let parameters = parameters.iter().filter_map(|(name, value)| {
+            let Value::Text(text) = value else { return None };
+            Some((name.as_bytes().to_vec(), vec![text.clone()]))
         });
         Self { name: name.as_bytes().to_vec(), parameters: parameters.collect() }
     }
@@ -52,12 +37,7 @@ impl Command {
             let mut sides = split(word, b'=').into_iter();
             let key = sides.next().unwrap_or_default();
             let value = word.get(key.len() + 1..).unwrap_or_default();
-            let items: Vec<Vec<u8>> = split(value, b',').into_iter().map(plain).collect();
-            let argument = match <[Vec<u8>; 1]>::try_from(items) {
-                Ok([one]) => Argument::One(one),
-                Err(many) => Argument::Many(many),
-            };
-            (plain(key), argument)
+            (plain(key), split(value, b',').into_iter().map(plain).collect())
         });
         Self { name, parameters: parameters.collect() }
     }
@@ -68,16 +48,17 @@ impl Command {
     }
 
     /// The value of a parameter; the last one counts.
-    pub(crate) fn argument(&self, name: &str) -> Option<&Argument> {
-        let named = |(key, _): &&(Vec<u8>, Argument)| key.eq_ignore_ascii_case(name.as_bytes());
-        self.parameters.iter().rev().find(named).map(|(_, argument)| argument)
+    pub(crate) fn argument(&self, name: &str) -> Option<&[Vec<u8>]> {
+        let mut newest_first = self.parameters.iter().rev();
+        let (_, texts) = newest_first.find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()))?;
+        Some(texts)
     }
 
     /// What the event about the command carries; without parameters there is no such member at all.
     pub(crate) fn members(&self) -> Map {
         let mut members = map([("command", text(&self.name))]);
         if !self.parameters.is_empty() {
-            let parameters = self.parameters.iter().map(|(name, argument)| (key(name), argument.value()));
+            let parameters = self.parameters.iter().map(|(name, texts)| (key(name), value(texts)));
             members.extend(map([("parameters", Value::Map(parameters.collect()))]));
         }
         members
@@ -86,16 +67,14 @@ impl Command {
     /// The variables of the caller's own, which the server keeps and repeats.
     pub(crate) fn variables(&self) -> Map {
         let own = self.parameters.iter().filter(|(name, _)| name.starts_with(b"_") || name.starts_with(b"$"));
-        own.map(|(name, argument)| (key(name), argument.value())).collect()
+        own.map(|(name, texts)| (key(name), value(texts))).collect()
     }
 }
 
-impl Argument {
-    fn value(&self) -> Value {
-        match self {
-            Self::One(one) => text(one),
-            Self::Many(many) => Value::List(many.iter().map(text).collect()),
-        }
+fn value(texts: &[Vec<u8>]) -> Value {
+    match texts {
+        [one] => text(one),
+        many => Value::List(many.iter().map(text).collect()),
     }
 }
 
@@ -182,10 +161,10 @@ impl Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::{Argument, Command};
+    use super::Command;
 
-    fn one(name: &str, value: &[u8]) -> (Vec<u8>, Argument) {
-        (name.as_bytes().to_vec(), Argument::One(value.to_vec()))
+    fn one(name: &str, value: &[u8]) -> (Vec<u8>, Vec<Vec<u8>>) {
+        (name.as_bytes().to_vec(), vec![value.to_vec()])
     }
 
     fn read(text: &[u8]) -> Command {
@@ -207,7 +186,7 @@ mod tests {
     #[test]
     fn a_comma_makes_a_list_and_a_space_ends_a_value() {
         let command = read(b"createHLSStream  localStreamNames=a,b\\,c groupName=two words empty=");
-        let many = Argument::Many(vec![b"a".to_vec(), b"b,c".to_vec()]);
+        let many = vec![b"a".to_vec(), b"b,c".to_vec()];
         assert_eq!(
             command.parameters,
             [
@@ -229,7 +208,7 @@ mod tests {
     #[test]
     fn names_are_found_in_any_case_and_the_last_value_counts() {
         let command = read(b"x ID=1 id=2 _tag=t $FOO=bar");
-        assert_eq!(command.argument("iD"), Some(&Argument::One(b"2".to_vec())));
+        assert_eq!(command.argument("iD"), Some(&[b"2".to_vec()][..]));
         let variables = command.variables();
         assert_eq!(variables.keys().collect::<Vec<_>>(), ["$FOO", "_tag"]);
     }

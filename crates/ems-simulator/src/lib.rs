@@ -31,9 +31,9 @@ mod truth;
 mod value;
 mod world;
 
-pub use api::{ApiFaults, Call, CallAnswer};
+pub use api::{Call, CallAnswer};
 pub use incident::Incident;
-pub use options::{Format, Options};
+pub use options::{ApiFaults, Format, Options};
 pub use output_format::OutputFormat;
 pub use simulation::{Error, Simulation, run};
 pub use stall::Stall;

@@ -1,6 +1,5 @@
 //! The options of the simulated server, which are flags of `simulate`.
 
-use super::api::ApiFaults;
 use super::incident::Incident;
 use super::stall::Stall;
 use super::target::Target;
@@ -129,6 +128,37 @@ pub struct Options {
     pub hostile_names: bool,
 }
 
+/// The shares of calls that fail, by kind of fault; their sum is at most 1.
+#[derive(Args, Clone, Copy, Debug, PartialEq)]
+pub struct ApiFaults {
+    /// The share of API calls that are answered with FAIL, from 0 to 1.
+    #[arg(long = "api-fail", value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub fail: f64,
+
+    /// The share of API calls whose connection is dropped without an answer; about half of them have been carried out.
+    #[arg(long = "api-reset", value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub reset: f64,
+
+    /// The share of API calls that are answered with invalid JSON; about half of them have been carried out.
+    #[arg(long = "api-garbage", value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub garbage: f64,
+
+    /// The share of API calls that are answered late; about half of them have been carried out at once.
+    #[arg(long = "api-slow", value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub slow: f64,
+
+    /// The delay of late answers, in real time.
+    #[arg(long = "api-slow-for", value_name = "DURATION", default_value = "3s", value_parser = duration)]
+    pub slow_for: Duration,
+}
+
+impl Default for ApiFaults {
+    /// No faults.
+    fn default() -> Self {
+        Options::default().api_faults
+    }
+}
+
 /// How the server writes the body of a request.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -150,7 +180,7 @@ impl Default for Options {
     }
 }
 
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{text:?} is not a duration: {error}"))
 }
 
@@ -186,7 +216,7 @@ fn login(text: &str) -> Result<String, String> {
     }
 }
 
-pub(crate) fn share(text: &str) -> Result<f64, String> {
+fn share(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
         Ok(_) | Err(_) => Err("a share must be a number from 0 to 1".to_owned()),

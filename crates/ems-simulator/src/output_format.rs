@@ -1,7 +1,6 @@
 //! The formats in which the server writes a live stream to files, and how they differ in events.
 
 use serde::Serialize;
-use std::time::Duration;
 use strum::{EnumString, IntoStaticStr};
 
 /// A format of files that an inbound stream is written to.
@@ -21,8 +20,8 @@ pub enum OutputFormat {
     Record,
 }
 
-/// The names by which one format appears in events.
-pub(crate) struct Names {
+/// How one format appears in events.
+pub(crate) struct Profile {
     pub(crate) chunk_created: &'static str,
     pub(crate) chunk_closed: &'static str,
     /// The stream type of the output; of a recording that of an FLV file.
@@ -31,6 +30,10 @@ pub(crate) struct Names {
     pub(crate) operation: u8,
     /// The tracks that have chunks of their own; empty text when audio and video share one.
     pub(crate) tracks: &'static [&'static str],
+    /// From one chunk to the next, in configured chunk lengths.
+    pub(crate) cadence: f64,
+    /// From the output's creation to its first chunk, in milliseconds.
+    pub(crate) first_chunk: u64,
 }
 
 impl OutputFormat {
@@ -38,13 +41,53 @@ impl OutputFormat {
         self.into()
     }
 
-    pub(crate) fn names(self) -> &'static Names {
+    pub(crate) fn profile(self) -> &'static Profile {
         match self {
-            Self::Hls => &HLS,
-            Self::Hds => &HDS,
-            Self::Dash => &DASH,
-            Self::Mss => &MSS,
-            Self::Record => &RECORD,
+            Self::Hls => &Profile {
+                chunk_created: "hlsChunkCreated",
+                chunk_closed: "hlsChunkClosed",
+                stream_type: "OFHLS",
+                operation: 3,
+                tracks: &[""],
+                cadence: 1.0,
+                first_chunk: 980,
+            },
+            Self::Hds => &Profile {
+                chunk_created: "hdsChunkCreated",
+                chunk_closed: "hdsChunkClosed",
+                stream_type: "OFHDS",
+                operation: 4,
+                tracks: &[""],
+                cadence: 1.125,
+                first_chunk: 990,
+            },
+            Self::Dash => &Profile {
+                chunk_created: "dashChunkCreated",
+                chunk_closed: "dashChunkClosed",
+                stream_type: "OFDASH",
+                operation: 6,
+                tracks: &["video", "audio"],
+                cadence: 1.0,
+                first_chunk: 1000,
+            },
+            Self::Mss => &Profile {
+                chunk_created: "mssChunkCreated",
+                chunk_closed: "mssChunkClosed",
+                stream_type: "OFMSS",
+                operation: 5,
+                tracks: &["video", "audio"],
+                cadence: 1.5,
+                first_chunk: 1990,
+            },
+            Self::Record => &Profile {
+                chunk_created: "recordChunkCreated",
+                chunk_closed: "recordChunkClosed",
+                stream_type: "OFRFLV",
+                operation: 7,
+                tracks: &[""],
+                cadence: 1.0,
+                first_chunk: 30,
+            },
         }
     }
 
@@ -55,68 +98,8 @@ impl OutputFormat {
             Self::Record => "",
         }
     }
-
-    /// The time from one chunk to the next, which is not the configured length for every format.
-    pub(crate) fn cadence(self, chunk_length: Duration) -> Duration {
-        match self {
-            Self::Hls | Self::Dash | Self::Record => chunk_length,
-            Self::Hds => chunk_length.mul_f64(1.125),
-            Self::Mss => chunk_length.mul_f64(1.5),
-        }
-    }
-
-    /// The time from the output's creation to its first chunk.
-    pub(crate) fn first_chunk(self) -> Duration {
-        match self {
-            Self::Hls => Duration::from_millis(980),
-            Self::Hds => Duration::from_millis(990),
-            Self::Dash => Duration::from_millis(1000),
-            Self::Mss => Duration::from_millis(1990),
-            Self::Record => Duration::from_millis(30),
-        }
-    }
 }
 
 fn unknown_format(text: &str) -> String {
     format!("{text:?} is not a format; use hls, hds, dash, mss or record")
 }
-
-const HLS: Names = Names {
-    chunk_created: "hlsChunkCreated",
-    chunk_closed: "hlsChunkClosed",
-    stream_type: "OFHLS",
-    operation: 3,
-    tracks: &[""],
-};
-
-const HDS: Names = Names {
-    chunk_created: "hdsChunkCreated",
-    chunk_closed: "hdsChunkClosed",
-    stream_type: "OFHDS",
-    operation: 4,
-    tracks: &[""],
-};
-
-const DASH: Names = Names {
-    chunk_created: "dashChunkCreated",
-    chunk_closed: "dashChunkClosed",
-    stream_type: "OFDASH",
-    operation: 6,
-    tracks: &["video", "audio"],
-};
-
-const MSS: Names = Names {
-    chunk_created: "mssChunkCreated",
-    chunk_closed: "mssChunkClosed",
-    stream_type: "OFMSS",
-    operation: 5,
-    tracks: &["video", "audio"],
-};
-
-const RECORD: Names = Names {
-    chunk_created: "recordChunkCreated",
-    chunk_closed: "recordChunkClosed",
-    stream_type: "OFRFLV",
-    operation: 7,
-    tracks: &[""],
-};

@@ -21,7 +21,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const LONGEST_HEAD: usize = 16 * 1024;
 
 /// The outcomes of the posts, by name of the event.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
     /// Answered with 200.
     pub(crate) delivered: BTreeMap<&'static str, u64>,

@@ -1,10 +1,10 @@
 //! One run of a simulated server: the world driven by the clock, its events posted, its API served.
 
-use crate::api::{ApiFaults, ApiListener, Call};
+use crate::api::{ApiListener, Call};
 use crate::event::Event;
 use crate::faults::{Delivery, Faults};
-use crate::options::Options;
-use crate::sender::{self, Post, Sender, SharedTally};
+use crate::options::{ApiFaults, Options};
+use crate::sender::{self, Post, Sender, SharedTally, Tally};
 use crate::shared_world::SharedWorld;
 use crate::truth::Truth;
 use crate::world::World;
@@ -29,17 +29,13 @@ pub enum Error {
         /// The cause.
         source: io::Error,
     },
-    /// A stall is requested for an unknown output.
-    #[error("a stall is requested for {output}, which the simulated server does not have")]
-    Stall {
+    /// A fault is requested for an unknown stream or output.
+    #[error("{fault} is requested for {output}, which the simulated server does not have")]
+    UnknownOutput {
+        /// The fault, with its article.
+        fault: &'static str,
         /// The stream, with the format when one was named.
         output: String,
-    },
-    /// An incident is requested for an unknown stream.
-    #[error("an incident is requested for {stream}, which the simulated server does not have")]
-    Incident {
-        /// The stream.
-        stream: String,
     },
     /// The address of the API cannot be bound.
     #[error("could not listen on {address} for the API")]
@@ -100,13 +96,9 @@ impl Simulation {
 
     /// What the server knows at this moment.
     pub fn truth(&self) -> Truth {
-        let mut truth = self.world.world().truth();
-        let tally = sender::lock(&self.tally);
-        truth.delivered = tally.delivered.clone();
-        truth.rejected = tally.rejected.clone();
-        truth.lost = tally.lost.clone();
-        truth.duplicated = tally.duplicated.clone();
-        truth
+        let truth = self.world.world().truth();
+        let Tally { delivered, rejected, lost, duplicated } = sender::lock(&self.tally).clone();
+        Truth { delivered, rejected, lost, duplicated, ..truth }
     }
 
     /// Runs the server once, from its start to a graceful stop when `stop` is ready or the requested duration is over.
@@ -116,16 +108,10 @@ impl Simulation {
         let mut queue = VecDeque::new();
         let started = self.world.real(Duration::ZERO);
         let mut serving = Box::pin(self.serve());
-        let ending = async {
-            match self.options.duration {
-                Some(duration) => tokio::time::sleep_until(started + duration).await,
-                None => std::future::pending().await,
-            }
-        };
         let mut stop = std::pin::pin!(async {
-            tokio::select! {
-                () = stop => {}
-                () = ending => {}
+            match self.options.duration {
+                Some(duration) => drop(tokio::time::timeout_at(started + duration, stop).await),
+                None => stop.await,
             }
         });
         loop {
@@ -218,11 +204,11 @@ fn check(options: &Options, world: &World) -> Result<(), Error> {
                 Some(format) => format!("{}:{}", stall.stream, format.name()),
                 None => stall.stream.clone(),
             };
-            return Err(Error::Stall { output });
+            return Err(Error::UnknownOutput { fault: "a stall", output });
         }
     }
     match options.freeze.iter().chain(&options.lose_push).find(|one| !world.writes(&one.stream, None)) {
-        Some(absent) => Err(Error::Incident { stream: absent.stream.clone() }),
+        Some(absent) => Err(Error::UnknownOutput { fault: "an incident", output: absent.stream.clone() }),
         None => Ok(()),
     }
 }

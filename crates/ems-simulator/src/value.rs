@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use strum::IntoStaticStr;
 
 /// Named members in byte order of their names, which is the order on the wire.
 pub(crate) type Map = BTreeMap<Cow<'static, str>, Value>;
@@ -27,23 +28,17 @@ pub(crate) enum Value {
     Map(Map),
 }
 
-/// The declared width of an integer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The declared width of an integer, named as the tag in XML.
+#[derive(Clone, Copy, Debug, IntoStaticStr, PartialEq, Eq)]
+#[strum(serialize_all = "UPPERCASE")]
 pub(crate) enum Width {
-    /// `INT8`.
-    I8,
-    /// `INT32`.
-    I32,
-    /// `INT64`.
-    I64,
-    /// `UINT8`.
-    U8,
-    /// `UINT16`.
-    U16,
-    /// `UINT32`.
-    U32,
-    /// `UINT64`.
-    U64,
+    Int8,
+    Int32,
+    Int64,
+    Uint8,
+    Uint16,
+    Uint32,
+    Uint64,
 }
 
 /// A map of the given members.
@@ -51,44 +46,37 @@ pub(crate) fn map<const N: usize>(members: [(&'static str, Value); N]) -> Map {
     members.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect()
 }
 
-/// Text.
 pub(crate) fn text(bytes: impl AsRef<[u8]>) -> Value {
     Value::Text(bytes.as_ref().to_vec())
 }
 
-/// An `INT8`.
 pub(crate) fn i8(number: i8) -> Value {
-    Value::Integer(Width::I8, number.into())
+    Value::Integer(Width::Int8, number.into())
 }
 
-/// An `INT32`.
 pub(crate) fn i32(number: i32) -> Value {
-    Value::Integer(Width::I32, number.into())
+    Value::Integer(Width::Int32, number.into())
 }
 
-/// An `INT64`.
 pub(crate) fn i64(number: i64) -> Value {
-    Value::Integer(Width::I64, number)
+    Value::Integer(Width::Int64, number)
 }
 
-/// A `UINT8`.
 pub(crate) fn u8(number: u8) -> Value {
-    Value::Integer(Width::U8, number.into())
+    Value::Integer(Width::Uint8, number.into())
 }
 
-/// A `UINT16`.
 pub(crate) fn u16(number: u16) -> Value {
-    Value::Integer(Width::U16, number.into())
+    Value::Integer(Width::Uint16, number.into())
 }
 
-/// A `UINT32`.
 pub(crate) fn u32(number: u32) -> Value {
-    Value::Integer(Width::U32, number.into())
+    Value::Integer(Width::Uint32, number.into())
 }
 
 /// A `UINT64`; what does not fit into 63 bits never occurs and is capped.
 pub(crate) fn u64(number: u64) -> Value {
-    Value::Integer(Width::U64, i64::try_from(number).unwrap_or(i64::MAX))
+    Value::Integer(Width::Uint64, i64::try_from(number).unwrap_or(i64::MAX))
 }
 
 /// The members of settings that are the caller's own.

@@ -34,9 +34,9 @@ pub(super) fn decode<'a>(body: &'a [u8], each: &mut impl FnMut(Result<Message<'a
     while scanner.peek().is_some() {
         let start = scanner.at;
         let event = scanner.event();
-        let refused = event.as_ref().err().cloned();
+        let rejected = event.as_ref().err().cloned();
         each(event);
-        let skipped = refused.is_some_and(|rejection| scanner.skip_refused(start, &rejection));
+        let skipped = rejected.is_some_and(|rejection| scanner.skip_rejected(start, &rejection));
         if !skipped && scanner.peek() == Some(b',') {
             // The server's own event files separate objects by a comma and a line feed.
             scanner.at += 1;
@@ -173,7 +173,7 @@ impl<'a> Scanner<'a> {
     /// Moves to where another event may start after a rejected one at `start`: in the midst of it,
     /// where a server has begun to write after it had crashed, or, if it cannot be read to its end,
     /// on a later line. Returns whether it moved.
-    fn skip_refused(&mut self, start: usize, rejection: &Rejection) -> bool {
+    fn skip_rejected(&mut self, start: usize, rejection: &Rejection) -> bool {
         let broken = matches!(rejection, Rejection::Syntax { .. } | Rejection::Depth | Rejection::Fields);
         let end = if broken { self.input.len() } else { self.at };
         let entry = memmem::find(&self.input[start + 1..end], ENTRY_START).map(|entry| start + 1 + entry);

@@ -1,6 +1,6 @@
 //! The record of API calls and their answers, for comparison.
 
-use crate::command::{Answer, Argument, Command};
+use crate::command::{Answer, Command};
 use serde::Serialize;
 use std::collections::VecDeque;
 
@@ -72,7 +72,7 @@ impl Calls {
             parameters: command
                 .parameters
                 .iter()
-                .flat_map(|(name, argument)| pairs(name, argument))
+                .flat_map(|(name, texts)| texts.iter().map(|text| (lossy(name), lossy(text))))
                 .collect(),
             injected,
             carried_out: false,
@@ -90,14 +90,6 @@ impl Calls {
     pub(crate) fn all(&self) -> Vec<Call> {
         self.kept.iter().cloned().collect()
     }
-}
-
-fn pairs(name: &[u8], argument: &Argument) -> Vec<(String, String)> {
-    let values = match argument {
-        Argument::One(one) => std::slice::from_ref(one),
-        Argument::Many(many) => many,
-    };
-    values.iter().map(|value| (lossy(name), lossy(value))).collect()
 }
 
 fn lossy(text: &[u8]) -> String {

@@ -1,40 +1,8 @@
 //! Requested faults of API calls.
 
-use crate::options::{Options, duration, share};
-use clap::Args;
+use crate::options::{ApiFaults, Options};
 use fastrand::Rng;
 use std::time::Duration;
-
-/// The shares of calls that fail, by kind of fault; their sum is at most 1.
-#[derive(Args, Clone, Copy, Debug, PartialEq)]
-pub struct ApiFaults {
-    /// The share of API calls that are answered with FAIL, from 0 to 1.
-    #[arg(long = "api-fail", value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
-    pub fail: f64,
-
-    /// The share of API calls whose connection is dropped without an answer; about half of them have been carried out.
-    #[arg(long = "api-reset", value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
-    pub reset: f64,
-
-    /// The share of API calls that are answered with invalid JSON; about half of them have been carried out.
-    #[arg(long = "api-garbage", value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
-    pub garbage: f64,
-
-    /// The share of API calls that are answered late; about half of them have been carried out at once.
-    #[arg(long = "api-slow", value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
-    pub slow: f64,
-
-    /// The delay of late answers, in real time.
-    #[arg(long = "api-slow-for", value_name = "DURATION", default_value = "3s", value_parser = duration)]
-    pub slow_for: Duration,
-}
-
-impl Default for ApiFaults {
-    /// No faults.
-    fn default() -> Self {
-        Options::default().api_faults
-    }
-}
 
 /// How one call ends.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,10 +1,10 @@
 //! The listener of the API: one connection per call, closed after the answer.
 
 use super::calls::{Call, CallAnswer, Calls};
-use super::faults::{ApiFaults, CallFaults, CallOutcome};
+use super::faults::{CallFaults, CallOutcome};
 use super::request::ApiRequest;
 use crate::command::{Answer, Command};
-use crate::options::Options;
+use crate::options::{ApiFaults, Options};
 use crate::serialize;
 use crate::shared_world::SharedWorld;
 use base64::Engine;
@@ -161,13 +161,14 @@ impl ApiListener {
             CallOutcome::Garbage { carried_out, cut } => {
                 let answer = if carried_out { self.carry_out(commands)? } else { Answer::failure("") };
                 self.note(commands, |call| call.answer = CallAnswer::Garbage);
-                Ok(self.ok(if cut {
+                let body = if cut {
                     let mut body = body(&answer);
                     body.truncate(body.len() / 2);
                     body
                 } else {
                     b"<html>no answer</html>\r\n\r\n".to_vec()
-                }))
+                };
+                Ok(self.head(StatusCode::OK, body))
             }
             CallOutcome::Slow { carried_out, pause } => {
                 self.note(commands, |call| call.slow = true);
@@ -234,11 +235,7 @@ impl ApiListener {
 
     fn response(&self, commands: &[(usize, Command)], answer: &Answer) -> Response<Full<Bytes>> {
         self.note(commands, |call| call.answer = CallAnswer::of(answer));
-        self.ok(body(answer))
-    }
-
-    fn ok(&self, body: Vec<u8>) -> Response<Full<Bytes>> {
-        self.head(StatusCode::OK, body)
+        self.head(StatusCode::OK, body(answer))
     }
 
     fn unauthorized(&self) -> Response<Full<Bytes>> {

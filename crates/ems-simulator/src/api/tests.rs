@@ -1,8 +1,8 @@
 //! The API on a real socket: the bytes of its answers, the commands that hide in parameters, and every fault.
 
-use super::{ApiFaults, CallAnswer};
+use super::CallAnswer;
 use crate::tests::recorded;
-use crate::{Options, Simulation, Target};
+use crate::{ApiFaults, Options, Simulation, Target};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::net::SocketAddr;

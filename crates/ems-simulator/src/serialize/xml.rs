@@ -1,7 +1,7 @@
 //! The XML serializer: one typed element for each value, indented.
 
 use super::markup::{escape, indent};
-use crate::value::{Map, Value, Width};
+use crate::value::{Map, Value};
 
 /// Writes a whole document, whose root names the event.
 pub(crate) fn write(out: &mut Vec<u8>, event: &str, members: &Map) {
@@ -28,7 +28,7 @@ fn write_value(out: &mut Vec<u8>, level: usize, name: &str, value: &Value) {
         }
         Value::Integer(width, number) => {
             let digits = number.to_string();
-            write_leaf(out, level, tag(*width), name, digits.as_bytes());
+            write_leaf(out, level, width.into(), name, digits.as_bytes());
         }
         Value::Double(number) => {
             write_leaf(out, level, "DOUBLE", name, format!("{number:.3}").as_bytes());
@@ -72,18 +72,6 @@ fn write_branch<'a, N: AsRef<str>>(
     }
     indent(out, level);
     out.extend_from_slice(b"</MAP>\n");
-}
-
-fn tag(width: Width) -> &'static str {
-    match width {
-        Width::I8 => "INT8",
-        Width::I32 => "INT32",
-        Width::I64 => "INT64",
-        Width::U8 => "UINT8",
-        Width::U16 => "UINT16",
-        Width::U32 => "UINT32",
-        Width::U64 => "UINT64",
-    }
 }
 
 #[cfg(test)]

@@ -1,20 +1,15 @@
 //! Reading the parameters of a command, or the sentence with which the server rejects one.
 
-use crate::command::{Answer, Argument, Command};
-use crate::value::Map;
+use crate::command::{Answer, Command};
 use std::ops::RangeInclusive;
-
-/// The parameters of one command.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Arguments<'a>(pub(crate) &'a Command);
 
 /// What was read, or the server's rejection.
 pub(crate) type Read<T> = Result<T, Answer>;
 
-impl Arguments<'_> {
+impl Command {
     /// Rejects a command without any parameter.
     pub(crate) fn some(&self) -> Read<()> {
-        if self.0.parameters.is_empty() {
+        if self.parameters.is_empty() {
             return Err(Answer::failure("Syntax error. No parameters provided"));
         }
         Ok(())
@@ -22,10 +17,10 @@ impl Arguments<'_> {
 
     /// A text that may be missing.
     pub(crate) fn optional(&self, name: &str) -> Read<Option<Vec<u8>>> {
-        match self.0.argument(name) {
+        match self.argument(name) {
             None => Ok(None),
-            Some(Argument::One(text)) => Ok(Some(text.clone())),
-            Some(Argument::Many(_)) => Err(invalid(name)),
+            Some([text]) => Ok(Some(text.clone())),
+            Some(_) => Err(invalid(name)),
         }
     }
 
@@ -55,12 +50,8 @@ impl Arguments<'_> {
 
     /// Texts that must not be missing or empty.
     pub(crate) fn list(&self, name: &str) -> Read<Vec<Vec<u8>>> {
-        let list = match self.0.argument(name) {
-            None => return Err(invalid(name)),
-            Some(Argument::One(one)) => vec![one.clone()],
-            Some(Argument::Many(many)) => many.clone(),
-        };
-        if list.iter().any(Vec::is_empty) { Err(invalid(name)) } else { Ok(list) }
+        let list = self.argument(name).filter(|list| !list.iter().any(Vec::is_empty));
+        list.map(<[_]>::to_vec).ok_or_else(|| invalid(name))
     }
 
     /// Only a number counts, so that the word `true` means no.
@@ -81,11 +72,6 @@ impl Arguments<'_> {
             ))
         })
     }
-
-    /// The caller's own variables.
-    pub(crate) fn variables(&self) -> Map {
-        self.0.variables()
-    }
 }
 
 /// The rejection of a parameter.
@@ -101,24 +87,23 @@ pub(crate) fn canonical(text: &[u8]) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arguments, Command};
+    use super::Command;
 
     #[test]
     fn every_rejection_names_its_parameter() {
         let command = &Command::all(b"c n=010 big=70 list=a,b empty= word=odd yes=true one=1")[0];
-        let arguments = Arguments(command);
         let rejection = |description: Vec<u8>| String::from_utf8(description).unwrap();
-        let number = |name| arguments.number(name, 1, 1..=60).map_err(|answer| rejection(answer.description));
+        let number = |name| command.number(name, 1, 1..=60).map_err(|answer| rejection(answer.description));
         assert_eq!(number("n").unwrap_err(), "Syntax error. Parameter n is invalid. Range: 1 - 60");
         assert!(number("big").unwrap_err().contains("big"));
         assert_eq!(number("none"), Ok(1));
-        assert!(arguments.text("list", b"").is_err());
-        assert!(arguments.required("empty").is_err());
-        assert!(arguments.required("none").is_err());
-        assert!(arguments.list("none").is_err());
-        assert!(arguments.word("word", "live", &["record"]).is_err());
-        assert_eq!(arguments.flag("yes", true), Ok(false));
-        assert_eq!(arguments.flag("one", false), Ok(true));
-        assert_eq!(arguments.list("list").unwrap(), [b"a", b"b"]);
+        assert!(command.text("list", b"").is_err());
+        assert!(command.required("empty").is_err());
+        assert!(command.required("none").is_err());
+        assert!(command.list("none").is_err());
+        assert!(command.word("word", "live", &["record"]).is_err());
+        assert_eq!(command.flag("yes", true), Ok(false));
+        assert_eq!(command.flag("one", false), Ok(true));
+        assert_eq!(command.list("list").unwrap(), [b"a", b"b"]);
     }
 }

@@ -33,7 +33,7 @@ impl World {
         self.close_chunk(at, output, track, false);
         self.open_chunk(at, output, track);
         if !length.is_zero() {
-            self.schedule(at + format.cadence(length), Task::WriteChunk { output, track });
+            self.schedule(at + length.mul_f64(format.profile().cadence), Task::WriteChunk { output, track });
         }
     }
 
@@ -42,18 +42,12 @@ impl World {
         let Some(format) = self.files(output).map(|files| files.format) else {
             return;
         };
-        let tracks = format.names().tracks.len();
-        match format {
-            OutputFormat::Dash => {
-                for track in (0..tracks).rev() {
-                    self.close_chunk(at, output, track, true);
-                }
-            }
-            OutputFormat::Hls | OutputFormat::Hds | OutputFormat::Mss | OutputFormat::Record => {
-                for track in 0..tracks {
-                    self.close_chunk(at, output, track, true);
-                }
-            }
+        let mut tracks: Vec<usize> = (0..format.profile().tracks.len()).collect();
+        if format == OutputFormat::Dash {
+            tracks.reverse();
+        }
+        for track in tracks {
+            self.close_chunk(at, output, track, true);
         }
         if format == OutputFormat::Hls {
             self.log_child_playlist(at, output);
@@ -102,7 +96,7 @@ impl World {
             }
             OutputFormat::Hds | OutputFormat::Dash | OutputFormat::Mss => map([("startTime", self.time(at))]),
         });
-        self.log(at, format.names().chunk_created, payload);
+        self.log(at, format.profile().chunk_created, payload);
         if let Some(output) = self.outputs.get_mut(&output_id)
             && let Some(track) = output.tracks.get_mut(track_index)
         {
@@ -153,7 +147,7 @@ impl World {
             payload.extend(own);
             payload.extend(map([("frameCount", u64(all_frames)), ("startTime", text(""))]));
         }
-        self.log(at, format.names().chunk_closed, payload);
+        self.log(at, format.profile().chunk_closed, payload);
         let label = self.slots[slot].label.clone();
         *self.chunks_closed.entry((format, group, label, name)).or_default() += 1;
     }

@@ -7,7 +7,7 @@ mod record;
 mod relay;
 mod timers;
 
-use super::arguments::{Arguments, Read};
+use super::arguments::Read;
 use super::model::World;
 use crate::command::{Answer, Command};
 use crate::output_format::OutputFormat;
@@ -41,15 +41,14 @@ impl World {
     /// Carries out one command.
     pub(crate) fn execute(&mut self, at: Duration, command: &Command) -> Answer {
         self.log(at, "cliRequest", command.members());
-        let arguments = Arguments(command);
-        let mut answer = self.dispatch(at, arguments).unwrap_or_else(|rejection| rejection);
-        answer.response_id = arguments.optional("commandId").ok().flatten();
+        let mut answer = self.dispatch(at, command).unwrap_or_else(|rejection| rejection);
+        answer.response_id = command.optional("commandId").ok().flatten();
         self.log(at, "cliResponse", answer.members());
         answer
     }
 
-    fn dispatch(&mut self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
-        match arguments.0.known_as().as_str() {
+    fn dispatch(&mut self, at: Duration, arguments: &Command) -> Read<Answer> {
+        match arguments.known_as().as_str() {
             "version" => Ok(Answer::success("Version", Value::Map(self.brand.version()))),
             "liststreams" => self.list_streams(at, arguments),
             "liststreamsids" => Ok(self.list_streams_ids()),
@@ -75,7 +74,7 @@ impl World {
             "shutdownstream" => self.shutdown_stream(at, arguments),
             _ => {
                 let words =
-                    [&b"command "[..], &arguments.0.name, b" not known. Type help for list of commands"];
+                    [&b"command "[..], &arguments.name, b" not known. Type help for list of commands"];
                 Err(Answer::failure(words.concat()))
             }
         }

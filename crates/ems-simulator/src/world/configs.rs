@@ -6,18 +6,17 @@ use crate::value::{Map, Value, map, u32};
 use std::time::Duration;
 
 impl World {
-    /// Keeps a new configuration, whose settings get its id.
+    /// Keeps a new configuration; its id, and the settings with it.
     pub(crate) fn add_config(
         &mut self,
         at: Duration,
         purpose: Purpose,
         stream: &[u8],
         keep_alive: bool,
-        settings: &Map,
-    ) -> u32 {
+        mut settings: Map,
+    ) -> (u32, Map) {
         self.configs_made += 1;
         let id = self.configs_made;
-        let mut settings = settings.clone();
         settings.extend(map([("configId", u32(id))]));
         let status = Status::initial(&purpose, at);
         self.configs.insert(
@@ -26,13 +25,13 @@ impl World {
                 purpose,
                 stream: stream.to_vec(),
                 keep_alive,
-                settings,
+                settings: settings.clone(),
                 unreachable: false,
                 current: status,
                 previous: status,
             },
         );
-        id
+        (id, settings)
     }
 
     pub(crate) fn set_status(&mut self, at: Duration, config: u32, code: Code, stream: u64) {

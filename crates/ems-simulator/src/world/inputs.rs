@@ -1,10 +1,10 @@
 //! Inbound streams: published by encoders or pulled, with codecs, feeds and their end.
 
 use super::address::Address;
-use super::model::{Code, Input, Purpose, Task, World};
+use super::model::{Code, Codecs, Input, Peer, Purpose, Task, World};
 use super::plan;
 use super::plan::{Feed, Slot, Stay};
-use super::stream_object::{Codecs, Facts, NEAR_IP, Peer, pulled_or_pushed};
+use super::stream_object::{Facts, NEAR_IP, pulled_or_pushed};
 use crate::value::{Map, Value, map, text, u32, u64};
 use std::time::Duration;
 

@@ -3,7 +3,6 @@
 use super::address::Address;
 use super::plan::{self, Slot};
 use super::process::{Brand, Process};
-use super::stream_object::{Codecs, Peer};
 use crate::clock::Clock;
 use crate::event::Event;
 use crate::incident::Incident;
@@ -168,6 +167,27 @@ pub(crate) struct Input {
     pub(crate) outputs: Vec<u64>,
 }
 
+/// Which codecs of a stream are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Codecs {
+    /// Neither yet, or no longer.
+    Neither,
+    /// Only the video codec.
+    Video,
+    /// Only the audio codec.
+    Audio,
+    /// Both.
+    Both,
+}
+
+/// The two ends of a stream's connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    pub(crate) far_ip: String,
+    pub(crate) far_port: u16,
+    pub(crate) near_port: u16,
+}
+
 /// An open outbound stream.
 #[derive(Debug)]
 pub(crate) struct Output {
@@ -279,7 +299,7 @@ impl Files {
         match (self.format, self.container) {
             (OutputFormat::Record, "ts") => "OFTS",
             (OutputFormat::Record, "mp4") => "OFMP4",
-            (format, _) => format.names().stream_type,
+            (format, _) => format.profile().stream_type,
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The operator of the plan, who gives commands like any other client: pulls, outputs, pushes and timers.
 
-use super::arguments::Arguments;
 use super::model::{Task, Wanted, World};
 use super::plan::Slot;
 use crate::command::Command;
@@ -37,7 +36,7 @@ impl World {
         if self.options.unattended {
             self.slots[slot].preset = true;
             // Without events: the configuration dates from before the start.
-            drop(self.pull_stream(at, Arguments(&command)));
+            drop(self.pull_stream(at, &command));
         } else {
             self.execute(at, &command);
         }

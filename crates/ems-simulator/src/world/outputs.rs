@@ -2,8 +2,8 @@
 
 use super::address::Address;
 use super::inputs::RECONNECT;
-use super::model::{Code, Files, Kind, Output, Purpose, Task, Track, World};
-use super::stream_object::{Codecs, Facts, NEAR_IP, Peer, pulled_or_pushed};
+use super::model::{Code, Codecs, Files, Kind, Output, Peer, Purpose, Task, Track, World};
+use super::stream_object::{Facts, NEAR_IP, pulled_or_pushed};
 use crate::value::{Map, Value, map, text, u32, u64};
 use std::time::Duration;
 
@@ -31,13 +31,13 @@ impl World {
     }
 
     fn start_files(&mut self, at: Duration, input: u64, config: u32, files: Files, settings: Map) -> u64 {
-        let format = files.format;
+        let profile = files.format.profile();
         let output = self.open_output(at, input, Kind::Files(files), Some(config), settings, None);
         self.log_output(at + ms(5), "outStreamCodecsUpdated", output, true);
         self.schedule(at + ms(22), Task::FirstPlaylists { output });
-        for track in 0..format.names().tracks.len() {
-            let later = ms(if track == 0 { 0 } else { 20 });
-            self.schedule(at + format.first_chunk() + later, Task::WriteChunk { output, track });
+        for track in 0..profile.tracks.len() {
+            let later = if track == 0 { 0 } else { 20 };
+            self.schedule(at + ms(profile.first_chunk + later), Task::WriteChunk { output, track });
         }
         output
     }
@@ -74,7 +74,7 @@ impl World {
         };
         source.outputs.push(unique_id);
         let tracks: &[&str] = match &kind {
-            Kind::Files(files) => files.format.names().tracks,
+            Kind::Files(files) => files.format.profile().tracks,
             Kind::Push | Kind::Player => &[],
         };
         let tracks = tracks.iter().map(|name| Track { name, ..Track::default() }).collect();
@@ -126,7 +126,7 @@ impl World {
         let output = self.outputs.get(&unique_id)?;
         let slot = &self.slots[output.slot];
         let (kind, operation) = match &output.kind {
-            Kind::Files(files) => (files.stream_type(), files.format.names().operation),
+            Kind::Files(files) => (files.stream_type(), files.format.profile().operation),
             Kind::Push => ("ONR", 2),
             Kind::Player => ("ONR", 0),
         };

@@ -13,17 +13,12 @@ pub(crate) struct Slot {
     pub(crate) label: String,
     /// Whether the server pulls the stream; otherwise an encoder publishes it.
     pub(crate) pulled: bool,
-    /// The formats it is written in.
     pub(crate) formats: Vec<OutputFormat>,
-    /// Whether it is pushed to another server.
     pub(crate) pushed: bool,
-    /// Whether players watch it.
     pub(crate) watched: bool,
-    /// How long it stays.
     pub(crate) stay: Stay,
     /// The feed that stops now and then.
     pub(crate) silent: Option<Feed>,
-    /// What it carries.
     pub(crate) media: Media,
     /// Whether it belongs to the plan; otherwise a command has brought it.
     pub(crate) planned: bool,
@@ -45,24 +40,17 @@ pub(crate) enum Stay {
 /// A feed that can stop while the stream stays open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Feed {
-    /// No audio packets arrive.
     Audio,
-    /// No video packets arrive.
     Video,
 }
 
-/// Size and rates of a stream.
+/// Size in pixels, H.264 level, and rates in bytes each second.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Media {
-    /// Pixels across.
     pub(crate) width: u32,
-    /// Pixels down.
     pub(crate) height: u32,
-    /// H.264 level.
     pub(crate) level: u8,
-    /// Bytes of video each second.
     pub(crate) video_rate: u64,
-    /// Bytes of audio each second.
     pub(crate) audio_rate: u64,
 }
 

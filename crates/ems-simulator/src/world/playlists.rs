@@ -1,8 +1,8 @@
 //! What is written once when an output to files starts: playlists, manifests and initialisation segments.
 
-use super::model::{Files, Kind, Output, World};
+use super::model::{Codecs, Files, Kind, Output, World};
 use super::outputs::ms;
-use super::stream_object::{Codecs, Facts};
+use super::stream_object::Facts;
 use crate::output_format::OutputFormat;
 use crate::value::{Value, map, text, u64};
 use std::time::Duration;

@@ -1,33 +1,12 @@
 //! The description of a stream that its events carry.
 
-use super::model::World;
+use super::model::{Codecs, Peer, World};
 use super::plan::{FRAME_RATE, Media};
 use crate::value::{Map, Value, i32, map, text, u8, u16, u32, u64};
 use std::time::Duration;
 
 /// The address of the simulated server itself.
 pub(crate) const NEAR_IP: &str = "203.0.113.10";
-
-/// Which codecs of a stream are known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Codecs {
-    /// Neither yet, or no longer.
-    Neither,
-    /// Only the video codec.
-    Video,
-    /// Only the audio codec.
-    Audio,
-    /// Both.
-    Both,
-}
-
-/// The two ends of a stream's connection.
-#[derive(Clone, Debug)]
-pub(crate) struct Peer {
-    pub(crate) far_ip: String,
-    pub(crate) far_port: u16,
-    pub(crate) near_port: u16,
-}
 
 /// What the members common to all streams are made of.
 pub(crate) struct Facts<'a> {

@@ -1,8 +1,7 @@
 //! Viewers: RTMP players, web streaming sessions and downloads.
 
-use super::model::{Files, Kind, Output, Session, Task, World};
+use super::model::{Files, Kind, Output, Peer, Session, Task, World};
 use super::operator::WEB_ROOT;
-use super::stream_object::Peer;
 use crate::output_format::OutputFormat;
 use crate::value::{Map, Value, i8, i32, i64, map, text};
 use std::time::Duration;

@@ -1,16 +1,16 @@
 //! Ending streams and configurations: `shutdownStream` and `removeConfig`.
 
-use super::super::arguments::{Arguments, Read};
-use super::super::model::{Task, World};
-use super::super::stream_object::{NEAR_IP, Peer};
+use super::super::arguments::Read;
+use super::super::model::{Peer, Task, World};
+use super::super::stream_object::NEAR_IP;
 use super::listing::{Selector, config_id};
-use crate::command::Answer;
+use crate::command::{Answer, Command};
 use crate::value::{Map, Value, i32, map, text, u16, u32, u64};
 use std::time::Duration;
 
 impl World {
     /// The answer describes the stream as it was; it closes right after that.
-    pub(crate) fn shutdown_stream(&mut self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
+    pub(crate) fn shutdown_stream(&mut self, at: Duration, arguments: &Command) -> Read<Answer> {
         let gone = || Answer::failure("Stream no longer available");
         let stream = match self.selector(arguments)? {
             Selector::Id(id) => id,
@@ -31,7 +31,7 @@ impl World {
     }
 
     /// Removes one configuration, or all of a group, and closes what they keep open; an unknown id is not an error.
-    pub(crate) fn remove_config(&mut self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
+    pub(crate) fn remove_config(&mut self, at: Duration, arguments: &Command) -> Read<Answer> {
         let group = match arguments.optional("groupName")? {
             Some(group) => Some(group),
             None => arguments.optional("hlsHdsMssGroup")?,

@@ -1,9 +1,9 @@
 //! Writing streams to files in chunks for the web: `createHLSStream` and its three siblings.
 
-use super::super::arguments::{Arguments, Read, canonical, invalid};
+use super::super::arguments::{Read, canonical, invalid};
 use super::super::model::World;
 use super::super::model::{Files, Purpose};
-use crate::command::Answer;
+use crate::command::{Answer, Command};
 use crate::output_format::OutputFormat;
 use crate::value::{Map, Value, i64, map, text, text_of, u8, u32, u64};
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ impl World {
         &mut self,
         at: Duration,
         format: OutputFormat,
-        arguments: Arguments<'_>,
+        arguments: &Command,
     ) -> Read<Answer> {
         arguments.some()?;
         let names = arguments.list("localStreamNames")?;
@@ -53,7 +53,7 @@ impl World {
             };
             let mut settings = common.clone();
             settings.extend(self.of_stream(at, &files, name, *bandwidth));
-            ids.push(self.add_config(at, Purpose::Files(files), name, keep_alive, &settings));
+            ids.push(self.add_config(at, Purpose::Files(files), name, keep_alive, settings).0);
         }
         for id in &ids {
             self.start_config(at, *id);
@@ -74,7 +74,7 @@ impl World {
             ("bandwidth", u32(bandwidth)),
             ("groupTargetFolder", text(&files.group_folder)),
             ("localStreamName", text(name)),
-            ("operationType", u8(files.format.names().operation)),
+            ("operationType", u8(files.format.profile().operation)),
             ("targetFolder", text(&files.folder)),
         ]);
         settings.extend(match files.format {
@@ -103,8 +103,8 @@ impl World {
 }
 
 /// As many as there are streams, or none at all.
-fn bandwidths(arguments: Arguments<'_>, streams: usize) -> Read<Vec<u32>> {
-    if arguments.0.argument("bandwidths").is_none() {
+fn bandwidths(arguments: &Command, streams: usize) -> Read<Vec<u32>> {
+    if arguments.argument("bandwidths").is_none() {
         return Ok(vec![0; streams]);
     }
     let given = arguments.list("bandwidths")?;
@@ -114,7 +114,7 @@ fn bandwidths(arguments: Arguments<'_>, streams: usize) -> Read<Vec<u32>> {
 }
 
 /// The settings that all streams of one command share, which its answer repeats.
-fn common(format: OutputFormat, arguments: Arguments<'_>, group: &str) -> Read<Map> {
+fn common(format: OutputFormat, arguments: &Command, group: &str) -> Read<Map> {
     let longest = if format == OutputFormat::Hls { 999_999 } else { 4000 };
     let number = |name, default, range| Ok(u64(arguments.number(name, default, range)?.unsigned_abs()));
     let flag = |name, default| Ok(Value::Bool(arguments.flag(name, default)?));
@@ -135,7 +135,7 @@ fn common(format: OutputFormat, arguments: Arguments<'_>, group: &str) -> Read<M
     common.extend(match format {
         OutputFormat::Hls => {
             let by_range = arguments.flag("useByteRange", false)?;
-            if !by_range && arguments.0.argument("fileLength").is_some() {
+            if !by_range && arguments.argument("fileLength").is_some() {
                 return Err(invalid("fileLength"));
             }
             map([

@@ -1,8 +1,8 @@
 //! The commands that only ask: streams, configurations and web sessions.
 
-use super::super::arguments::{Arguments, Read, canonical, invalid};
+use super::super::arguments::{Read, canonical, invalid};
 use super::super::model::World;
-use crate::command::Answer;
+use crate::command::{Answer, Command};
 use crate::value::{Map, Value, map, text, u32, u64};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -12,19 +12,19 @@ const FAMILIES: [&str; 10] =
     ["dash", "hds", "hls", "metalistener", "mss", "process", "pull", "push", "record", "webrtc"];
 
 impl World {
-    pub(crate) fn list_streams(&self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
+    pub(crate) fn list_streams(&self, at: Duration, arguments: &Command) -> Read<Answer> {
         // There are no internal streams here that the flag could show.
         arguments.flag("disableInternalStreams", true)?;
         Ok(Answer::success("Available streams", some(self.listed(at, self.stream_ids()))))
     }
 
-    pub(crate) fn list_inbound_streams(&self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
+    pub(crate) fn list_inbound_streams(&self, at: Duration, arguments: &Command) -> Read<Answer> {
         arguments.flag("disableInternalStreams", true)?;
         let inputs = self.inputs.keys().copied().collect();
         Ok(Answer::success("Available inbound streams", some(self.listed(at, inputs))))
     }
 
-    pub(crate) fn list_inbound_stream_names(&self, arguments: Arguments<'_>) -> Read<Answer> {
+    pub(crate) fn list_inbound_stream_names(&self, arguments: &Command) -> Read<Answer> {
         arguments.flag("disableInternalStreams", true)?;
         let named = |slot: usize| Value::Map(map([("name", text(&self.slots[slot].name))]));
         let names = self.inputs.values().map(|input| named(input.slot)).collect();
@@ -41,7 +41,7 @@ impl World {
         Answer::success("Active streams count", Value::Map(map([("streamCount", u32(count))])))
     }
 
-    pub(crate) fn get_stream_info(&self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
+    pub(crate) fn get_stream_info(&self, at: Duration, arguments: &Command) -> Read<Answer> {
         arguments.some()?;
         let found = match self.selector(arguments)? {
             Selector::Id(id) => self.stream_object(at, id).ok_or_else(|| format!("0:{id}").into_bytes()),
@@ -55,7 +55,7 @@ impl World {
             .map_err(|missing| Answer::failure([&b"Stream "[..], &missing, b" not found"].concat()))
     }
 
-    pub(crate) fn is_stream_running(&self, arguments: Arguments<'_>) -> Read<Answer> {
+    pub(crate) fn is_stream_running(&self, arguments: &Command) -> Read<Answer> {
         arguments.some()?;
         let running = match self.selector(arguments)? {
             Selector::Id(id) => self.inputs.contains_key(&id) || self.outputs.contains_key(&id),
@@ -73,7 +73,7 @@ impl World {
         Answer::success("Run-time configuration", Value::Map(families.collect()))
     }
 
-    pub(crate) fn get_config_info(&self, arguments: Arguments<'_>) -> Read<Answer> {
+    pub(crate) fn get_config_info(&self, arguments: &Command) -> Read<Answer> {
         arguments.some()?;
         let id = config_id(arguments)?.ok_or_else(|| invalid("id"))?;
         let item = self.config_item(id);
@@ -88,7 +88,7 @@ impl World {
     }
 
     /// The stream that a command means; its id goes before its name.
-    pub(crate) fn selector(&self, arguments: Arguments<'_>) -> Read<Selector> {
+    pub(crate) fn selector(&self, arguments: &Command) -> Read<Selector> {
         if let Some(id) = arguments.optional("id")? {
             let number = canonical(&id).and_then(|id| u64::try_from(id).ok());
             return number.map(Selector::Id).ok_or_else(|| invalid("id"));
@@ -124,7 +124,7 @@ pub(crate) enum Selector {
 }
 
 /// The configuration that a command names by its id.
-pub(crate) fn config_id(arguments: Arguments<'_>) -> Read<Option<u32>> {
+pub(crate) fn config_id(arguments: &Command) -> Read<Option<u32>> {
     let Some(text) = arguments.optional("id")? else {
         return Ok(None);
     };

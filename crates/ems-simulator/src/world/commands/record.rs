@@ -1,9 +1,9 @@
 //! Recording a stream: `record`.
 
-use super::super::arguments::{Arguments, Read};
+use super::super::arguments::Read;
 use super::super::model::World;
 use super::super::model::{Files, Purpose};
-use crate::command::Answer;
+use crate::command::{Answer, Command};
 use crate::output_format::OutputFormat;
 use crate::value::{Map, Value, map, text, u8, u64};
 use std::time::Duration;
@@ -13,7 +13,7 @@ const MP4_WRITER: &str = "/usr/bin/evo-mp4writer";
 
 impl World {
     /// Starts at once if the stream is there; two recordings of one stream cannot write to one path.
-    pub(crate) fn record(&mut self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
+    pub(crate) fn record(&mut self, at: Duration, arguments: &Command) -> Read<Answer> {
         arguments.some()?;
         let name = arguments.required("localStreamName")?;
         let path = arguments.required("pathToFile")?;
@@ -35,14 +35,13 @@ impl World {
             playlist: Vec::new(),
             container,
         };
-        let id = self.add_config(at, Purpose::Files(files), &name, keep_alive, &settings);
+        let (id, data) = self.add_config(at, Purpose::Files(files), &name, keep_alive, settings);
         self.start_config(at, id);
-        let data = self.configs.get(&id).map(|config| config.settings.clone()).unwrap_or_default();
         Ok(Answer::success("Recording Stream", Value::Map(data)))
     }
 }
 
-fn settings(arguments: Arguments<'_>, name: &[u8], path: &[u8], container: &str) -> Read<Map> {
+fn settings(arguments: &Command, name: &[u8], path: &[u8], container: &str) -> Read<Map> {
     let flag = |name, default| Ok(Value::Bool(arguments.flag(name, default)?));
     let number = |name, range| Ok(u64(arguments.number(name, 0, range)?.unsigned_abs()));
     let mut settings = arguments.variables();
@@ -53,7 +52,7 @@ fn settings(arguments: Arguments<'_>, name: &[u8], path: &[u8], container: &str)
         ("hasAudio", flag("hasAudio", true)?),
         ("keepAlive", flag("keepAlive", true)?),
         ("localStreamName", text(name)),
-        ("operationType", u8(OutputFormat::Record.names().operation)),
+        ("operationType", u8(OutputFormat::Record.profile().operation)),
         ("overwrite", flag("overwrite", false)?),
         ("pathToFile", text(path)),
         ("preset", number("preset", 0..=1)?),

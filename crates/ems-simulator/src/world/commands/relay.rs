@@ -1,10 +1,10 @@
 //! Streams from and to other servers: `pullStream` and `pushStream`.
 
 use super::super::address::Address;
-use super::super::arguments::{Arguments, Read};
+use super::super::arguments::Read;
 use super::super::model::Purpose;
 use super::super::model::{Task, World};
-use crate::command::Answer;
+use crate::command::{Answer, Command};
 use crate::value::{Map, Value, i64, map, text, u8, u64};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const CONNECTS: Duration = Duration::from_millis(4);
 
 impl World {
     /// The answer says nothing about the source: it is only tried afterwards.
-    pub(in super::super) fn pull_stream(&mut self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
+    pub(in super::super) fn pull_stream(&mut self, at: Duration, arguments: &Command) -> Read<Answer> {
         arguments.some()?;
         let address = address(arguments)?;
         let name = arguments.required("localStreamName")?;
@@ -24,8 +24,7 @@ impl World {
         }
         let members = Value::Map(address.members());
         let description = [&b"Stream "[..], &address.original, b" enqueued for pulling"].concat();
-        let id = self.add_config(at, Purpose::Pull(address), &name, keep_alive, &settings);
-        let mut data = self.configs.get(&id).map(|config| config.settings.clone()).unwrap_or_default();
+        let (_, mut data) = self.add_config(at, Purpose::Pull(address), &name, keep_alive, settings);
         data.extend(map([("uri", members)]));
         let slot = self.slot_of_pull(&name);
         self.schedule(at + CONNECTS, Task::OpenStream { slot });
@@ -33,7 +32,7 @@ impl World {
     }
 
     /// A push of a stream that is not there waits for it.
-    pub(crate) fn push_stream(&mut self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
+    pub(crate) fn push_stream(&mut self, at: Duration, arguments: &Command) -> Read<Answer> {
         arguments.some()?;
         let address = address(arguments)?;
         let name = arguments.required("localStreamName")?;
@@ -44,21 +43,20 @@ impl World {
         let parts =
             [&b"Local stream "[..], &name, b" enqueued for pushing to ", &address.original, b" as ", &target];
         let description = parts.concat();
-        let config = self.add_config(at, Purpose::Push(address), &name, keep_alive, &settings);
-        let mut data = self.configs.get(&config).map(|config| config.settings.clone()).unwrap_or_default();
+        let (config, mut data) = self.add_config(at, Purpose::Push(address), &name, keep_alive, settings);
         data.extend(map([("targetUri", members)]));
         self.schedule(at + CONNECTS, Task::StartConfig { config });
         Ok(Answer::success(description, Value::Map(data)))
     }
 }
 
-fn address(arguments: Arguments<'_>) -> Read<Address> {
+fn address(arguments: &Command) -> Read<Address> {
     let uri = arguments.required("uri")?;
     Address::read(&uri).ok_or_else(|| Answer::failure([&b"Invalid URI: "[..], &uri].concat()))
 }
 
 /// The settings of a pull, without the id of the configuration.
-fn pull_settings(arguments: Arguments<'_>, name: &[u8], agent: &str, address: &Address) -> Read<Map> {
+fn pull_settings(arguments: &Command, name: &[u8], agent: &str, address: &Address) -> Read<Map> {
     let flag = |name, default| Ok(Value::Bool(arguments.flag(name, default)?));
     let mut settings = arguments.variables();
     for unset in [
@@ -99,7 +97,7 @@ fn pull_settings(arguments: Arguments<'_>, name: &[u8], agent: &str, address: &A
 
 /// The settings of a push, without the ids of the configuration and of the stream.
 fn push_settings(
-    arguments: Arguments<'_>,
+    arguments: &Command,
     name: &[u8],
     target: &[u8],
     agent: &str,
@@ -130,6 +128,6 @@ fn push_settings(
     Ok(settings)
 }
 
-fn count(arguments: Arguments<'_>, name: &str, default: i64, most: i64) -> Read<Value> {
+fn count(arguments: &Command, name: &str, default: i64, most: i64) -> Read<Value> {
     Ok(u64(arguments.number(name, default, 0..=most)?.unsigned_abs()))
 }

@@ -1,10 +1,10 @@
 //! The commands about timers.
 
-use super::super::arguments::{Arguments, Read, canonical, invalid};
+use super::super::arguments::{Read, canonical, invalid};
 use super::super::model::{Task, World};
 use super::super::model::{Timer, When};
 use super::listing::some;
-use crate::command::Answer;
+use crate::command::{Answer, Command};
 use crate::value::Value;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const LONGEST: i64 = 86_399;
 
 impl World {
     /// A period in seconds, or a time at which the timer fires once; a time that is past fires at once.
-    pub(crate) fn set_timer(&mut self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
+    pub(crate) fn set_timer(&mut self, at: Duration, arguments: &Command) -> Read<Answer> {
         arguments.some()?;
         let value = arguments.required("value")?;
         let when = match canonical(&value) {
@@ -46,7 +46,7 @@ impl World {
         Answer::success("List of armed timers", some(timers))
     }
 
-    pub(crate) fn remove_timer(&mut self, at: Duration, arguments: Arguments<'_>) -> Read<Answer> {
+    pub(crate) fn remove_timer(&mut self, at: Duration, arguments: &Command) -> Read<Answer> {
         arguments.some()?;
         let id = canonical(&arguments.required("id")?).ok_or_else(|| invalid("id"))?;
         let id = u32::try_from(id).ok().filter(|id| self.timers.contains_key(id));
