@@ -54,7 +54,7 @@ impl Command {
         Some(texts)
     }
 
-    /// What the event about the command carries; without parameters there is no such member at all.
+    /// The members of the event about the command; without parameters there is no such member.
     pub(crate) fn members(&self) -> Map {
         let mut members = map([("command", text(&self.name))]);
         if !self.parameters.is_empty() {
@@ -99,7 +99,7 @@ fn split(text: &[u8], separator: u8) -> Vec<&[u8]> {
     parts
 }
 
-/// What a backslash takes the meaning from; before anything else it stands for itself.
+/// The bytes that a backslash escapes; before any other byte it stands for itself.
 const ESCAPED: &[u8] = b" \\=,";
 
 fn plain(text: &[u8]) -> Vec<u8> {
@@ -118,10 +118,9 @@ fn plain(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// What the server answers to a command.
+/// The answer to a command.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Answer {
-    /// Whether the command was accepted.
     pub(crate) accepted: bool,
     /// A sentence for people.
     pub(crate) description: Vec<u8>,
@@ -132,12 +131,10 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The command was accepted.
     pub(crate) fn success(description: impl AsRef<[u8]>, data: Value) -> Self {
         Self { accepted: true, description: description.as_ref().to_vec(), data, response_id: None }
     }
 
-    /// It was not.
     pub(crate) fn failure(description: impl AsRef<[u8]>) -> Self {
         Self {
             accepted: false,

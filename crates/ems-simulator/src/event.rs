@@ -7,13 +7,11 @@ use super::value::{Map, Value, i32, map, text, u64};
 pub(crate) struct Event {
     /// Its place in the server's own sequence, from 1 at each start.
     pub(crate) id: u64,
-    /// The event's name.
     pub(crate) name: &'static str,
-    /// The pid of the server.
     pub(crate) process_id: i32,
     /// Whole seconds since the Unix epoch.
     pub(crate) timestamp: u64,
-    /// What it says, with `PID` and `customData`.
+    /// Its members, with `PID` and `customData`.
     pub(crate) payload: Map,
 }
 

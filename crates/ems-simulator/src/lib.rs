@@ -2,13 +2,13 @@
 //!
 //! The order in which to read:
 //!
-//! * `options`: what is simulated, as flags; `stall`, `incident` and `target` are values of flags.
-//! * `world`: what happens when, without any socket, and the same for the same options and commands.
-//! * `event`, `command` and `value`: what the world emits and accepts; `serialize` and `request` write events as bytes.
+//! * `options`: the flags; `stall`, `incident` and `target` are values of flags.
+//! * `world`: the events over time, without any socket; the same for the same options and commands.
+//! * `event`, `command` and `value`: its output and input; `serialize` and `request` write events as bytes.
 //! * `sender`: posts events; `faults` decides which of them are lost, repeated or delayed.
 //! * `api`: serves the runtime API, whose calls are commands to the world.
 //! * `simulation`: advances the world with the clock (`shared_world`) and connects it with the sender and the API.
-//! * `truth`: what the simulated server knows, to compare an exporter's numbers with.
+//! * `truth`: the state of the simulated server, to compare an exporter's numbers with.
 
 mod api;
 mod clock;

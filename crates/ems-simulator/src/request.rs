@@ -3,13 +3,11 @@
 use super::options::Format;
 use super::target::Target;
 
-/// How an EMS names itself.
 pub(crate) const EMS_AGENT: &str = "EvoStream Media Server (www.evostream.com)";
-/// How an RMS names itself.
 pub(crate) const RMS_AGENT: &str = "RDKC Media Server (www.comcast.com)";
 
-/// What a stock RMS sends between two headers: its name is shorter than the length it was built with, so that seven
-/// bytes of the memory behind it follow, and the next header gets a NUL byte into its name.
+/// The bytes that a stock RMS sends between two headers: its name is shorter than the length it was built with, so that
+/// seven bytes of the memory behind it follow, and the next header gets a NUL byte into its name.
 const NUL_BYTES: &[u8] = b"\0GetOut";
 
 /// The whole request for one event.

@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 /// How long the stop waits for answers to posts.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why a simulated server cannot run.
+/// A reason that a simulated server cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The host of the receiver cannot be resolved.
@@ -94,7 +94,7 @@ impl Simulation {
         self.listener.as_ref().map(|listener| listener.calls()).unwrap_or_default()
     }
 
-    /// What the server knows at this moment.
+    /// The state of the server and of its deliveries at this moment.
     pub fn truth(&self) -> Truth {
         let truth = self.world.world().truth();
         let Tally { delivered, rejected, lost, duplicated } = sender::lock(&self.tally).clone();

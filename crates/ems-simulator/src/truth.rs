@@ -1,4 +1,4 @@
-//! What the simulated server itself knows, to compare an exporter's numbers with.
+//! The state of the simulated server, to compare an exporter's numbers with.
 
 use super::output_format::OutputFormat;
 use serde::Serialize;

@@ -32,7 +32,7 @@ use model::Task;
 use std::time::Duration;
 
 impl World {
-    /// Everything that happens up to and including a moment, in the order of the events' ids.
+    /// The events up to and including a moment, in the order of their ids.
     pub(crate) fn advance(&mut self, until: Duration) -> Vec<Event> {
         self.run_until(until);
         std::mem::take(&mut self.events)

@@ -18,7 +18,7 @@ pub struct Call {
     pub carried_out: bool,
     /// Whether the answer is held back on request.
     pub slow: bool,
-    /// What was answered.
+    /// The answer.
     pub answer: CallAnswer,
 }
 

@@ -93,7 +93,7 @@ impl Address {
     }
 }
 
-/// What stands before and after the first separator.
+/// The bytes before and after the first separator.
 fn halves(bytes: &[u8], separator: u8) -> (&[u8], &[u8]) {
     match bytes.iter().position(|byte| *byte == separator) {
         Some(at) => (&bytes[..at], &bytes[at + 1..]),

@@ -3,7 +3,7 @@
 use crate::command::{Answer, Command};
 use std::ops::RangeInclusive;
 
-/// What was read, or the server's rejection.
+/// A parameter, or the server's rejection.
 pub(crate) type Read<T> = Result<T, Answer>;
 
 impl Command {
@@ -24,7 +24,7 @@ impl Command {
         }
     }
 
-    /// A text, or what is taken when it is missing.
+    /// A text, or the default.
     pub(crate) fn text(&self, name: &str, default: &[u8]) -> Read<Vec<u8>> {
         Ok(self.optional(name)?.unwrap_or_else(|| default.to_vec()))
     }

@@ -60,7 +60,7 @@ impl World {
         !pushes.is_empty()
     }
 
-    /// What keeps an output from writing at a moment, if anything does.
+    /// The end of the stall or freeze that keeps an output from writing at a moment.
     pub(crate) fn held(&self, output: &Output, format: OutputFormat, at: Duration) -> Option<StallEnd> {
         if self.inputs.get(&output.input).is_some_and(|input| input.frozen.is_some()) {
             return Some(StallEnd::Recreated);

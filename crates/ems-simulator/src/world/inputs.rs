@@ -135,7 +135,7 @@ impl World {
         }
     }
 
-    /// What is configured already follows at once; an operator needs a moment for each command.
+    /// Existing configurations start at once; an operator needs a moment for each command.
     fn schedule_outputs(&mut self, at: Duration, slot: usize, input: u64) {
         let name = self.slots[slot].name.clone();
         let waiting: Vec<u32> =

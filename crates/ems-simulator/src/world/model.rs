@@ -167,16 +167,12 @@ pub(crate) struct Input {
     pub(crate) outputs: Vec<u64>,
 }
 
-/// Which codecs of a stream are known.
+/// The known codecs of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Codecs {
-    /// Neither yet, or no longer.
     Neither,
-    /// Only the video codec.
     Video,
-    /// Only the audio codec.
     Audio,
-    /// Both.
     Both,
 }
 
@@ -242,7 +238,6 @@ pub(crate) struct Chunk {
     pub(crate) since: Duration,
 }
 
-/// One configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) purpose: Purpose,
@@ -258,14 +253,10 @@ pub(crate) struct Config {
     pub(crate) previous: Status,
 }
 
-/// What a configuration is for.
 #[derive(Clone, Debug)]
 pub(crate) enum Purpose {
-    /// Pulling a stream from elsewhere.
     Pull(Address),
-    /// Pushing one elsewhere.
     Push(Address),
-    /// Writing one to files.
     Files(Files),
 }
 
@@ -368,7 +359,6 @@ impl Config {
     }
 }
 
-/// When a timer fires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum When {
     /// Every so many seconds.
@@ -381,9 +371,7 @@ pub(crate) enum When {
 #[derive(Debug)]
 pub(crate) struct Timer {
     pub(crate) when: When,
-    /// How often it has fired.
     pub(crate) triggered: u32,
-    /// The caller's own variables.
     pub(crate) variables: Map,
 }
 
@@ -406,7 +394,6 @@ pub(crate) enum Wanted {
     In(Duration),
 }
 
-/// An open web streaming session.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) client: String,

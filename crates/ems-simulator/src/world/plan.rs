@@ -1,4 +1,4 @@
-//! Which streams there are and what becomes of each: the same for the same options.
+//! The planned streams and their outputs: the same for the same options.
 
 use crate::options::Options;
 use crate::output_format::OutputFormat;

@@ -1,4 +1,4 @@
-//! What is written once when an output to files starts: playlists, manifests and initialisation segments.
+//! The files that an output writes once at its start: playlists, manifests and initialisation segments.
 
 use super::model::{Codecs, Files, Kind, Output, World};
 use super::outputs::ms;

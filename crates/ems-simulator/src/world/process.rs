@@ -6,7 +6,6 @@ use crate::value::{Map, map, text};
 /// Counters that restart with each process.
 #[derive(Debug)]
 pub(crate) struct Process {
-    /// The pid.
     pub(crate) id: i32,
     /// Events logged so far: the newest one's id.
     pub(crate) events: u64,

@@ -1,4 +1,4 @@
-//! What the world knows about itself, for comparison.
+//! The state of the world, for comparison.
 
 use super::model::{Kind, World};
 use crate::truth::{ChunksClosed, Configuration, Input, Output, Push, Timer, Truth};
@@ -6,7 +6,7 @@ use crate::value::{Map, text_of, variables};
 use std::collections::BTreeMap;
 
 impl World {
-    /// What the server knows at this moment; nothing about deliveries.
+    /// The state at this moment, without deliveries.
     pub(crate) fn truth(&self) -> Truth {
         let mut truth = Truth {
             running: self.running,

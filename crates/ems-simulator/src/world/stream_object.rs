@@ -8,7 +8,7 @@ use std::time::Duration;
 /// The address of the simulated server itself.
 pub(crate) const NEAR_IP: &str = "203.0.113.10";
 
-/// What the members common to all streams are made of.
+/// The source of the members that all streams have.
 pub(crate) struct Facts<'a> {
     pub(crate) unique_id: u64,
     pub(crate) name: &'a [u8],

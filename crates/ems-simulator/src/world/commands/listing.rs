@@ -115,7 +115,7 @@ impl World {
     }
 }
 
-/// Which stream a command is about.
+/// The stream that a command names.
 pub(crate) enum Selector {
     /// The one with this unique id.
     Id(u64),
