@@ -2,7 +2,7 @@
 
 use super::outcome::Outcome;
 use ems_protocol::decode::json::Part;
-use ems_protocol::runtime_api::command::{Command, Makes};
+use ems_protocol::runtime_api::command::{Command, CreatedObject};
 use ems_protocol::runtime_api::parameter::{Parameter, Value};
 use ems_protocol::runtime_api::{Address, Answer, Api, DEFAULT_TIMEOUT, Error, post_json};
 use ems_protocol::{Map, Rejection};
@@ -22,7 +22,7 @@ pub(super) async fn command(
     command: &Command,
     parameters: &[Parameter],
 ) -> Result<Outcome, Error> {
-    let wanted = command.makes.and_then(|makes| Wanted::of(makes, parameters));
+    let wanted = command.creates.and_then(|object| Wanted::of(object, parameters));
     if let Some(wanted) = &wanted
         && wanted.is_in(&api.list_config().await?, Counted::Working)?
     {
@@ -45,8 +45,8 @@ pub(super) async fn command(
 /// Whether a call may be repeated although it may have been carried out: the object that it creates would be found, or
 /// it creates none.
 pub(super) fn is_repeatable(command: &Command, parameters: &[Parameter]) -> bool {
-    let found = command.makes.and_then(|makes| Wanted::of(makes, parameters)).is_some();
-    found || !command.takes_marks()
+    let found = command.creates.and_then(|object| Wanted::of(object, parameters)).is_some();
+    found || !command.keeps_marks()
 }
 
 /// Which configurations count as existing.
@@ -66,16 +66,16 @@ struct Wanted<'p> {
 
 impl<'p> Wanted<'p> {
     /// `None` where the parameters leave its name to the server.
-    fn of(makes: Makes, parameters: &'p [Parameter]) -> Option<Self> {
+    fn of(object: CreatedObject, parameters: &'p [Parameter]) -> Option<Self> {
         let given = |wanted: &str| parameters.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
-        let streams = match given(makes.stream)? {
+        let streams = match given(object.stream)? {
             Value::Text(one) => vec![one.as_str()],
             Value::List(all) => all.iter().map(String::as_str).collect(),
         };
-        let Value::Text(place) = given(makes.place.0)? else {
+        let Value::Text(place) = given(object.place.0)? else {
             return None;
         };
-        Some(Self { family: makes.family, streams, member: makes.place.1, place })
+        Some(Self { family: object.family, streams, member: object.place.1, place })
     }
 
     /// Whether it exists for every stream.

@@ -89,7 +89,7 @@ fn parameters(command: &Command, with: Members, section: &Section) -> Vec<(Strin
             section.fault_at(name.referenced, &format!("with.{}", shown(&name.value)), &format!(" {wrong}"));
         };
         if !command.knows(&name.value) {
-            let all = [command.mandatory, command.either, command.optional].concat();
+            let all: Vec<&str> = command.parameters().collect();
             let hint = misspelt(&name.value, &all).unwrap_or_else(|| format!("it has {}", all.join(", ")));
             fault(&format!("is not a parameter of {}; {hint}", command.name));
         }

@@ -99,7 +99,7 @@ fn request(rule: &Rule, trigger: &Trigger) -> Result<Action, InvalidCall> {
                     .map_err(|why| InvalidCall::Template { parameter: name.clone(), why })?;
                 parameters.push((name.clone(), value));
             }
-            if command.takes_marks() && !with.iter().any(|(name, _)| name == MARK.0) {
+            if command.keeps_marks() && !with.iter().any(|(name, _)| name == MARK.0) {
                 parameters.push((MARK.0.to_owned(), MARK.1.into()));
             }
             parameter::encode(&parameters)?;

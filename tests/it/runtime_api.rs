@@ -1,4 +1,4 @@
-//! The runtime API of a simulated server, asked over real sockets.
+//! The client of the runtime API against a simulated server, over real sockets.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ struct Server {
 
 impl Server {
     async fn start(options: Options) -> Self {
-        // Nobody listens there: events are lost at once.
+        // Nothing listens there: events are lost at once.
         let url = Target { port: 1, ..Target::default() };
         let options = Options { url, api: Some("127.0.0.1:0".to_owned()), ..options };
         let simulation = Arc::new(Simulation::new(options).unwrap());
@@ -60,7 +60,7 @@ fn first_config(answer: &Answer) -> u64 {
 }
 
 #[tokio::test]
-async fn every_command_that_we_use_does_what_it_says() {
+async fn commands_have_their_documented_effects() {
     let server = Server::start(Options { unattended: true, ..Options::default() }).await;
     let api = &server.api;
     let version = api.version().await.unwrap();
@@ -69,15 +69,17 @@ async fn every_command_that_we_use_does_what_it_says() {
     assert_eq!(streams.data().unwrap().items().unwrap().len(), server.simulation.truth().streams.len());
 
     let files = with(&[("localStreamNames", "cam1"), ("targetFolder", "/srv/www"), ("groupName", "g")]);
-    let hls = first_config(&api.create_hls_stream(&files).await.unwrap());
-    api.create_hds_stream(&files).await.unwrap();
-    api.create_dash_stream(&files).await.unwrap();
-    api.create_mss_stream(&files).await.unwrap();
-    api.record(&with(&[("localStreamName", "cam1"), ("pathToFile", "/srv/cam1")])).await.unwrap();
+    let hls = first_config(&api.call("createHLSStream", &files).await.unwrap());
+    api.call("createHDSStream", &files).await.unwrap();
+    api.call("createDASHStream", &files).await.unwrap();
+    api.call("createMSSStream", &files).await.unwrap();
+    api.call("record", &with(&[("localStreamName", "cam1"), ("pathToFile", "/srv/cam1")])).await.unwrap();
     let push = with(&[("localStreamName", "cam1"), ("uri", "rtmp://192.0.2.9/live")]);
-    api.push_stream(&push).await.unwrap();
-    api.pull_stream(&with(&[("localStreamName", "more"), ("uri", "rtmp://192.0.2.9/live/x")])).await.unwrap();
-    let twice = api.create_hls_stream(&files).await.unwrap_err();
+    api.call("pushStream", &push).await.unwrap();
+    api.call("pullStream", &with(&[("localStreamName", "more"), ("uri", "rtmp://192.0.2.9/live/x")]))
+        .await
+        .unwrap();
+    let twice = api.call("createHLSStream", &files).await.unwrap_err();
     assert!(matches!(&twice, Error::Failed(why) if why.contains("HLS")), "{twice}");
 
     let config = api.list_config().await.unwrap();
@@ -97,26 +99,27 @@ async fn every_command_that_we_use_does_what_it_says() {
     while outputs("hls") == 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    api.remove_config(hls).await.unwrap();
+    api.call("removeConfig", &[("id".to_owned(), hls.into())]).await.unwrap();
     assert_eq!(outputs("hls"), 0);
 
-    let timer = number(&api.set_timer("30").await.unwrap(), "timerId");
+    let timer = number(&api.call("setTimer", &with(&[("value", "30")])).await.unwrap(), "timerId");
     assert_eq!(api.list_timers().await.unwrap().data().unwrap().items().unwrap().len(), 1);
-    api.remove_timer(timer).await.unwrap();
+    api.call("removeTimer", &[("id".to_owned(), timer.into())]).await.unwrap();
     assert!(api.list_timers().await.unwrap().data().unwrap().items().unwrap().is_empty());
     api.list_http_streaming_sessions().await.unwrap();
 
     let id = server.simulation.truth().streams["cam1"];
-    api.shutdown_stream(id, true).await.unwrap();
+    let permanently = [("id".to_owned(), id.into()), ("permanently".to_owned(), Value::truth(true))];
+    api.call("shutdownStream", &permanently).await.unwrap();
     assert!(server.simulation.truth().streams.get("cam1") != Some(&id));
-    let gone = api.shutdown_stream(id, true).await.unwrap_err();
+    let gone = api.call("shutdownStream", &permanently).await.unwrap_err();
     assert!(gone.is_gone(), "{gone}");
     let wrong = api.call("frobnicate", &[]).await.unwrap_err();
     assert!(wrong.to_string().contains("not known") && !wrong.is_gone(), "{wrong}");
 }
 
 #[tokio::test]
-async fn hostile_values_arrive_as_they_are_or_are_not_sent() {
+async fn hostile_values_arrive_unchanged_or_are_not_sent() {
     let server = Server::start(Options { unattended: true, ..Options::default() }).await;
     let names = [
         "with space",
@@ -145,10 +148,10 @@ async fn hostile_values_arrive_as_they_are_or_are_not_sent() {
     }
     let before = server.simulation.calls().len();
     for name in ["new\nshutdownServer", "carriage\rreturn", "nul\0", "bell\u{7}", "\u{9b}"] {
-        let refused = server.api.call("shutdownStream", &with(&[("localStreamName", name)])).await;
+        let rejected = server.api.call("shutdownStream", &with(&[("localStreamName", name)])).await;
         assert!(
-            matches!(refused, Err(Error::Unsendable(Unsendable::Control(_)))),
-            "{name:?} must not be sent: {refused:?}"
+            matches!(rejected, Err(Error::Unsendable(Unsendable::Control(_)))),
+            "{name:?} must not be sent: {rejected:?}"
         );
     }
     assert_eq!(server.simulation.calls().len(), before, "nothing was sent");
@@ -156,7 +159,7 @@ async fn hostile_values_arrive_as_they_are_or_are_not_sent() {
 }
 
 #[tokio::test]
-async fn trouble_is_told_as_what_it_is() {
+async fn each_kind_of_failure_is_reported_as_its_own_error() {
     let server = Server::start(Options::default()).await;
     let api = &server.api;
     let every = |fault: fn(&mut ApiFaults)| {
@@ -175,12 +178,12 @@ async fn trouble_is_told_as_what_it_is() {
     every(|faults| faults.slow = 1.0);
     let late = api.version().await.unwrap_err();
     assert_eq!(late.to_string(), "no answer within 2s");
-    let nobody = Api::new("http://127.0.0.1:1".parse().unwrap(), None, Duration::from_secs(2));
-    assert!(matches!(nobody.version().await, Err(Error::Connect(_))));
+    let unreachable = Api::new("http://127.0.0.1:1".parse().unwrap(), None, Duration::from_secs(2));
+    assert!(matches!(unreachable.version().await, Err(Error::Connect(_))));
 }
 
 #[tokio::test]
-async fn the_proxy_of_the_web_server_wants_to_know_who_asks() {
+async fn the_proxy_of_the_web_server_requires_credentials() {
     let server =
         Server::start(Options { api_auth: Some("me:se cret".to_owned()), ..Options::default() }).await;
     let address = server.simulation.api_address().unwrap();
@@ -194,9 +197,9 @@ async fn the_proxy_of_the_web_server_wants_to_know_who_asks() {
     };
     proxy(Some("se cret")).list_timers().await.unwrap();
     for wrong in [None, Some("other")] {
-        let refused = proxy(wrong).version().await.unwrap_err();
-        assert_eq!(refused.to_string(), "wrong user name or password (HTTP 401)");
-        assert!(!refused.passes());
+        let rejected = proxy(wrong).version().await.unwrap_err();
+        assert_eq!(rejected.to_string(), "wrong user name or password (HTTP 401)");
+        assert!(!rejected.passes());
     }
 }
 
@@ -221,7 +224,7 @@ fn http(head: &str, body: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn answers_are_read_however_odd_they_are() {
+async fn unusual_answers_are_read_and_invalid_ones_are_reported() {
     let good = "{\"data\":null,\"description\":\"Available streams\",\"status\":\"SUCCESS\"}\r\n\r\n";
     // The headers of a stock RMS, as it sends them with events.
     let api = canned(http(
@@ -243,7 +246,7 @@ async fn answers_are_read_however_odd_they_are() {
     let many = format!("{{\"data\":[{}],\"status\":\"SUCCESS\"}}", stream.trim_end_matches(','));
     let answer = canned(http("", &many)).await.list_streams().await.unwrap();
     assert_eq!(answer.data().unwrap().items().unwrap().len(), 100_000);
-    for (odd, told) in [
+    for (odd, message) in [
         (http("", "{}"), "cannot decode the answer: the field status is missing"),
         (http("", "<html>"), "cannot decode the answer: invalid json at byte 1"),
         (http("", "{\"status\":\"FAIL\",\"description\":\"no\"}"), "the server says: no"),
@@ -254,6 +257,6 @@ async fn answers_are_read_however_odd_they_are() {
         (b"SSH-2.0-OpenSSH\r\n".to_vec(), "the connection broke: "),
     ] {
         let error = canned(odd).await.list_streams().await.unwrap_err().to_string();
-        assert!(error.starts_with(told), "{error}");
+        assert!(error.starts_with(message), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! The server's runtime API: encoding, the commands, and one function for each command that the exporter uses.
+//! The server's runtime API: the client, and the commands with their parameters.
 //!
 //! Every call has a connection of its own, which the server closes. The status is always 200, with
 //! `SUCCESS` or `FAIL` in the body; `SUCCESS` means that a command was accepted, not that it has
@@ -18,7 +18,6 @@ use tokio::time;
 
 use crate::decode::json::Part;
 use crate::http_client::{ExchangeError, Request, exchange};
-
 use crate::rejection::Rejection;
 
 pub use address::Address;
@@ -144,20 +143,8 @@ impl Error {
     /// Whether the stream of the call is gone: it was closed while the call was in flight, which is
     /// not a failure.
     pub fn is_gone(&self) -> bool {
-        match self {
-            Self::Failed(why) => {
-                let gone = why.contains("no longer available") || why.ends_with("not found");
-                gone && why.starts_with("Stream ")
-            }
-            Self::Unsendable(_)
-            | Self::Connect(_)
-            | Self::Broken(_)
-            | Self::Late(_)
-            | Self::Login(_)
-            | Self::Status(_)
-            | Self::Large
-            | Self::Garbage(_) => false,
-        }
+        let Self::Failed(why) = self else { return false };
+        why.starts_with("Stream ") && (why.contains("no longer available") || why.ends_with("not found"))
     }
 }
 
@@ -242,8 +229,7 @@ impl Answer {
     }
 }
 
-/// The commands that the exporter uses. [`Answer::data`] is what the server's documentation says; commands that
-/// create or set something take the parameters of [`command`].
+/// The commands that reconciliation uses. [`Answer::data`] is as the server's documentation describes it.
 impl Api {
     /// The version of the server: `releaseNumber`, `buildNumber` and more.
     pub async fn version(&self) -> Result<Answer, Error> {
@@ -268,62 +254,5 @@ impl Api {
     /// All viewers of the server's own web server.
     pub async fn list_http_streaming_sessions(&self) -> Result<Answer, Error> {
         self.call("listHttpStreamingSessions", &[]).await
-    }
-
-    /// Writes streams as HLS.
-    pub async fn create_hls_stream(&self, with: &[Parameter]) -> Result<Answer, Error> {
-        self.call("createHLSStream", with).await
-    }
-
-    /// Writes streams as HDS.
-    pub async fn create_hds_stream(&self, with: &[Parameter]) -> Result<Answer, Error> {
-        self.call("createHDSStream", with).await
-    }
-
-    /// Writes streams as DASH.
-    pub async fn create_dash_stream(&self, with: &[Parameter]) -> Result<Answer, Error> {
-        self.call("createDASHStream", with).await
-    }
-
-    /// Writes streams as Smooth Streaming.
-    pub async fn create_mss_stream(&self, with: &[Parameter]) -> Result<Answer, Error> {
-        self.call("createMSSStream", with).await
-    }
-
-    /// Records a stream.
-    pub async fn record(&self, with: &[Parameter]) -> Result<Answer, Error> {
-        self.call("record", with).await
-    }
-
-    /// Pushes a stream to another server.
-    pub async fn push_stream(&self, with: &[Parameter]) -> Result<Answer, Error> {
-        self.call("pushStream", with).await
-    }
-
-    /// Pulls a stream.
-    pub async fn pull_stream(&self, with: &[Parameter]) -> Result<Answer, Error> {
-        self.call("pullStream", with).await
-    }
-
-    /// Shuts a stream down, by the server's id of it; `permanently` also removes the configuration that
-    /// would bring it back.
-    pub async fn shutdown_stream(&self, id: u64, permanently: bool) -> Result<Answer, Error> {
-        let with = [("id".to_owned(), id.into()), ("permanently".to_owned(), Value::truth(permanently))];
-        self.call("shutdownStream", &with).await
-    }
-
-    /// Removes a configuration, by its `configId`, and closes what it created.
-    pub async fn remove_config(&self, id: u64) -> Result<Answer, Error> {
-        self.call("removeConfig", &[("id".to_owned(), id.into())]).await
-    }
-
-    /// Sets a timer: seconds for one that repeats, or a time of day or date in UTC.
-    pub async fn set_timer(&self, value: &str) -> Result<Answer, Error> {
-        self.call("setTimer", &[("value".to_owned(), value.into())]).await
-    }
-
-    /// Removes a timer, by its `timerId`.
-    pub async fn remove_timer(&self, id: u64) -> Result<Answer, Error> {
-        self.call("removeTimer", &[("id".to_owned(), id.into())]).await
     }
 }

@@ -11,15 +11,15 @@ pub struct Command {
     pub mandatory: &'static [&'static str],
     /// Groups of parameters of which one must be given.
     pub either: &'static [&'static str],
-    /// Optional parameters.
-    pub optional: &'static [&'static str],
+    /// Optional parameters, apart by white space.
+    optional: &'static str,
     /// The object that it creates, if any.
-    pub makes: Option<Makes>,
+    pub creates: Option<CreatedObject>,
 }
 
 /// The object that a command creates, and how `listConfig` shows one that exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Makes {
+pub struct CreatedObject {
     /// The family of `listConfig`.
     pub family: &'static str,
     /// The parameter that names the stream, or the streams.
@@ -34,219 +34,108 @@ impl Command {
         COMMANDS.iter().find(|command| command.name.eq_ignore_ascii_case(name))
     }
 
+    /// Every parameter that is documented for it.
+    pub fn parameters(&self) -> impl Iterator<Item = &'static str> {
+        self.mandatory.iter().chain(self.either).copied().chain(self.optional.split_whitespace())
+    }
+
     /// Whether it knows this parameter. Names that begin with `_` are the caller's own and always known.
     pub fn knows(&self, parameter: &str) -> bool {
         parameter.starts_with('_')
             || parameter == "commandId"
-            || [self.mandatory, self.either, self.optional].concat().contains(&parameter)
+            || self.parameters().any(|known| known == parameter)
     }
 
     /// Whether the server stores the caller's own parameters with what it creates, and repeats them in the events that
     /// follow.
-    pub fn takes_marks(&self) -> bool {
-        self.makes.is_some() || self.name == "setTimer"
+    pub fn keeps_marks(&self) -> bool {
+        self.creates.is_some() || self.name == "setTimer"
     }
 }
 
-const HLS: Makes = Makes { family: "hls", stream: "localStreamNames", place: ("groupName", "groupName") };
+const HLS: CreatedObject =
+    CreatedObject { family: "hls", stream: "localStreamNames", place: ("groupName", "groupName") };
+
+/// What most commands lack.
+const NONE: Command = Command { name: "", mandatory: &[], either: &[], optional: "", creates: None };
 
 /// Every command, in the order of the server's documents.
 pub const COMMANDS: &[Command] = &[
     Command {
         name: "createHLSStream",
         mandatory: &["localStreamNames", "targetFolder"],
-        either: &[],
-        optional: &[
-            "bandwidths",
-            "groupName",
-            "playlistType",
-            "playlistLength",
-            "playlistName",
-            "chunkLength",
-            "maxChunkLength",
-            "chunkBaseName",
-            "chunkOnIDR",
-            "keepAlive",
-            "overwriteDestination",
-            "staleRetentionCount",
-            "createMasterPlaylist",
-            "cleanupDestination",
-            "cleanupOnClose",
-            "drmType",
-            "AESKeyCount",
-            "audioOnly",
-            "hlsResume",
-            "useByteRange",
-            "fileLength",
-            "useSystemTime",
-            "offsetTime",
-            "startOffset",
-            "hlsVersion",
-            "encryptStream",
-        ],
-        makes: Some(HLS),
+        optional: "bandwidths groupName playlistType playlistLength playlistName chunkLength maxChunkLength \
+            chunkBaseName chunkOnIDR keepAlive overwriteDestination staleRetentionCount \
+            createMasterPlaylist cleanupDestination cleanupOnClose drmType AESKeyCount audioOnly \
+            hlsResume useByteRange fileLength useSystemTime offsetTime startOffset hlsVersion \
+            encryptStream",
+        creates: Some(HLS),
+        ..NONE
     },
     Command {
         name: "createHDSStream",
         mandatory: &["localStreamNames", "targetFolder"],
-        either: &[],
-        optional: &[
-            "bandwidths",
-            "groupName",
-            "playlistType",
-            "playlistLength",
-            "manifestName",
-            "chunkLength",
-            "chunkBaseName",
-            "chunkOnIDR",
-            "keepAlive",
-            "overwriteDestination",
-            "staleRetentionCount",
-            "createMasterPlaylist",
-            "cleanupDestination",
-        ],
-        makes: Some(Makes { family: "hds", ..HLS }),
+        optional: "bandwidths groupName playlistType playlistLength manifestName chunkLength chunkBaseName \
+            chunkOnIDR keepAlive overwriteDestination staleRetentionCount createMasterPlaylist \
+            cleanupDestination",
+        creates: Some(CreatedObject { family: "hds", ..HLS }),
+        ..NONE
     },
     Command {
         name: "createDASHStream",
         mandatory: &["localStreamNames", "targetFolder"],
-        either: &[],
-        optional: &[
-            "bandwidths",
-            "groupName",
-            "playlistType",
-            "playlistLength",
-            "manifestName",
-            "chunkLength",
-            "chunkOnIDR",
-            "keepAlive",
-            "overwriteDestination",
-            "staleRetentionCount",
-            "cleanupDestination",
-            "dynamicProfile",
-        ],
-        makes: Some(Makes { family: "dash", ..HLS }),
+        optional: "bandwidths groupName playlistType playlistLength manifestName chunkLength chunkOnIDR \
+            keepAlive overwriteDestination staleRetentionCount cleanupDestination dynamicProfile",
+        creates: Some(CreatedObject { family: "dash", ..HLS }),
+        ..NONE
     },
     Command {
         name: "createMSSStream",
         mandatory: &["localStreamNames", "targetFolder"],
-        either: &[],
-        optional: &[
-            "bandwidths",
-            "groupName",
-            "playlistType",
-            "playlistLength",
-            "manifestName",
-            "chunkLength",
-            "chunkOnIDR",
-            "keepAlive",
-            "overwriteDestination",
-            "staleRetentionCount",
-            "cleanupDestination",
-            "ismType",
-            "isLive",
-            "publishingPoint",
-            "ingestMode",
-            "audioBitrates",
-            "videoBitrates",
-        ],
-        makes: Some(Makes { family: "mss", ..HLS }),
+        optional: "bandwidths groupName playlistType playlistLength manifestName chunkLength chunkOnIDR \
+            keepAlive overwriteDestination staleRetentionCount cleanupDestination ismType isLive \
+            publishingPoint ingestMode audioBitrates videoBitrates",
+        creates: Some(CreatedObject { family: "mss", ..HLS }),
+        ..NONE
     },
     Command {
         name: "record",
         mandatory: &["localStreamName", "pathToFile"],
-        either: &[],
-        optional: &[
-            "type",
-            "overwrite",
-            "keepAlive",
-            "chunkLength",
-            "waitForIDR",
-            "winQtCompat",
-            "dateFolderStructure",
-            "hasAudio",
-            "preset",
-        ],
-        makes: Some(Makes {
+        optional: "type overwrite keepAlive chunkLength waitForIDR winQtCompat dateFolderStructure hasAudio \
+            preset",
+        creates: Some(CreatedObject {
             family: "record",
             stream: "localStreamName",
             place: ("pathToFile", "pathToFile"),
         }),
+        ..NONE
     },
     Command {
         name: "pushStream",
         mandatory: &["uri", "localStreamName"],
-        either: &[],
-        optional: &[
-            "keepAlive",
-            "targetStreamName",
-            "targetStreamType",
-            "tcUrl",
-            "pageUrl",
-            "swfUrl",
-            "ttl",
-            "tos",
-            "emulateUserAgent",
-            "forceTcp",
-            "rtmpAbsoluteTimestamps",
-            "sendChunkSizeRequest",
-            "useSourcePts",
-            "httpProxy",
-        ],
-        makes: Some(Makes { family: "push", stream: "localStreamName", place: ("uri", "targetUri") }),
+        optional: "keepAlive targetStreamName targetStreamType tcUrl pageUrl swfUrl ttl tos emulateUserAgent \
+            forceTcp rtmpAbsoluteTimestamps sendChunkSizeRequest useSourcePts httpProxy",
+        creates: Some(CreatedObject {
+            family: "push",
+            stream: "localStreamName",
+            place: ("uri", "targetUri"),
+        }),
+        ..NONE
     },
     Command {
         name: "pullStream",
         mandatory: &["uri"],
-        either: &[],
-        optional: &[
-            "localStreamName",
-            "keepAlive",
-            "forceTcp",
-            "tcUrl",
-            "pageUrl",
-            "swfUrl",
-            "rangeStart",
-            "rangeEnd",
-            "ttl",
-            "tos",
-            "rtcpDetectionInterval",
-            "emulateUserAgent",
-            "isAudio",
-            "audioCodecBytes",
-            "spsBytes",
-            "ppsBytes",
-            "ssmIp",
-            "httpProxy",
-            "sendRenewStream",
-            "rangeTimeStart",
-            "rangeTimeEnd",
-            "sourceType",
-            "sdpCustParams",
-            "videoSourceIndex",
-            "serializeToConfig",
-            "saveToConfig",
-            "httpStreamType",
-            "sendDummyPayload",
-        ],
-        makes: Some(Makes { family: "pull", stream: "localStreamName", place: ("uri", "uri") }),
+        optional: "localStreamName keepAlive forceTcp tcUrl pageUrl swfUrl rangeStart rangeEnd ttl tos \
+            rtcpDetectionInterval emulateUserAgent isAudio audioCodecBytes spsBytes ppsBytes ssmIp \
+            httpProxy sendRenewStream rangeTimeStart rangeTimeEnd sourceType sdpCustParams \
+            videoSourceIndex serializeToConfig saveToConfig httpStreamType sendDummyPayload",
+        creates: Some(CreatedObject { family: "pull", stream: "localStreamName", place: ("uri", "uri") }),
+        ..NONE
     },
-    Command {
-        name: "shutdownStream",
-        mandatory: &[],
-        either: &["id", "localStreamName"],
-        optional: &["permanently"],
-        makes: None,
-    },
-    Command {
-        name: "removeConfig",
-        mandatory: &[],
-        either: &["id", "groupName"],
-        optional: &["removeHlsHdsFiles"],
-        makes: None,
-    },
-    Command { name: "setTimer", mandatory: &["value"], either: &[], optional: &[], makes: None },
-    Command { name: "removeTimer", mandatory: &["id"], either: &[], optional: &[], makes: None },
+    Command { name: "shutdownStream", either: &["id", "localStreamName"], optional: "permanently", ..NONE },
+    Command { name: "removeConfig", either: &["id", "groupName"], optional: "removeHlsHdsFiles", ..NONE },
+    Command { name: "setTimer", mandatory: &["value"], ..NONE },
+    Command { name: "removeTimer", mandatory: &["id"], ..NONE },
 ];
 
 #[cfg(test)]
@@ -254,15 +143,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_parameter_is_told_once_and_what_is_made_can_be_found_again() {
+    fn a_command_lists_each_parameter_once_and_knows_those_that_identify_its_object() {
         for command in COMMANDS {
-            let mut all = [command.mandatory, command.either, command.optional].concat();
+            let mut all: Vec<&str> = command.parameters().collect();
             let count = all.len();
             all.sort_unstable();
             all.dedup();
             assert_eq!(all.len(), count, "{}", command.name);
-            if let Some(makes) = command.makes {
-                assert!(command.knows(makes.stream) && command.knows(makes.place.0), "{}", command.name);
+            if let Some(object) = command.creates {
+                assert!(command.knows(object.stream) && command.knows(object.place.0), "{}", command.name);
             }
         }
         assert_eq!(Command::named("SHUTDOWNstream").map(|command| command.name), Some("shutdownStream"));
