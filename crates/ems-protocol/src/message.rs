@@ -5,6 +5,7 @@
 //! is checked and left out, so a 300 kB `applicationStart` costs no more memory than a small one.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use crate::limits::MAX_FIELDS;
 use crate::rejection::Rejection;
@@ -25,13 +26,13 @@ pub struct Message<'a> {
     /// `processId`: the origin process, absent in EMS 1.6.
     pub process: Option<u64>,
     fields: Vec<Field<'a>>,
-    payload: (usize, usize),
+    payload: Range<usize>,
 }
 
 impl<'a> Message<'a> {
     /// The event's own fields; empty when the event has none.
     pub fn payload(&self) -> Map<'_, 'a> {
-        Map { fields: &self.fields[self.payload.0..self.payload.1] }
+        Map { fields: &self.fields[self.payload.clone()] }
     }
 
     /// The process in which the event happened: `payload.PID`, which is an edge's when the origin
@@ -42,7 +43,7 @@ impl<'a> Message<'a> {
 
     /// An item of a list of the runtime API, read like the payload of an event.
     pub(crate) fn of_members(fields: Vec<Field<'a>>) -> Result<Self, Rejection> {
-        let payload = (0, fields.len());
+        let payload = 0..fields.len();
         let process = Map { fields: &fields }.u64("processId")?;
         Ok(Self { name: Cow::Borrowed(""), id: None, at: None, local: false, process, fields, payload })
     }
@@ -55,24 +56,15 @@ impl<'a> Message<'a> {
         };
         let (id, process) = (top.u64("id")?, top.u64("processId")?);
         let local = matches!(top.get("timestamp"), Some(Value::Text(_)));
-        let at = match top.get("timestamp") {
-            None | Some(Value::Null) => None,
-            Some(Value::Text(text)) => Some(
-                Timestamp::parse(&text.read())
-                    .ok_or(Rejection::BadField { field: "timestamp", wanted: "a time" })?,
-            ),
-            Some(_) => top.u64("timestamp")?.map(Timestamp::from_seconds),
+        let at = if local {
+            let bad = Rejection::BadField { field: "timestamp", wanted: "a time" };
+            Some(top.time("timestamp")?.ok_or(bad)?)
+        } else {
+            top.u64("timestamp")?.map(Timestamp::from_seconds)
         };
-        let payload = match top.position("payload") {
-            None => (0, 0),
-            Some(at) => match fields[at].value {
-                Value::Map => (at + 1, at + 1 + fields[at].members as usize),
-                Value::Null => (0, 0),
-                Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::List => {
-                    return Err(Rejection::BadField { field: "payload", wanted: "an object" });
-                }
-            },
-        };
+        let members = top.map("payload")?.map_or(0, |payload| payload.fields.len());
+        let start = top.position("payload").map_or(0, |at| at + 1);
+        let payload = start..start + members;
         Ok(Self { name, id, at, local, process, fields, payload })
     }
 }
@@ -107,15 +99,23 @@ pub struct Map<'m, 'a> {
 }
 
 impl<'m, 'a> Map<'m, 'a> {
+    /// The places of its members.
+    fn places(self) -> impl Iterator<Item = usize> {
+        let mut next = 0;
+        std::iter::from_fn(move || {
+            let at = next;
+            next += 1 + self.fields.get(at)?.members as usize;
+            Some(at)
+        })
+    }
+
     fn position(self, key: &str) -> Option<usize> {
-        let mut at = 0;
-        while let Some(field) = self.fields.get(at) {
-            if field.key == key.as_bytes() {
-                return Some(at);
-            }
-            at += 1 + field.members as usize;
-        }
-        None
+        self.places().find(|at| self.fields[*at].key == key.as_bytes())
+    }
+
+    /// The object at this place.
+    fn object(self, at: usize) -> Self {
+        Self { fields: &self.fields[at + 1..][..self.fields[at].members as usize] }
     }
 
     fn get(self, key: &str) -> Option<Value<'a>> {
@@ -126,41 +126,27 @@ impl<'m, 'a> Map<'m, 'a> {
     /// as their members are not kept, and so is null.
     pub fn to_json(self) -> serde_json::Map<String, serde_json::Value> {
         use serde_json::Value as Json;
-        let mut object = serde_json::Map::new();
-        let mut at = 0;
-        while let Some(field) = self.fields.get(at) {
-            let members = field.members as usize;
-            let value = match field.value {
-                Value::Null | Value::List => None,
-                Value::Bool(truth) => Some(Json::Bool(truth)),
-                Value::Number(digits) => Some(
-                    serde_json::from_slice(digits)
-                        .unwrap_or_else(|_| Json::String(String::from_utf8_lossy(digits).into_owned())),
-                ),
-                Value::Text(text) => Some(Json::String(text.read().into_owned())),
-                Value::Map => {
-                    Some(Json::Object(Self { fields: &self.fields[at + 1..at + 1 + members] }.to_json()))
-                }
+        let members = self.places().filter_map(|at| {
+            let value = match self.fields[at].value {
+                Value::Null | Value::List => return None,
+                Value::Bool(truth) => Json::Bool(truth),
+                Value::Number(digits) => serde_json::from_slice(digits)
+                    .unwrap_or_else(|_| Json::String(String::from_utf8_lossy(digits).into_owned())),
+                Value::Text(text) => Json::String(text.read().into_owned()),
+                Value::Map => Json::Object(self.object(at).to_json()),
             };
-            if let Some(value) = value {
-                object.insert(String::from_utf8_lossy(field.key).into_owned(), value);
-            }
-            at += 1 + members;
-        }
-        object
+            Some((String::from_utf8_lossy(self.fields[at].key).into_owned(), value))
+        });
+        members.collect()
     }
 
     /// The first object whose name ends in `suffix`, with its name.
     pub fn ending_in(self, suffix: &str) -> Option<(&'a [u8], Self)> {
-        let mut at = 0;
-        while let Some(field) = self.fields.get(at) {
-            let members = field.members as usize;
-            if matches!(field.value, Value::Map) && field.key.ends_with(suffix.as_bytes()) {
-                return Some((field.key, Self { fields: &self.fields[at + 1..at + 1 + members] }));
-            }
-            at += 1 + members;
-        }
-        None
+        let found = self.places().find(|at| {
+            let field = self.fields[*at];
+            matches!(field.value, Value::Map) && field.key.ends_with(suffix.as_bytes())
+        })?;
+        Some((self.fields[found].key, self.object(found)))
     }
 
     /// Whether there is a member of this name that is not null.
@@ -175,9 +161,7 @@ impl<'m, 'a> Map<'m, 'a> {
         };
         match self.fields[at].value {
             Value::Null => Ok(None),
-            Value::Map => {
-                Ok(Some(Self { fields: &self.fields[at + 1..at + 1 + self.fields[at].members as usize] }))
-            }
+            Value::Map => Ok(Some(self.object(at))),
             Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::List => {
                 Err(Rejection::BadField { field: key, wanted: "an object" })
             }
@@ -198,12 +182,15 @@ impl<'m, 'a> Map<'m, 'a> {
 
     /// The whole number of this name, whether sent as a number or as text.
     pub fn u64(self, key: &'static str) -> Result<Option<u64>, Rejection> {
-        self.number(key, "a whole number that is not negative", whole)
+        self.number(key, "a whole number that is not negative", |digits| {
+            // `parse` alone would accept a plus sign.
+            if digits.starts_with('+') { None } else { digits.parse().ok() }
+        })
     }
 
     /// The number of this name, whether sent as a number or as text. Not-a-number reads as absent.
     pub fn f64(self, key: &'static str) -> Result<Option<f64>, Rejection> {
-        let number = self.number(key, "a number", |digits| std::str::from_utf8(digits).ok()?.parse().ok())?;
+        let number = self.number(key, "a number", |digits| digits.parse().ok())?;
         Ok(number.filter(|number: &f64| number.is_finite()))
     }
 
@@ -211,7 +198,7 @@ impl<'m, 'a> Map<'m, 'a> {
         self,
         key: &'static str,
         wanted: &'static str,
-        parse: impl Fn(&[u8]) -> Option<T>,
+        parse: impl Fn(&str) -> Option<T>,
     ) -> Result<Option<T>, Rejection> {
         let digits = match self.get(key) {
             None | Some(Value::Null) => return Ok(None),
@@ -221,7 +208,8 @@ impl<'m, 'a> Map<'m, 'a> {
                 return Err(Rejection::BadField { field: key, wanted });
             }
         };
-        parse(digits).map(Some).ok_or(Rejection::BadField { field: key, wanted })
+        let number = std::str::from_utf8(digits).ok().and_then(parse);
+        number.map(Some).ok_or(Rejection::BadField { field: key, wanted })
     }
 
     /// The time of this name, sent as text; `None` when absent, null or not readable as a time: the
@@ -250,20 +238,21 @@ impl<'m, 'a> Map<'m, 'a> {
     }
 }
 
-/// The whole number that `digits` are.
-fn whole(digits: &[u8]) -> Option<u64> {
-    let add = |sum: u64, digit: &u8| {
-        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
-        sum.checked_mul(10)?.checked_add(digit)
-    };
-    if digits.is_empty() { None } else { digits.iter().try_fold(0, add) }
-}
-
-/// Adds a field unless it lies too deep to be asked for.
-pub(crate) fn keep<'a>(fields: &mut Vec<Field<'a>>, field: Field<'a>) -> Result<(), Rejection> {
+/// Adds a field; returns its place.
+pub(crate) fn add<'a>(
+    fields: &mut Vec<Field<'a>>,
+    key: &'a [u8],
+    value: Value<'a>,
+) -> Result<usize, Rejection> {
     if fields.len() >= MAX_FIELDS {
         return Err(Rejection::Fields);
     }
-    fields.push(field);
-    Ok(())
+    fields.push(Field { key, value, members: 0 });
+    Ok(fields.len() - 1)
+}
+
+/// Gives the object at `place` its number of members, now that all have been added.
+pub(crate) fn count_members(fields: &mut [Field<'_>], place: usize) {
+    let members = (fields.len() - place - 1) as u32;
+    fields[place].members = members;
 }

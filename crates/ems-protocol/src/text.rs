@@ -21,6 +21,17 @@ pub(crate) enum Escapes {
 }
 
 impl<'a> Text<'a> {
+    /// Text of a format that escapes nothing.
+    pub(crate) const fn plain(raw: &'a [u8]) -> Self {
+        Self { raw, escapes: Escapes::None }
+    }
+
+    /// Text between the tags of XML.
+    pub(crate) fn xml(raw: &'a [u8]) -> Self {
+        let escapes = if memchr::memchr(b'&', raw).is_some() { Escapes::Xml } else { Escapes::None };
+        Self { raw, escapes }
+    }
+
     /// The text itself. Invalid UTF-8 becomes U+FFFD: hostile stream names contain it.
     pub(crate) fn read(self) -> Cow<'a, str> {
         match self.escapes {

@@ -10,7 +10,7 @@ use memchr::memmem;
 
 use crate::format::{Format, skip_space};
 use crate::limits::{KEPT_DEPTH, MAX_DEPTH};
-use crate::message::{Field, Message, Value, keep};
+use crate::message::{Field, Message, Value, add, count_members};
 use crate::rejection::Rejection;
 use crate::text::{Escapes, Text};
 
@@ -34,10 +34,10 @@ pub(super) fn decode<'a>(body: &'a [u8], each: &mut impl FnMut(Result<Message<'a
     while scanner.peek().is_some() {
         let start = scanner.at;
         let event = scanner.event();
-        let rejected = event.as_ref().err().cloned();
+        let rejection = event.as_ref().err().cloned();
         each(event);
-        let skipped = rejected.is_some_and(|rejection| scanner.skip_rejected(start, &rejection));
-        if !skipped && scanner.peek() == Some(b',') {
+        let moved = rejection.is_some_and(|rejection| scanner.move_to_next_event(start, &rejection));
+        if !moved && scanner.peek() == Some(b',') {
             // The server's own event files separate objects by a comma and a line feed.
             scanner.at += 1;
         }
@@ -46,28 +46,29 @@ pub(super) fn decode<'a>(body: &'a [u8], each: &mut impl FnMut(Result<Message<'a
 
 fn decode_array<'a>(scanner: &mut Scanner<'a>, each: &mut impl FnMut(Result<Message<'a>, Rejection>)) {
     scanner.at += 1;
-    if scanner.peek() == Some(b']') {
-        scanner.at += 1;
-    } else {
-        loop {
-            let event = scanner.event();
-            // Inside an array the start of the next object is unknown.
-            let broken =
-                matches!(event, Err(Rejection::Syntax { .. } | Rejection::Depth | Rejection::Fields));
-            each(event);
-            if broken {
-                return;
-            }
-            match scanner.next() {
-                Some(b',') => {}
-                Some(b']') => break,
-                _ => return each(Err(scanner.syntax("a comma or the end of the array is missing"))),
-            }
+    let mut is_empty = true;
+    let array = scanner.separated(1, b']', "a comma or the end of the array is missing", |scanner| {
+        is_empty = false;
+        match scanner.event() {
+            // The start of the next event is unknown.
+            Err(rejection) if is_unfinished(&rejection) => return Err(rejection),
+            event => each(event),
         }
+        Ok(())
+    });
+    let end = array.and_then(|()| match scanner.peek() {
+        Some(_) => Err(scanner.syntax("something follows the array")),
+        None if is_empty => Err(Rejection::NotAnEvent("the array is empty")),
+        None => Ok(()),
+    });
+    if let Err(rejection) = end {
+        each(Err(rejection));
     }
-    if scanner.peek().is_some() {
-        each(Err(scanner.syntax("something follows the array")));
-    }
+}
+
+/// Whether the scanner stopped within the rejected event.
+const fn is_unfinished(rejection: &Rejection) -> bool {
+    matches!(rejection, Rejection::Syntax { .. } | Rejection::Depth | Rejection::Fields)
 }
 
 /// A value in a document that is not an event, such as an answer of the runtime API, as its bytes.
@@ -89,16 +90,8 @@ impl<'a> Part<'a> {
     /// The members of an object, their names as they are written; none of null.
     pub fn members(self) -> Result<Vec<(&'a [u8], Self)>, Rejection> {
         let mut members = Vec::new();
-        let mut scanner = Scanner::new(self.0);
-        scanner.inside(b'{', b'}', |scanner| {
-            if scanner.next() != Some(b'"') {
-                return Err(scanner.syntax("a member's name is missing"));
-            }
-            let key = scanner.string()?.raw;
-            if scanner.next() != Some(b':') {
-                return Err(scanner.syntax("a colon is missing"));
-            }
-            members.push((key, scanner.part()?));
+        Scanner::new(self.0).inside(b'{', b'}', |scanner| {
+            members.push((scanner.key()?, scanner.part()?));
             Ok(())
         })?;
         Ok(members)
@@ -107,8 +100,7 @@ impl<'a> Part<'a> {
     /// The items of a list; none of null, which the server writes for an empty one.
     pub fn items(self) -> Result<Vec<Self>, Rejection> {
         let mut items = Vec::new();
-        let mut scanner = Scanner::new(self.0);
-        scanner.inside(b'[', b']', |scanner| {
+        Scanner::new(self.0).inside(b'[', b']', |scanner| {
             items.push(scanner.part()?);
             Ok(())
         })?;
@@ -173,14 +165,14 @@ impl<'a> Scanner<'a> {
     /// Moves to where another event may start after a rejected one at `start`: in the midst of it,
     /// where a server has begun to write after it had crashed, or, if it cannot be read to its end,
     /// on a later line. Returns whether it moved.
-    fn skip_rejected(&mut self, start: usize, rejection: &Rejection) -> bool {
-        let broken = matches!(rejection, Rejection::Syntax { .. } | Rejection::Depth | Rejection::Fields);
-        let end = if broken { self.input.len() } else { self.at };
+    fn move_to_next_event(&mut self, start: usize, rejection: &Rejection) -> bool {
+        let unfinished = is_unfinished(rejection);
+        let end = if unfinished { self.input.len() } else { self.at };
         let entry = memmem::find(&self.input[start + 1..end], ENTRY_START).map(|entry| start + 1 + entry);
         let line = memmem::find(&self.input[self.at..end], b"\n{").map(|line| self.at + line + 1);
         let next = entry.into_iter().chain(line).min();
         self.at = next.unwrap_or(end);
-        broken || next.is_some()
+        unfinished || next.is_some()
     }
 
     /// One event: an object at the top level.
@@ -220,14 +212,29 @@ impl<'a> Scanner<'a> {
         &mut self,
         open: u8,
         close: u8,
-        mut each: impl FnMut(&mut Self) -> Result<(), Rejection>,
+        each: impl FnMut(&mut Self) -> Result<(), Rejection>,
     ) -> Result<(), Rejection> {
         match self.next() {
             Some(b'n') => return self.word(b"ull"),
             Some(byte) if byte == open => {}
             Some(_) | None => return Err(self.syntax("a list or an object is missing")),
         }
+        self.separated(KEPT_DEPTH, close, "a comma or an end is missing", each)
+    }
+
+    /// Reads all up to `close`, separated by commas; the opening byte has been taken.
+    fn separated(
+        &mut self,
+        depth: usize,
+        close: u8,
+        unfinished: &'static str,
+        mut each: impl FnMut(&mut Self) -> Result<(), Rejection>,
+    ) -> Result<(), Rejection> {
+        if depth > MAX_DEPTH {
+            return Err(Rejection::Depth);
+        }
         if self.peek() == Some(close) {
+            self.at += 1;
             return Ok(());
         }
         loop {
@@ -235,9 +242,23 @@ impl<'a> Scanner<'a> {
             match self.next() {
                 Some(b',') => {}
                 Some(byte) if byte == close => return Ok(()),
-                _ => return Err(self.syntax("a comma or an end is missing")),
+                // The sender has counted one byte too few: nothing but the last brace is missing.
+                None if depth == 1 && close == b'}' => return Ok(()),
+                _ => return Err(self.syntax(unfinished)),
             }
         }
+    }
+
+    /// The name of a member, and its colon.
+    fn key(&mut self) -> Result<&'a [u8], Rejection> {
+        if self.next() != Some(b'"') {
+            return Err(self.syntax("a member's name is missing"));
+        }
+        let key = self.string()?.raw;
+        if self.next() != Some(b':') {
+            return Err(self.syntax("a colon is missing"));
+        }
+        Ok(key)
     }
 
     /// Reads a value into the field at `place`, if it is kept; members of objects up to
@@ -288,56 +309,24 @@ impl<'a> Scanner<'a> {
     }
 
     fn object(&mut self, depth: usize) -> Result<(), Rejection> {
-        if depth > MAX_DEPTH {
-            return Err(Rejection::Depth);
-        }
-        if self.peek() == Some(b'}') {
-            self.at += 1;
-            return Ok(());
-        }
-        loop {
-            if self.next() != Some(b'"') {
-                return Err(self.syntax("a member's name is missing"));
+        self.separated(depth, b'}', "a comma or the end of the object is missing", |scanner| {
+            let key = scanner.key()?;
+            if depth > KEPT_DEPTH {
+                return scanner.value(depth + 1, None);
             }
-            let key = self.string()?.raw;
-            if self.next() != Some(b':') {
-                return Err(self.syntax("a colon is missing"));
-            }
-            if depth <= KEPT_DEPTH {
-                let place = self.fields.len();
-                keep(&mut self.fields, Field { key, value: Value::Null, members: 0 })?;
-                self.value(depth + 1, Some(place))?;
-                self.fields[place].members = (self.fields.len() - place - 1) as u32;
-            } else {
-                self.value(depth + 1, None)?;
-            }
-            match self.next() {
-                Some(b',') => {}
-                Some(b'}') => return Ok(()),
-                // The sender has counted one byte too few: nothing but the last brace is missing.
-                None if depth == 1 => return Ok(()),
-                _ => return Err(self.syntax("a comma or the end of the object is missing")),
-            }
-        }
+            let place = add(&mut scanner.fields, key, Value::Null)?;
+            scanner.value(depth + 1, Some(place))?;
+            count_members(&mut scanner.fields, place);
+            Ok(())
+        })
     }
 
     fn list(&mut self, depth: usize) -> Result<(), Rejection> {
-        if depth > MAX_DEPTH {
-            return Err(Rejection::Depth);
-        }
-        if self.peek() == Some(b']') {
-            self.at += 1;
-            return Ok(());
-        }
-        loop {
-            // No member of a list is kept, however shallow it lies.
-            self.value((depth + 1).max(KEPT_DEPTH + 1), None)?;
-            match self.next() {
-                Some(b',') => {}
-                Some(b']') => return Ok(()),
-                _ => return Err(self.syntax("a comma or the end of the list is missing")),
-            }
-        }
+        // No member of a list is kept, however shallow it lies.
+        let depth_of_items = (depth + 1).max(KEPT_DEPTH + 1);
+        self.separated(depth, b']', "a comma or the end of the list is missing", |scanner| {
+            scanner.value(depth_of_items, None)
+        })
     }
 
     /// The rest of a string whose opening quote has been taken.

@@ -7,9 +7,9 @@ use memchr::{memchr, memmem};
 
 use crate::format::Format;
 use crate::limits::KEPT_DEPTH;
-use crate::message::{Field, Message, Value, keep};
+use crate::message::{Field, Message, Value, add, count_members};
 use crate::rejection::Rejection;
-use crate::text::{Escapes, Text};
+use crate::text::Text;
 
 /// Decodes one entry: the lines up to the empty ones that end it.
 pub(super) fn decode(entry: &[u8]) -> Result<Message<'_>, Rejection> {
@@ -17,18 +17,16 @@ pub(super) fn decode(entry: &[u8]) -> Result<Message<'_>, Rejection> {
     let head = lines.next().unwrap_or_default();
     let mut fields = Vec::with_capacity(96);
     envelope(head, &mut fields)?;
-    let payload = fields.len();
-    keep(&mut fields, Field { key: b"payload", value: Value::Map, members: 0 })?;
     // The objects that we are in, the payload first.
-    let mut open = vec![payload];
+    let mut open = vec![add(&mut fields, b"payload", Value::Map)?];
     for line in lines.filter(|line| !line.is_empty()) {
         let depth = line.iter().take_while(|byte| **byte == b'\t').count();
         let Some(line) = line.get(depth..).filter(|_| depth > 0) else {
             // The rest of a value that holds a line feed: it belongs to no field.
             continue;
         };
-        while open.len() > depth {
-            settle(&mut fields, open.pop());
+        for place in open.drain(depth.min(open.len())..) {
+            count_members(&mut fields, place);
         }
         if open.len() < depth || depth >= KEPT_DEPTH {
             // A member of what was not kept.
@@ -38,29 +36,18 @@ pub(super) fn decode(entry: &[u8]) -> Result<Message<'_>, Rejection> {
             continue;
         };
         let (key, value) = (&line[..colon], &line[colon + 1..]);
-        let place = fields.len();
         // An object has nothing behind its colon, an empty text has a space.
         if value.is_empty() {
-            keep(&mut fields, Field { key, value: Value::Map, members: 0 })?;
-            open.push(place);
+            open.push(add(&mut fields, key, Value::Map)?);
         } else {
-            let text = Text { raw: value.strip_prefix(b" ").unwrap_or(value), escapes: Escapes::None };
-            keep(&mut fields, Field { key, value: Value::Text(text), members: 0 })?;
+            let text = Text::plain(value.strip_prefix(b" ").unwrap_or(value));
+            add(&mut fields, key, Value::Text(text))?;
         }
     }
-    while let Some(place) = open.pop() {
-        settle(&mut fields, Some(place));
+    for place in open {
+        count_members(&mut fields, place);
     }
     Message::open(fields)
-}
-
-/// Gives an object its number of members, now that all have been read.
-fn settle(fields: &mut [Field<'_>], place: Option<usize>) {
-    let Some(place) = place else {
-        return;
-    };
-    let members = (fields.len() - place - 1) as u32;
-    fields[place].members = members;
 }
 
 /// Reads the first line: number, name, and perhaps a time.
@@ -75,10 +62,9 @@ fn envelope<'a>(head: &'a [u8], fields: &mut Vec<Field<'a>>) -> Result<(), Rejec
             at: 0,
         });
     };
-    let text = |raw| Value::Text(Text { raw, escapes: Escapes::None });
-    keep(fields, Field { key: b"type", value: text(name), members: 0 })?;
+    add(fields, b"type", Value::Text(Text::plain(name)))?;
     if let Some(time) = columns.next().and_then(|column| between(column, b">", b"<")) {
-        keep(fields, Field { key: b"timestamp", value: text(time), members: 0 })?;
+        add(fields, b"timestamp", Value::Text(Text::plain(time)))?;
     }
     Ok(())
 }

@@ -5,9 +5,9 @@
 //! escaped.
 
 use crate::format::Format;
-use crate::message::{Field, Message, Value, keep};
+use crate::message::{Message, Value, add, count_members};
 use crate::rejection::Rejection;
-use crate::text::{Escapes, Text};
+use crate::text::Text;
 
 /// Columns that have another name, or another place, in the other formats: the object that they
 /// belong to, and their name there.
@@ -33,18 +33,19 @@ const COLUMNS: [(&[u8], &[u8], &[u8]); 18] = [
 ];
 
 /// Decodes one row; `header` holds the names of its columns, separated by tabs.
-pub(super) fn decode<'a>(header: &'a [u8], row: &'a [u8]) -> Result<Message<'a>, Rejection> {
+pub fn decode<'a>(header: &'a [u8], row: &'a [u8]) -> Result<Message<'a>, Rejection> {
     let row = row.strip_suffix(b"\r").unwrap_or(row);
     let names = split(header);
     let values = columns(header, row)?;
     let mut name = None;
     let mut fields = Vec::with_capacity(96);
-    keep(&mut fields, Field { key: b"payload", value: Value::Map, members: 0 })?;
+    let payload = add(&mut fields, b"payload", Value::Map)?;
     // Columns of one object stand together, so an object is open while its columns go on.
-    let mut object: (&[u8], usize) = (b"", 0);
+    let mut object: &[u8] = b"";
+    let mut open = payload;
     let mut time = None;
     for (column, value) in names.zip(values).filter(|(_, value)| *value != b"-") {
-        let value = Value::Text(Text { raw: value, escapes: Escapes::None });
+        let value = Value::Text(Text::plain(value));
         if column == b"INFO" {
             name = Some(value);
             continue;
@@ -54,21 +55,19 @@ pub(super) fn decode<'a>(header: &'a [u8], row: &'a [u8]) -> Result<Message<'a>,
             time = Some(value);
             continue;
         }
-        if of != object.0 {
-            settle(&mut fields, object);
-            object = (of, fields.len());
-            if !of.is_empty() {
-                keep(&mut fields, Field { key: of, value: Value::Map, members: 0 })?;
-            }
+        if of != object {
+            count_members(&mut fields, open);
+            object = of;
+            open = if of.is_empty() { payload } else { add(&mut fields, of, Value::Map)? };
         }
-        keep(&mut fields, Field { key, value, members: 0 })?;
+        add(&mut fields, key, value)?;
     }
-    settle(&mut fields, object);
-    fields[0].members = (fields.len() - 1) as u32;
+    count_members(&mut fields, open);
+    count_members(&mut fields, payload);
     let name = name.ok_or_else(|| syntax("a row has no event name in its column INFO"))?;
-    keep(&mut fields, Field { key: b"type", value: name, members: 0 })?;
+    add(&mut fields, b"type", name)?;
     if let Some(time) = time {
-        keep(&mut fields, Field { key: b"timestamp", value: time, members: 0 })?;
+        add(&mut fields, b"timestamp", time)?;
     }
     Message::open(fields)
 }
@@ -111,11 +110,5 @@ fn place(column: &[u8]) -> (&[u8], &[u8]) {
         Some(dash) if &column[..dash] == b"ews" => (b"", &column[dash + 1..]),
         Some(dash) => (&column[..dash], &column[dash + 1..]),
         None => (b"", column),
-    }
-}
-
-fn settle(fields: &mut [Field<'_>], (object, at): (&[u8], usize)) {
-    if !object.is_empty() {
-        fields[at].members = (fields.len() - at - 1) as u32;
     }
 }

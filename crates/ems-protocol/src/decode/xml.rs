@@ -5,13 +5,13 @@
 
 use memchr::memmem;
 use quick_xml::Reader;
-use quick_xml::events::{BytesStart, Event};
+use quick_xml::events::Event;
 
 use crate::format::Format;
 use crate::limits::{KEPT_DEPTH, MAX_DEPTH};
-use crate::message::{Field, Message, Value, keep};
+use crate::message::{Field, Message, Value, add, count_members};
 use crate::rejection::Rejection;
-use crate::text::{Escapes, Text};
+use crate::text::Text;
 
 /// The names of an XML-RPC call's positional parameters: the envelope's members in byte order.
 const POSITIONS: [&str; 5] = ["id", "payload", "processId", "timestamp", "type"];
@@ -23,7 +23,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Message<'_>, Rejection> {
 
 fn map<'a>(mut document: Document<'a, '_>) -> Result<Message<'a>, Rejection> {
     let root = document.element()?.ok_or_else(|| document.syntax("it has no element"))?;
-    if !matches!(root.name, b"MAP" | b"TYPED_MAP") || root.empty {
+    if !matches!(root.name, b"MAP" | b"TYPED_MAP") {
         return Err(Rejection::NotAnEvent("its root is not a MAP"));
     }
     document.members(1)?;
@@ -43,7 +43,7 @@ fn call<'a>(mut document: Document<'a, '_>) -> Result<Message<'a>, Rejection> {
     document.enter(b"params")?;
     let mut params = 0;
     while let Some(param) = document.element()? {
-        if param.name != b"param" || param.empty {
+        if param.name != b"param" {
             return Err(document.syntax("a param is missing"));
         }
         let key = POSITIONS.get(params).copied().unwrap_or_default();
@@ -58,7 +58,7 @@ fn call<'a>(mut document: Document<'a, '_>) -> Result<Message<'a>, Rejection> {
         fields.remove(0);
     }
     if !fields.iter().any(|field| field.key == b"type") {
-        keep(&mut fields, Field { key: b"type", value: Value::Text(method), members: 0 })?;
+        add(&mut fields, b"type", Value::Text(method))?;
     }
     Message::open(fields)
 }
@@ -91,7 +91,6 @@ struct Element<'a> {
     name: &'a [u8],
     /// The tag as written, for its attributes.
     tag: &'a [u8],
-    empty: bool,
 }
 
 struct Document<'a, 'r> {
@@ -103,7 +102,9 @@ struct Document<'a, 'r> {
 
 impl<'a, 'r> Document<'a, 'r> {
     fn new(body: &'a [u8], readable: &'r [u8]) -> Self {
-        Self { body, reader: Reader::from_reader(readable), fields: Vec::with_capacity(96) }
+        let mut reader = Reader::from_reader(readable);
+        reader.config_mut().expand_empty_elements = true;
+        Self { body, reader, fields: Vec::with_capacity(96) }
     }
 
     fn at(&self) -> usize {
@@ -127,17 +128,16 @@ impl<'a, 'r> Document<'a, 'r> {
         loop {
             let before = self.at();
             let event = self.read()?;
-            let tag = &self.body[before.min(self.at())..self.at()];
             match event {
                 Event::Start(start) => {
-                    return Ok(Some(Element { name: name(&start, tag), tag, empty: false }));
-                }
-                Event::Empty(start) => {
-                    return Ok(Some(Element { name: name(&start, tag), tag, empty: true }));
+                    let tag = &self.body[before.min(self.at())..self.at()];
+                    let name = tag.get(1..1 + start.name().as_ref().len()).unwrap_or_default();
+                    return Ok(Some(Element { name, tag }));
                 }
                 Event::End(_) => return Ok(None),
                 Event::Eof => return Err(self.syntax("it ends too early")),
-                Event::Text(_)
+                Event::Empty(_)
+                | Event::Text(_)
                 | Event::CData(_)
                 | Event::Comment(_)
                 | Event::Decl(_)
@@ -150,7 +150,7 @@ impl<'a, 'r> Document<'a, 'r> {
 
     fn enter(&mut self, wanted: &'static [u8]) -> Result<(), Rejection> {
         match self.element()? {
-            Some(element) if element.name == wanted && !element.empty => Ok(()),
+            Some(element) if element.name == wanted => Ok(()),
             _ => Err(self.syntax("an element is not the one that belongs here")),
         }
     }
@@ -170,10 +170,7 @@ impl<'a, 'r> Document<'a, 'r> {
             let end = self.at();
             match self.read()? {
                 Event::End(_) => {
-                    let raw = &self.body[start..end];
-                    let escapes =
-                        if memchr::memchr(b'&', raw).is_some() { Escapes::Xml } else { Escapes::None };
-                    return Ok(Text { raw, escapes });
+                    return Ok(Text::xml(&self.body[start..end]));
                 }
                 Event::Text(_) | Event::GeneralRef(_) | Event::Comment(_) | Event::CData(_) => {}
                 Event::Eof => return Err(self.syntax("it ends too early")),
@@ -214,10 +211,8 @@ impl<'a, 'r> Document<'a, 'r> {
     fn members(&mut self, depth: usize) -> Result<(), Rejection> {
         while let Some(element) = self.element()? {
             let key = attribute(element.tag, b" name=\"").unwrap_or_default();
-            let place = self.fields.len();
-            keep(&mut self.fields, Field { key, value: Value::Null, members: 0 })?;
+            let place = add(&mut self.fields, key, Value::Null)?;
             let value = match element.name {
-                _ if element.empty => empty(element.name),
                 b"MAP" | b"TYPED_MAP" => {
                     let list = attribute(element.tag, b" isArray=\"") == Some(b"true");
                     if list || depth >= KEPT_DEPTH {
@@ -229,30 +224,27 @@ impl<'a, 'r> Document<'a, 'r> {
                 }
                 kind => scalar(kind, self.text_until_end()?),
             };
-            self.settle(place, value);
+            self.fields[place].value = value;
+            count_members(&mut self.fields, place);
         }
         Ok(())
     }
 
     /// The content of the XML-RPC `<value>` that we are in; its end tag is taken.
     fn rpc_value(&mut self, key: &'a [u8], depth: usize) -> Result<(), Rejection> {
-        let place = self.fields.len();
-        keep(&mut self.fields, Field { key, value: Value::Null, members: 0 })?;
+        let place = add(&mut self.fields, key, Value::Null)?;
         let start = self.at();
         let Some(element) = self.element()? else {
             // A value without a type is a string.
             let end = memmem::rfind(&self.body[start..self.at()], b"</").map_or(start, |end| start + end);
-            let raw = &self.body[start..end];
-            let escapes = if memchr::memchr(b'&', raw).is_some() { Escapes::Xml } else { Escapes::None };
-            self.settle(place, Value::Text(Text { raw, escapes }));
+            self.fields[place].value = Value::Text(Text::xml(&self.body[start..end]));
             return Ok(());
         };
         let value = match element.name {
-            _ if element.empty => empty(element.name),
             // The envelope may itself be a struct, so one level more is kept than elsewhere.
             b"struct" if depth <= KEPT_DEPTH => {
                 while let Some(member) = self.element()? {
-                    if member.name != b"member" || member.empty {
+                    if member.name != b"member" {
                         return Err(self.syntax("a member is missing"));
                     }
                     self.enter(b"name")?;
@@ -273,21 +265,10 @@ impl<'a, 'r> Document<'a, 'r> {
             }
             kind => scalar(kind, self.text_until_end()?),
         };
-        self.settle(place, value);
+        self.fields[place].value = value;
+        count_members(&mut self.fields, place);
         self.leave()
     }
-
-    /// Gives the field at `place` its value, now that its members are known.
-    fn settle(&mut self, place: usize, value: Value<'a>) {
-        let members = (self.fields.len() - place - 1) as u32;
-        self.fields[place].value = value;
-        self.fields[place].members = members;
-    }
-}
-
-/// The name of an element as a part of the body.
-fn name<'a>(start: &BytesStart<'_>, tag: &'a [u8]) -> &'a [u8] {
-    tag.get(1..1 + start.name().as_ref().len()).unwrap_or_default()
 }
 
 /// The value of an attribute as written; `wanted` is a space, its name, `=` and the quote.
@@ -295,15 +276,6 @@ fn attribute<'a>(tag: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
     let start = memmem::find(tag, wanted)? + wanted.len();
     let end = start + memchr::memchr(b'"', &tag[start..])?;
     Some(&tag[start..end])
-}
-
-fn empty<'a>(kind: &[u8]) -> Value<'a> {
-    match kind {
-        b"NULL" | b"UNDEFINED" | b"nil" => Value::Null,
-        b"MAP" | b"TYPED_MAP" | b"struct" => Value::Map,
-        b"array" => Value::List,
-        _ => Value::Text(Text { raw: b"", escapes: Escapes::None }),
-    }
 }
 
 /// The value of an element by its type; the width of an integer is not ours to judge.
