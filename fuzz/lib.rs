@@ -1,15 +1,15 @@
-//! Code shared by the targets: reads everything that a decoded message can be asked for.
+//! Code shared by the targets: reads all fields of a decoded message.
 
 use ems_exporter::model::event;
 use ems_protocol::{decode, Format, Message, Rejection};
 
 /// Decodes `bytes` and reads all of each event.
 pub fn decode(bytes: &[u8], format: Format) {
-    decode::decode(bytes, format, look);
+    decode::decode(bytes, format, read);
 }
 
 /// Reads all of a message: its fields are decoded only then.
-pub fn look(message: Result<Message<'_>, Rejection>) {
+pub fn read(message: Result<Message<'_>, Rejection>) {
     match message {
         Ok(message) => {
             // A rejection is a valid result; only a panic or a hang is a failure.

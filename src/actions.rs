@@ -252,9 +252,9 @@ fn is_transient(action: &Action, error: &Error) -> bool {
     match (action, error) {
         (Action::Post(..), Error::Status(status)) => matches!(status, 429 | 500..600),
         (Action::Command(command, parameters), _) if error.may_be_done() => {
-            error.passes() && attempt::is_repeatable(command, parameters)
+            error.is_retryable() && attempt::is_repeatable(command, parameters)
         }
-        (Action::Post(..) | Action::Command(..), _) => error.passes(),
+        (Action::Post(..) | Action::Command(..), _) => error.is_retryable(),
     }
 }
 

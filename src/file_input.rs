@@ -107,8 +107,8 @@ impl FileInput {
         let thread = std::thread::spawn(move || {
             let mut sink = |frame: Frame<'_>| match frame {
                 Frame::Entry(entry) => accept(&pipeline, &self.server, &entry, &zone, Timestamp::now()),
-                Frame::Oversized(oversized) => {
-                    let rejection = Rejection::Size(oversized.limit);
+                Frame::Oversized { limit, .. } => {
+                    let rejection = Rejection::Size(limit);
                     pipeline.reject(Transport::File, Some(&self.server.name), &rejection, Timestamp::now());
                 }
             };

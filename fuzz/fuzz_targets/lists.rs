@@ -1,4 +1,4 @@
-//! Lists of the runtime API, taken apart and brought into the state.
+//! Lists of the runtime API, decoded and applied to the state.
 
 #![no_main]
 
@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     let items = data.items().unwrap_or_default();
-    let mut listing = Listing { asked: Timestamp::from_seconds(1_795_364_100), ..Listing::default() };
+    let mut listing = Listing { requested: Timestamp::from_seconds(1_795_364_100), ..Listing::default() };
     let (mut timers, mut sessions) = (Vec::new(), Vec::new());
     for item in items {
         let Ok(message) = item.message() else { continue };
@@ -32,12 +32,12 @@ fuzz_target!(|bytes: &[u8]| {
     (listing.timers, listing.sessions) = (Some(timers), Some(sessions));
     let mut state = State::new(&Settings::default());
     for seconds in [0, 3, 6] {
-        listing.asked = Timestamp::from_seconds(1_795_364_100 + seconds);
-        state.reconcile(&listing, listing.asked);
+        listing.requested = Timestamp::from_seconds(1_795_364_100 + seconds);
+        state.reconcile(&listing, listing.requested);
     }
     assert!(state.streams.count(|_, _| true) <= listing.streams.len());
-    // What is not listed any more goes.
-    let nothing = |seconds| Listing { asked: Timestamp::from_seconds(1_795_364_100 + seconds), ..Listing::default() };
+    // Things that are no longer listed are removed.
+    let nothing = |seconds| Listing { requested: Timestamp::from_seconds(1_795_364_100 + seconds), ..Listing::default() };
     for seconds in [9, 12] {
         state.reconcile(&nothing(seconds), Timestamp::from_seconds(1_795_364_100 + seconds));
     }

@@ -47,7 +47,7 @@ fn follow(parts: &[&[u8]], format: Format) -> Entries {
         fs::write(&path, &written).expect("the file can be written");
         follower.poll(SystemTime::UNIX_EPOCH, &mut |frame| match frame {
             Frame::Entry(entry) => delivered.push((entry.offset, Some(entry.bytes.to_vec()))),
-            Frame::Oversized(oversized) => delivered.push((oversized.offset, None)),
+            Frame::Oversized { offset, .. } => delivered.push((offset, None)),
         });
     }
     delivered

@@ -59,8 +59,8 @@ pub fn replay(
                 file_input::accept(&pipeline, &server, &entry, &zone, written);
                 end = end.max(server.read(|state| state.server.last_event()));
             }
-            Frame::Oversized(oversized) => {
-                pipeline.reject(Transport::File, Some(SERVER), &Rejection::Size(oversized.limit), end);
+            Frame::Oversized { limit, .. } => {
+                pipeline.reject(Transport::File, Some(SERVER), &Rejection::Size(limit), end);
             }
         });
         let status = follower.status();

@@ -1,4 +1,4 @@
-//! The real exporter from end to end: what its lives have counted is what was written.
+//! The real exporter from end to end: all its runs together have counted every entry that was written, once.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -35,7 +35,7 @@ fn events(exporter: &Exporter) -> BTreeMap<String, u64> {
     counts.filter(|(_, count)| *count > 0).collect()
 }
 
-/// Some of what may happen whether or not anybody follows.
+/// Random steps of the writer that need no running follower.
 fn write_on(writer: &mut Writer) {
     for _ in 0..writer.random.u64(..12) {
         match writer.random.u64(..8) {

@@ -14,7 +14,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// The time of a file is the kernel's last tick before it was written.
 const TICK: Duration = Duration::from_millis(20);
 
-/// The account of all deliveries. Each life must end with [`Ledger::stopped`] or
+/// The record of all deliveries. Each life must end with [`Ledger::stopped`] or
 /// [`Ledger::killed`].
 pub struct Ledger {
     directory: PathBuf,
@@ -24,7 +24,7 @@ pub struct Ledger {
     read: usize,
     /// Entries that were delivered in any life.
     delivered: HashSet<usize>,
-    /// Entries that must never come again: a checkpoint or a clean stop was told of them.
+    /// Entries that must never come again: a checkpoint or a clean stop covers them.
     settled: HashSet<usize>,
     /// What this life delivered, and when.
     life: HashMap<usize, SystemTime>,
@@ -45,8 +45,8 @@ impl Ledger {
         }
     }
 
-    /// Where this life writes down what it delivers. A kill can cut the last line short; what it
-    /// tells was not delivered.
+    /// Where this life writes down what it delivers. A kill can cut the last line short; its
+    /// entry was not delivered.
     pub fn path(&self) -> PathBuf {
         self.directory.join(format!("ledger-{}", self.lives))
     }
@@ -56,7 +56,7 @@ impl Ledger {
         self.read = 0;
     }
 
-    /// Reads what was delivered meanwhile, and holds it against what was written.
+    /// Reads what was delivered meanwhile, and compares it with what was written.
     pub fn read(&mut self, written: &[String]) {
         let bytes = fs::read(self.path()).unwrap_or_default();
         let fresh = &bytes[self.read..];
@@ -79,7 +79,7 @@ impl Ledger {
         self.delivered.len() == written.len()
     }
 
-    /// What is missing, to be shown.
+    /// The numbers of the entries that are missing.
     pub fn missing(&self, written: &[String]) -> Vec<usize> {
         (0..written.len()).filter(|number| !self.delivered.contains(number)).collect()
     }

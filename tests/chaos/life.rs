@@ -29,7 +29,7 @@ pub fn storage(world: &Path) -> PathBuf {
 /// A running follower.
 pub struct Life {
     child: Child,
-    /// Its closing is the request to stop.
+    /// Closing it requests a stop.
     stdin: Option<ChildStdin>,
 }
 
@@ -74,7 +74,7 @@ impl Drop for Life {
 
 /// Writes each entry into the ledger before it counts as delivered.
 fn enter(ledger: &mut File, frame: &Frame<'_>) {
-    let Frame::Entry(entry) = frame else { panic!("an entry was refused: {frame:?}") };
+    let Frame::Entry(entry) = frame else { panic!("an entry was rejected: {frame:?}") };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
     let mut line = format!("{now} ").into_bytes();
     line.extend_from_slice(entry.bytes);

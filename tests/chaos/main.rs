@@ -1,11 +1,11 @@
-//! The log transport against real processes: a writer that does to its files whatever happens to event
+//! The file transport against real processes: a writer that does all that happens to event
 //! files, and followers that are stopped and killed while it does.
 //!
 //! What no follower can survive is left out. The writer waits until everything was delivered
 //! before it truncates or deletes, and until the checkpoint knows a file before it renames it to
 //! a name that no pattern matches.
 //!
-//! The seeds choose what is done; when the system lets which process run is different each time.
+//! The seeds choose the steps; the order in which the processes run differs each time.
 //! `CHAOS_SEEDS=1..100 cargo test --test chaos` runs more of them.
 
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
@@ -19,10 +19,10 @@ mod upkeep;
 mod world;
 mod writer;
 
-/// The seeds that are asked for, else those from 1 to `last`.
+/// The requested seeds, else those from 1 to `last`.
 fn seeds(last: u64) -> std::ops::RangeInclusive<u64> {
-    let Ok(asked) = std::env::var("CHAOS_SEEDS") else { return 1..=last };
-    let (first, last) = asked.split_once("..").unwrap_or((&asked, &asked));
+    let Ok(requested) = std::env::var("CHAOS_SEEDS") else { return 1..=last };
+    let (first, last) = requested.split_once("..").unwrap_or((&requested, &requested));
     first.parse().expect("CHAOS_SEEDS is FIRST..LAST")..=last.parse().expect("CHAOS_SEEDS is FIRST..LAST")
 }
 

@@ -1,4 +1,4 @@
-//! What following costs while nothing happens, and what it costs in memory.
+//! Processor time of following idle files, and memory.
 
 use std::fs;
 use std::time::Duration;

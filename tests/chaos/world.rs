@@ -1,4 +1,4 @@
-//! A writer and the lives of a follower, with an account of every entry.
+//! A writer and the lives of a follower, with a record of every entry.
 
 use std::fs;
 

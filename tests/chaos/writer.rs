@@ -29,7 +29,7 @@ pub struct Writer {
     pub entries: Vec<String>,
     /// How many names were made up.
     names: u32,
-    /// Files that nobody writes to any more.
+    /// Files that are no longer written to.
     finished: Vec<PathBuf>,
 }
 
@@ -160,7 +160,7 @@ impl Writer {
         self.process += 1;
         self.id = 0;
         match self.random.u64(..4) {
-            // Cut short in the middle of an entry, which nobody completes.
+            // Cut short in the middle of an entry, which is never completed.
             0 => {
                 self.append_half();
                 self.half = None;
@@ -196,7 +196,7 @@ impl Writer {
         self.file = open(&self.current);
     }
 
-    /// Deletes the files that nobody writes to. Everything in them must have been delivered.
+    /// Deletes the finished files. Everything in them must have been delivered.
     pub fn prune(&mut self) {
         for path in self.finished.drain(..) {
             fs::remove_file(path).unwrap();

@@ -28,7 +28,7 @@ fn events(samples: &Samples) -> BTreeMap<String, f64> {
     counts.map(|(labels, count)| (labels.to_owned(), count)).collect()
 }
 
-/// All that is counted of a metric, series by series.
+/// The values of a metric, series by series.
 fn series(samples: &Samples, metric: &str) -> BTreeMap<String, f64> {
     samples.of_metric(metric).map(|(labels, value)| (labels.to_owned(), value)).collect()
 }
@@ -54,7 +54,7 @@ const TOTALS: [&str; 16] = [
 ];
 
 #[test]
-fn json_xml_and_text_files_tell_the_same_session() {
+fn json_xml_and_text_files_of_a_session_give_the_same_totals() {
     let json = replayed(&["json_noappend.json"]);
     assert_eq!(json.sum("ems_events_total"), 633.0);
     assert_eq!(json.sum("ems_exporter_events_rejected_total"), 0.0);
@@ -78,14 +78,14 @@ fn json_xml_and_text_files_tell_the_same_session() {
 }
 
 #[test]
-fn w3c_files_tell_what_they_can_carry() {
+fn w3c_files_give_the_same_totals_of_the_events_that_they_contain() {
     let json = replayed(&["json_noappend.json"]);
     for file in ["w3c_noappend.log", "w3c_ts.log"] {
         let w3c = replayed(&[file]);
         assert_eq!(w3c.sum("ems_exporter_events_rejected_total"), 0.0);
-        let told = events(&w3c);
-        assert_eq!(told.len(), 10, "{told:?}");
-        for (event, count) in &told {
+        let counted = events(&w3c);
+        assert_eq!(counted.len(), 10, "{counted:?}");
+        for (event, count) in &counted {
             assert_eq!(events(&json).get(event), Some(count), "{event}");
         }
         for metric in ["ems_streams_opened_total", "ems_streams_closed_total"] {
@@ -96,7 +96,7 @@ fn w3c_files_tell_what_they_can_carry() {
 
 /// The recording over HTTP ends with the server's stop; the files go on to the very end.
 #[test]
-fn files_and_http_tell_the_same_event_by_event() {
+fn files_and_http_give_the_same_counts_of_each_event() {
     let harness = Harness::new();
     for request in session() {
         harness.send(body(&request), at(0.0));
@@ -131,7 +131,7 @@ fn following(path: &Path, start: Start, storage: Option<&Path>) -> Config {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_comes_by_both_doors_counts_once_and_one_door_brings_what_the_other_lost() {
+async fn an_event_on_both_transports_counts_once_and_each_transport_fills_the_gaps_of_the_other() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("events.json");
     let lines = std::fs::read(recording("json_noappend.json")).unwrap();
@@ -175,7 +175,7 @@ async fn send(exporter: &Exporter, requests: &[Vec<u8>]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clean_stop_repeats_nothing_and_a_restart_goes_on_where_it_was() {
+async fn a_clean_stop_repeats_nothing_and_a_restart_continues_where_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let storage = tempfile::tempdir().unwrap();
     let file = folder.path().join("events.json");
@@ -203,7 +203,7 @@ async fn a_clean_stop_repeats_nothing_and_a_restart_goes_on_where_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_whose_files_have_no_ids_is_told_of_by_its_files_alone() {
+async fn a_server_whose_files_have_no_ids_accepts_no_posted_events() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("events.txt");
     std::fs::copy(recording("text_noappend.txt"), &file).unwrap();
@@ -220,7 +220,7 @@ async fn a_server_whose_files_have_no_ids_is_told_of_by_its_files_alone() {
 }
 
 #[test]
-fn a_replay_is_told_as_a_table() {
+fn a_replay_is_summarised_as_a_table() {
     let replayed = replay(&[recording("json_noappend.json")], None, &mut |_, _| ()).unwrap();
     let summary = replayed.summary().unwrap();
     assert!(summary.starts_with("events                            633\n"), "{summary}");
@@ -234,7 +234,7 @@ fn a_replay_is_told_as_a_table() {
 }
 
 #[test]
-fn a_replay_tells_what_was_refused_and_what_is_unfinished() {
+fn a_replay_reports_rejected_and_unfinished_entries() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("events.json");
     let good = r#"{"id":1,"payload":{"PID":1},"processId":1,"timestamp":1795364000,"type":"cliRequest"},"#;

@@ -9,7 +9,7 @@ use crate::http::Exporter;
 use crate::support::{Samples, body, examples, session};
 
 #[tokio::test]
-async fn every_recorded_example_is_accepted_as_it_came() {
+async fn every_recorded_example_is_accepted_byte_for_byte() {
     let exporter = Exporter::with(&Config { max_servers: 1000, ..Config::default() }).await;
     let mut expected: BTreeMap<String, f64> = BTreeMap::new();
     for (name, request) in examples() {
@@ -63,9 +63,8 @@ async fn the_recorded_session_is_accepted_in_order_of_arrival() {
     assert_eq!(samples.sum("ems_outputs"), 0.0);
 }
 
-/// The three serializers of one event lead to one and the same state.
 #[test]
-fn the_three_serializers_say_the_same() {
+fn the_three_serializers_give_the_same_state() {
     let mut by_event: BTreeMap<String, Vec<(String, Samples)>> = BTreeMap::new();
     for (name, request) in examples() {
         let parts: Vec<&str> = name.trim_end_matches(".http").split('.').collect();

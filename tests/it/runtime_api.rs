@@ -171,10 +171,10 @@ async fn each_kind_of_failure_is_reported_as_its_own_error() {
     assert!(matches!(api.version().await, Err(Error::Failed(_))));
     every(|faults| faults.reset = 1.0);
     let reset = api.version().await.unwrap_err();
-    assert!(matches!(reset, Error::Broken(_)) && reset.passes(), "{reset}");
+    assert!(matches!(reset, Error::Broken(_)) && reset.is_retryable(), "{reset}");
     every(|faults| faults.garbage = 1.0);
     let garbage = api.version().await.unwrap_err();
-    assert!(matches!(garbage, Error::Garbage(_)) && garbage.passes(), "{garbage}");
+    assert!(matches!(garbage, Error::Garbage(_)) && garbage.is_retryable(), "{garbage}");
     every(|faults| faults.slow = 1.0);
     let late = api.version().await.unwrap_err();
     assert_eq!(late.to_string(), "no answer within 2s");
@@ -199,7 +199,7 @@ async fn the_proxy_of_the_web_server_requires_credentials() {
     for wrong in [None, Some("other")] {
         let rejected = proxy(wrong).version().await.unwrap_err();
         assert_eq!(rejected.to_string(), "wrong user name or password (HTTP 401)");
-        assert!(!rejected.passes());
+        assert!(!rejected.is_retryable());
     }
 }
 

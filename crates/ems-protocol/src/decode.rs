@@ -25,3 +25,35 @@ pub fn decode<'a>(body: &'a [u8], format: Format, mut each: impl FnMut(Result<Me
         Format::W3c | Format::Unknown => each(Err(Rejection::Format)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{MAX_DEPTH, MAX_FIELDS};
+
+    /// The first rejection of a body.
+    fn rejection(body: &[u8]) -> Option<Rejection> {
+        let mut rejection = None;
+        decode(body, Format::of(body), |message| {
+            if let Err(error) = message {
+                rejection.get_or_insert(error);
+            }
+        });
+        rejection
+    }
+
+    #[test]
+    fn nesting_and_fields_are_limited() {
+        let nested = |depth: usize| {
+            format!("{{\"type\":\"x\",\"payload\":{}{}}}", "[".repeat(depth), "]".repeat(depth))
+        };
+        assert_eq!(rejection(nested(MAX_DEPTH + 1).as_bytes()), Some(Rejection::Depth));
+        let members: Vec<String> = (0..=MAX_FIELDS).map(|number| format!("\"{number}\":0")).collect();
+        let wide = format!("{{\"type\":\"x\",\"payload\":{{{}}}}}", members.join(","));
+        assert_eq!(rejection(wide.as_bytes()), Some(Rejection::Fields));
+        let deep = "<MAP name=\"\">".repeat(MAX_DEPTH + 2);
+        assert_eq!(rejection(deep.as_bytes()), Some(Rejection::Depth));
+        let list = format!("{{\"type\":\"x\",\"payload\":{{\"list\":[{}1]}}}}", "1,".repeat(100_000));
+        assert_eq!(rejection(list.as_bytes()), None, "members of lists are not kept");
+    }
+}

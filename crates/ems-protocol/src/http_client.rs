@@ -49,7 +49,7 @@ pub enum ExchangeError {
     /// The target or a header is not valid in HTTP.
     #[error("invalid request: {0}")]
     Request(hyper::http::Error),
-    /// Nothing listens.
+    /// No connection was made.
     #[error("cannot connect: {0}")]
     Connect(io::Error),
     /// The connection broke, or the response is not HTTP.

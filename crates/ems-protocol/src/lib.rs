@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | [`decode`] | bytes of an event notification to a [`Message`]: JSON, XML, XML-RPC, text, W3C |
 //! | [`mod@format`] | the formats, and how the format of a body is detected |
-//! | [`limits`] | limits of what is read of one event |
+//! | `limits` | limits of what is read of one event |
 //! | [`message`] | one decoded event and its fields |
 //! | `text` | text values and their escapes |
 //! | [`rejection`] | why an event was rejected or dropped |
@@ -19,7 +19,7 @@
 pub mod decode;
 pub mod format;
 pub mod http_client;
-pub mod limits;
+mod limits;
 pub mod message;
 pub mod nul_filter;
 pub mod rejection;

@@ -9,16 +9,16 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What a NUL byte becomes: a byte that may stand in a header's name.
+/// Replaces a NUL byte: it is allowed in the name of a header.
 const SUBSTITUTE: u8 = b'_';
 /// A header section ends with these bytes.
 const END: &[u8] = b"\r\n\r\n";
 
-/// A socket on which the end of the header section has or has not come by yet.
+/// A socket, and how much of the header section has been read.
 #[derive(Debug)]
 pub struct NulFilter<S> {
     inner: S,
-    /// How many bytes of that end the last bytes read were; all of them once it has come by.
+    /// How many bytes of that end the last bytes read were; all of them once the header section is read.
     matched: usize,
 }
 

@@ -78,15 +78,15 @@ pub enum Rejection {
     Syntax {
         /// The format whose grammar is broken.
         format: Format,
-        /// What is wrong.
+        /// The fault.
         what: &'static str,
         /// The offset in the body.
         at: usize,
     },
-    /// It is nested deeper than [`MAX_DEPTH`].
+    /// It is nested deeper than the limit.
     #[error("the event is nested deeper than {MAX_DEPTH} levels")]
     Depth,
-    /// It has more than [`MAX_FIELDS`] fields.
+    /// It has more fields than the limit.
     #[error("the event has more than {MAX_FIELDS} fields")]
     Fields,
     /// It has more bytes than the limit.
@@ -108,7 +108,7 @@ pub enum Rejection {
     BadField {
         /// The field's name.
         field: &'static str,
-        /// What it should be.
+        /// The expected value.
         wanted: &'static str,
     },
     /// See [`Reason::Server`].

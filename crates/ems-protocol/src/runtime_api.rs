@@ -28,7 +28,7 @@ const MAX_ANSWER: usize = 64 << 20;
 /// How long a call may take unless configured.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A value that does not appear in what is printed for debugging.
+/// A value that debugging output leaves out.
 struct Secret(String);
 
 impl std::fmt::Debug for Secret {
@@ -74,7 +74,7 @@ pub enum Error {
     /// It was not sent.
     #[error(transparent)]
     Unsendable(#[from] Unsendable),
-    /// Nothing listens.
+    /// No connection was made.
     #[error("cannot connect: {0}")]
     Connect(io::Error),
     /// The connection broke, or the response is not HTTP.
@@ -113,7 +113,7 @@ impl From<ExchangeError> for Error {
 
 impl Error {
     /// Whether the same call may succeed later.
-    pub const fn passes(&self) -> bool {
+    pub const fn is_retryable(&self) -> bool {
         match self {
             Self::Connect(_)
             | Self::Broken(_)

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use tracing::{info, warn};
 
 use super::checkpoint::SavedFile;
-use super::followed::{Followed, Name, ReadFrom, State};
+use super::followed::{Followed, Name, State};
 use super::follower::Follower;
 use super::listing::{Identity, Listed, modified};
 use super::mounts::mounted_files;
@@ -91,7 +91,7 @@ impl Follower {
             modified: modified(&metadata),
             pattern,
         };
-        let mut file = Followed::new(listed, 0, ReadFrom::Beginning, self.format);
+        let mut file = Followed::new(listed, 0, 0, self.format);
         file.name = Name::Lost;
         file.handle = Some(handle);
         file.resume(saved, self.format)?;
@@ -134,8 +134,8 @@ impl Follower {
         }
         for listed in fresh {
             self.count_arrival(listed, former.get(&listed.path));
-            let read_from = self.read_from(listed);
-            let mut file = Followed::new(listed.clone(), self.next_sequence(), read_from, self.format);
+            let start = self.start_of(listed);
+            let mut file = Followed::new(listed.clone(), self.next_sequence(), start, self.format);
             file.name = name(&listed.path);
             info!(path = %file.path.display(), bytes = file.length, "following a file");
             self.files.insert(file.identity, file);
@@ -175,14 +175,14 @@ impl Follower {
     }
 
     /// Where to start reading a new file unless it is in the checkpoint.
-    fn read_from(&self, listed: &Listed) -> ReadFrom {
-        let known = self.saved_patterns.iter().any(|pattern| pattern == self.patterns[listed.pattern].text());
+    fn start_of(&self, listed: &Listed) -> u64 {
+        let known = self.saved_patterns.iter().any(|known| known == self.patterns[listed.pattern].text());
         match self.start {
-            Start::Beginning | Start::SavedOrBeginning => ReadFrom::Beginning,
-            Start::End | Start::SavedOrEnd if self.polled => ReadFrom::Beginning,
+            Start::Beginning | Start::SavedOrBeginning => 0,
+            Start::End | Start::SavedOrEnd if self.polled => 0,
             // The checkpoint lists all files of its patterns, so this one is newer.
-            Start::SavedOrEnd if known => ReadFrom::Beginning,
-            Start::End | Start::SavedOrEnd => ReadFrom::Offset(listed.length),
+            Start::SavedOrEnd if known => 0,
+            Start::End | Start::SavedOrEnd => listed.length,
         }
     }
 
@@ -223,14 +223,6 @@ impl Follower {
         let Some(handle) = &file.handle else { return Ok(false) };
         // A file that was not read has no fingerprint that distinguishes it from a new one with the same inode.
         let itself = |saved: &SavedFile| saved.identity() == file.identity && saved.offset > 0;
-        if let Some(index) = fitting(&self.saved, handle, itself)? {
-            file.resume(&self.saved.remove(index), self.format)?;
-            return Ok(true);
-        }
-        if let Some(index) = fitting(&self.retired, handle, itself)? {
-            file.resume(&self.retired.remove(index), self.format)?;
-            return Ok(true);
-        }
         // The device number of a network mount, or the inode of a restored file, has changed.
         let files = &self.files;
         let moved = |saved: &SavedFile| {
@@ -238,8 +230,15 @@ impl Follower {
                 && saved.offset > 0
                 && !files.contains_key(&saved.identity())
         };
-        if let Some(index) = fitting(&self.saved, handle, moved)? {
-            file.resume(&self.saved.remove(index), self.format)?;
+        let mut known = take_fitting(&mut self.saved, handle, itself)?;
+        if known.is_none() {
+            known = take_fitting(&mut self.retired, handle, itself)?;
+        }
+        if known.is_none() {
+            known = take_fitting(&mut self.saved, handle, moved)?;
+        }
+        if let Some(saved) = known {
+            file.resume(&saved, self.format)?;
             return Ok(true);
         }
         self.start_originals_of(file);
@@ -260,7 +259,7 @@ impl Follower {
             |retired: &SavedFile| retired.offset > file.length && is_copy_name(&file.path, &retired.path);
         if was_copy && self.retired.iter().any(beyond) {
             // The original was read further than it was copied, and is truncated now.
-            file.read_from = ReadFrom::Offset(file.length);
+            file.offset = file.length;
         } else if let Some(index) = self.saved.iter().position(unread) {
             file.resume(&self.saved.remove(index), self.format)?;
             return Ok(true);
@@ -269,7 +268,7 @@ impl Follower {
             let former = self.saved.remove(index);
             self.remember(former);
             self.status.count_rotation(Rotation::Truncated);
-            file.read_from = ReadFrom::Beginning;
+            file.offset = 0;
         }
         file.start(self.format)?;
         Ok(true)
@@ -292,7 +291,8 @@ impl Follower {
     fn copied(&self, file: &Followed, handle: &File) -> io::Result<Option<SavedFile>> {
         let copied = |path: &Path, offset: u64| offset > 0 && is_copy_name(&file.path, path);
         let known = self.saved.iter().chain(&self.retired).filter(|saved| copied(&saved.path, saved.offset));
-        let followed = self.files.values().filter(|original| copied(&original.checked_as, original.offset));
+        let started = self.files.values().filter(|original| original.is_started());
+        let followed = started.filter(|original| copied(&original.checked_as, original.offset));
         for saved in known.cloned().chain(followed.map(Followed::saved)) {
             if saved.fits(handle)? {
                 return Ok(Some(saved));
@@ -310,22 +310,22 @@ impl Follower {
     }
 }
 
-/// The first of `known` that is `wanted` and whose content `handle` carries.
-fn fitting(
-    known: &[SavedFile],
+/// Takes the first of `known` that is `wanted` and whose content `handle` carries.
+fn take_fitting(
+    known: &mut Vec<SavedFile>,
     handle: &File,
     wanted: impl Fn(&SavedFile) -> bool,
-) -> io::Result<Option<usize>> {
+) -> io::Result<Option<SavedFile>> {
     for (index, saved) in known.iter().enumerate() {
         if wanted(saved) && saved.fits(handle)? {
-            return Ok(Some(index));
+            return Ok(Some(known.remove(index)));
         }
     }
     Ok(None)
 }
 
 /// Whether `path` is the name that log rotation gives to a copy of `original`: its whole name
-/// and something behind it, in the same directory.
+/// with a suffix, in the same directory.
 fn is_copy_name(path: &Path, original: &Path) -> bool {
     let path = path.as_os_str().as_bytes();
     path.strip_prefix(original.as_os_str().as_bytes())

@@ -1,12 +1,12 @@
 //! Opens files, detects changes of their content, reads them and releases them.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 
 use tracing::{info, warn};
 
 use super::checkpoint::SavedFile;
 use super::drain::Frame;
-use super::followed::{Content, Followed, State};
+use super::followed::{Followed, State};
 use super::follower::Follower;
 use super::listing::{Identity, Listed, order, reason};
 use super::status::{Progress, Reason, Rotation};
@@ -44,16 +44,11 @@ impl Follower {
                     file.handle = None;
                 }
             }
-            if file.state == State::UnknownFormat {
-                let detail = "the format of the file is unknown, it is not read";
-                self.troubles.enter(&file.path, Reason::UnknownFormat, detail);
-            }
             self.files.insert(identity, file);
         }
-        for file in
-            self.files.values().filter(|file| file.state == State::UnknownFormat && file.handle.is_none())
-        {
-            self.troubles.enter(&file.path, Reason::UnknownFormat, "the format of the file is unknown");
+        for file in self.files.values().filter(|file| file.state == State::UnknownFormat) {
+            let detail = "the format of the file is unknown, it is not read";
+            self.troubles.enter(&file.path, Reason::UnknownFormat, detail);
         }
     }
 
@@ -64,13 +59,13 @@ impl Follower {
         // A copy was made under the name that the file had then.
         let before = file.is_started().then(|| SavedFile { path: file.checked_as.clone(), ..file.saved() });
         let format = self.format;
-        let content = file.open().and_then(|open| {
+        let unchanged = file.open().and_then(|open| {
             let started = open && (file.is_started() || self.start_file(file)?);
             if started { file.check(format).map(Some) } else { Ok(None) }
         });
-        match content {
-            Ok(Some(Content::Same)) => true,
-            Ok(Some(Content::Replaced)) => {
+        match unchanged {
+            Ok(Some(true)) => true,
+            Ok(Some(false)) => {
                 info!(path = %file.path.display(), bytes = file.length, "the file was truncated or replaced, it is read from its start");
                 self.status.count_rotation(Rotation::Truncated);
                 if unread {
@@ -89,16 +84,22 @@ impl Follower {
                 false
             }
             Err(error) => {
-                if error.kind() != ErrorKind::NotFound {
-                    let reason = reason(error.kind(), Reason::ReadFailed);
-                    self.troubles.enter(&file.path, reason, &format!("cannot read the file: {error}"));
-                }
-                file.checked = None;
-                if file.is_named() {
-                    file.handle = None;
-                }
+                self.close_failed(file, &error);
                 false
             }
+        }
+    }
+
+    /// Closes a file that cannot be read, to open it again if it has a name, and reports the error unless the name has
+    /// just been lost.
+    fn close_failed(&mut self, file: &mut Followed, error: &io::Error) {
+        if error.kind() != ErrorKind::NotFound {
+            let reason = reason(error.kind(), Reason::ReadFailed);
+            self.troubles.enter(&file.path, reason, &format!("cannot read the file: {error}"));
+        }
+        file.checked = None;
+        if file.is_named() {
+            file.handle = None;
         }
     }
 
@@ -141,14 +142,7 @@ impl Follower {
         match drained.and_then(|ended| file.update_head().map(|()| ended)) {
             Ok(true) => file.ended = file.checked,
             Ok(false) => progress.more = true,
-            Err(error) => {
-                let reason = reason(error.kind(), Reason::ReadFailed);
-                self.troubles.enter(&file.path, reason, &format!("cannot read on in the file: {error}"));
-                file.checked = None;
-                if file.is_named() {
-                    file.handle = None;
-                }
-            }
+            Err(error) => self.close_failed(file, &error),
         }
     }
 

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use super::fingerprint::{Fingerprint, HEAD, TAIL, read_full};
+use super::fingerprint::{Fingerprint, HEAD, TAIL, read_range};
 use super::frame::Format;
 use super::listing::Identity;
+use super::status::Reason;
 
 /// The value of the first field; a file with another value is not a checkpoint.
 const KIND: &str = "ems-exporter tail checkpoint";
@@ -66,47 +67,24 @@ impl SavedFile {
 
     /// Whether `file` carries the content that this entry was made from.
     pub(super) fn fits(&self, file: &File) -> io::Result<bool> {
-        let mut bytes = [0; HEAD];
-        let length = read_full(file, &mut bytes, 0)?;
-        if !self.head.begins(&bytes[..length]) || self.tail.bytes() > TAIL {
+        if !self.head.begins(&read_range(file, 0, HEAD as u64)?) || self.tail.bytes() > TAIL {
             return Ok(false);
         }
-        let mut tail = [0; TAIL];
-        let tail = &mut tail[..self.tail.bytes()];
-        let start = self.offset.saturating_sub(tail.len() as u64);
-        let read = read_full(file, tail, start)?;
-        Ok(self.tail.begins(&tail[..read]))
+        let start = self.offset.saturating_sub(self.tail.bytes() as u64);
+        Ok(self.tail.begins(&read_range(file, start, start + self.tail.bytes() as u64)?))
     }
 }
 
 /// The content of a checkpoint file.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Content {
+pub(super) struct Content {
     kind: String,
     version: u32,
     /// The patterns in force: a file of one of them that is not listed below is newer than the
     /// checkpoint.
-    patterns: Vec<String>,
-    files: Vec<SavedFile>,
-}
-
-/// What a checkpoint file contained at the start.
-#[derive(Debug)]
-pub(super) enum Loaded {
-    /// There is none yet.
-    Missing,
-    /// It could be used.
-    Good {
-        /// The patterns it was written for.
-        patterns: Vec<String>,
-        /// The files.
-        files: Vec<SavedFile>,
-    },
-    /// It is damaged or foreign, and was renamed.
-    Bad,
-    /// It could not be read.
-    Failed,
+    pub(super) patterns: Vec<String>,
+    pub(super) files: Vec<SavedFile>,
 }
 
 /// The checkpoint file of one follower.
@@ -135,35 +113,35 @@ impl Checkpoint {
         &self.path
     }
 
-    /// Reads the checkpoint. One that cannot be decoded is renamed to `….bad`.
-    pub(super) fn load(&self) -> Loaded {
+    /// Reads the checkpoint; it is empty if there is none yet. One that cannot be decoded is renamed to `….bad`.
+    pub(super) fn load(&self) -> Result<Content, Reason> {
+        const CONSEQUENCE: &str = "files are read from where the start setting says";
         let bytes = match fs::read(&self.path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Loaded::Missing,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Content::default()),
             Err(error) => {
-                warn!(path = %self.path.display(), %error, "cannot read the checkpoint, files are read from where the start setting says");
-                return Loaded::Failed;
+                warn!(path = %self.path.display(), %error, "cannot read the checkpoint, {CONSEQUENCE}");
+                return Err(Reason::CheckpointFailed);
             }
         };
         let fault = match serde_json::from_slice::<Content>(&bytes) {
-            Ok(content) if content.kind == KIND && content.version == VERSION => {
-                return Loaded::Good { patterns: content.patterns, files: content.files };
-            }
+            Ok(content) if content.kind == KIND && content.version == VERSION => return Ok(content),
             Ok(content) => format!("it is \"{}\" version {}", content.kind, content.version),
             Err(error) => error.to_string(),
         };
         let renamed = self.path.with_extension("json.bad");
+        let path = self.path.display();
         match fs::rename(&self.path, &renamed) {
             Ok(()) => warn!(
-                path = %self.path.display(), kept = %renamed.display(), fault,
-                "the checkpoint is not usable and was renamed, files are read from where the start setting says"
+                %path, kept = %renamed.display(), fault,
+                "the checkpoint is not usable and was renamed, {CONSEQUENCE}"
             ),
             Err(error) => warn!(
-                path = %self.path.display(), %error, fault,
-                "the checkpoint is not usable and could not be renamed, files are read from where the start setting says"
+                %path, %error, fault,
+                "the checkpoint is not usable and could not be renamed, {CONSEQUENCE}"
             ),
         }
-        Loaded::Bad
+        Err(Reason::CheckpointBad)
     }
 
     /// Writes the checkpoint: after a crash at any moment the old or the new one is whole.
@@ -194,10 +172,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_is_loaded_and_the_directory_is_made() {
+    fn a_saved_checkpoint_is_loaded_and_its_directory_is_created() {
         let temporary = tempfile::tempdir().unwrap();
         let store = store(&temporary.path().join("a/b"));
-        assert!(matches!(store.load(), Loaded::Missing));
+        assert_eq!(store.load(), Ok(Content::default()));
         let file = SavedFile {
             path: PathBuf::from("/logs/e.log"),
             device: 1,
@@ -210,13 +188,13 @@ mod tests {
             tail: Fingerprint::of(b"seam"),
         };
         store.save(vec!["/logs/*".to_owned()], vec![file.clone()]).unwrap();
-        let Loaded::Good { patterns, files } = store.load() else { panic!("not loaded") };
+        let Content { patterns, files, .. } = store.load().unwrap();
         assert_eq!((patterns, files), (vec!["/logs/*".to_owned()], vec![file]));
         assert_eq!(fs::read_dir(temporary.path().join("a/b")).unwrap().count(), 1);
     }
 
     #[test]
-    fn a_torn_a_foreign_and_a_later_checkpoint_are_put_aside() {
+    fn a_truncated_a_foreign_and_a_later_checkpoint_are_renamed() {
         let temporary = tempfile::tempdir().unwrap();
         let store = store(temporary.path());
         store.save(Vec::new(), Vec::new()).unwrap();
@@ -225,8 +203,8 @@ mod tests {
         let foreign = good.replace(KIND, "another program");
         for bad in [&good[..good.len() - 1], "", "{}", "[1]", &later, &foreign] {
             fs::write(store.path(), bad).unwrap();
-            assert!(matches!(store.load(), Loaded::Bad), "{bad}");
-            assert!(matches!(store.load(), Loaded::Missing));
+            assert_eq!(store.load(), Err(Reason::CheckpointBad), "{bad}");
+            assert_eq!(store.load(), Ok(Content::default()));
             assert_eq!(fs::read_to_string(store.path().with_extension("json.bad")).unwrap(), bad);
         }
     }

@@ -33,26 +33,18 @@ pub struct Entry<'a> {
     pub offset: u64,
 }
 
-/// An entry that is longer than the limit. It is reported once; its rest is skipped.
-#[derive(Clone, Copy, Debug)]
-pub struct Oversized<'a> {
-    /// The format of the entry.
-    pub format: Format,
-    /// The file, by its last known name.
-    pub path: &'a Path,
-    /// Where the entry begins in the file.
-    pub offset: u64,
-    /// The limit, in bytes.
-    pub limit: usize,
-}
-
-/// What the follower passes to the callback.
+/// An entry, or the report of one that is too long.
 #[derive(Clone, Copy, Debug)]
 pub enum Frame<'a> {
     /// A complete entry.
     Entry(Entry<'a>),
-    /// An entry that was rejected for its length.
-    Oversized(Oversized<'a>),
+    /// An entry that is longer than the limit. It is reported once; its rest is skipped.
+    Oversized {
+        /// Where the entry begins in the file.
+        offset: u64,
+        /// The limit, in bytes.
+        limit: usize,
+    },
 }
 
 /// The framer and the buffer, shared by all files.
@@ -133,17 +125,12 @@ impl Reader {
                     file.rejecting = false;
                     progress.entries += 1;
                     let header = file.header.as_ref().map(|header| header.names.as_slice());
-                    sink(Frame::Entry(Entry {
-                        format,
-                        header,
-                        bytes: &rest[bytes],
-                        path: &file.path,
-                        offset,
-                    }));
+                    let (bytes, path) = (&rest[bytes], file.path.as_path());
+                    sink(Frame::Entry(Entry { format, header, bytes, path, offset }));
                 }
                 Step::Entry { used, .. } => {
                     at += used;
-                    self.reject(file, format, offset, progress, sink);
+                    self.reject(file, offset, progress, sink);
                 }
                 Step::Fields { bytes, used } => {
                     at += used;
@@ -151,7 +138,7 @@ impl Reader {
                 }
                 Step::Noise { used } => at += used,
                 Step::Incomplete if rest.len() > self.max_entry + SEPARATORS => {
-                    self.reject(file, format, offset, progress, sink);
+                    self.reject(file, offset, progress, sink);
                     file.state = State::Skipping;
                 }
                 Step::Incomplete => return at,
@@ -162,7 +149,6 @@ impl Reader {
     fn reject(
         &self,
         file: &mut Followed,
-        format: Format,
         offset: u64,
         progress: &mut Progress,
         sink: &mut impl FnMut(Frame<'_>),
@@ -175,6 +161,6 @@ impl Reader {
             warn!(path = %file.path.display(), offset, limit, "an entry is longer than the limit and is skipped");
         }
         file.rejecting = true;
-        sink(Frame::Oversized(Oversized { format, path: &file.path, offset, limit }));
+        sink(Frame::Oversized { offset, limit });
     }
 }

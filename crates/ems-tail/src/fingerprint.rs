@@ -62,10 +62,7 @@ impl TailFingerprint {
 
     /// The last consumed bytes of a reader that stands at `offset` of `file`.
     pub(super) fn read(file: &File, offset: u64) -> io::Result<Self> {
-        let start = offset.saturating_sub(TAIL as u64);
-        let mut bytes = Vec::new();
-        read_range(file, start, offset, &mut bytes)?;
-        Ok(Self(bytes))
+        read_range(file, offset.saturating_sub(TAIL as u64), offset).map(Self)
     }
 
     /// Whether `file` still carries these bytes before `offset`.
@@ -96,12 +93,11 @@ pub(super) fn read_full(file: &File, buffer: &mut [u8], offset: u64) -> io::Resu
     Ok(filled)
 }
 
-/// Reads the bytes from `start` to `end` into `bytes`, fewer where the file ends before.
-pub(super) fn read_range(file: &File, start: u64, end: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
+/// The bytes from `start` to `end`, fewer where the file ends before.
+pub(super) fn read_range(file: &File, start: u64, end: u64) -> io::Result<Vec<u8>> {
     let length = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
-    bytes.clear();
-    bytes.resize(length, 0);
-    let read = read_full(file, bytes, start)?;
+    let mut bytes = vec![0; length];
+    let read = read_full(file, &mut bytes, start)?;
     bytes.truncate(read);
-    Ok(())
+    Ok(bytes)
 }

@@ -7,21 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::checkpoint::{SavedFile, SavedHeader};
-use super::fingerprint::{Fingerprint, HEAD, TailFingerprint, read_full, read_range};
+use super::fingerprint::{Fingerprint, HEAD, TailFingerprint, read_range};
 use super::frame::{Detection, Format, detect, last_fields};
 use super::listing::{Identity, Listed, modified};
 
 /// How much of the beginning of a file is searched for its format and its `#Fields:` line.
 const PREAMBLE: u64 = 64 * 1024;
-
-/// Where to start reading a file.
-#[derive(Clone, Debug)]
-pub(super) enum ReadFrom {
-    /// Its first byte.
-    Beginning,
-    /// The first entry that ends after this offset.
-    Offset(u64),
-}
 
 /// Whether a name leads to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,15 +51,6 @@ pub(super) struct Header {
     pub(super) names: Vec<u8>,
 }
 
-/// The content of an open file since the last check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Content {
-    /// The content up to the offset is what was read.
-    Same,
-    /// The content was replaced, or the file truncated.
-    Replaced,
-}
-
 /// One file, by its identity.
 #[derive(Debug)]
 pub(super) struct Followed {
@@ -81,8 +63,6 @@ pub(super) struct Followed {
     pub(super) sequence: u64,
     pub(super) name: Name,
     pub(super) state: State,
-    /// Where to start reading, until that is decided.
-    pub(super) read_from: ReadFrom,
     pub(super) handle: Option<File>,
     pub(super) length: u64,
     pub(super) modified: SystemTime,
@@ -93,6 +73,8 @@ pub(super) struct Followed {
     pub(super) checked_as: PathBuf,
     /// Length and time at the last check before the file was read to its end.
     pub(super) ended: Option<(u64, SystemTime)>,
+    /// Where the next entry begins. Of a file that is not started: where it is to be started, to be moved to the
+    /// start of an entry.
     pub(super) offset: u64,
     /// The last entry was rejected, so that a flood of rejections is logged once.
     pub(super) rejecting: bool,
@@ -103,7 +85,7 @@ pub(super) struct Followed {
 }
 
 impl Followed {
-    pub(super) fn new(listed: Listed, sequence: u64, read_from: ReadFrom, format: Option<Format>) -> Self {
+    pub(super) fn new(listed: Listed, sequence: u64, offset: u64, format: Option<Format>) -> Self {
         let directory =
             fs::canonicalize(&listed.path).ok().and_then(|path| path.parent().map(Path::to_owned));
         Self {
@@ -115,13 +97,12 @@ impl Followed {
             sequence,
             name: Name::Matched,
             state: State::New,
-            read_from,
             handle: None,
             length: listed.length,
             modified: listed.modified,
             checked: None,
             ended: None,
-            offset: 0,
+            offset,
             rejecting: false,
             format,
             header: None,
@@ -142,12 +123,10 @@ impl Followed {
 
     /// Bytes not delivered yet.
     pub(super) fn behind(&self) -> u64 {
-        let from = match (self.state, &self.read_from) {
-            (State::Copy | State::UnknownFormat, _) => return 0,
-            (State::New, ReadFrom::Offset(offset)) => *offset,
-            (State::New | State::Reading | State::Skipping, _) => self.offset,
-        };
-        self.length.saturating_sub(from)
+        match self.state {
+            State::Copy | State::UnknownFormat => 0,
+            State::New | State::Reading | State::Skipping => self.length.saturating_sub(self.offset),
+        }
     }
 
     /// Whether a check of the content could find something that the last one did not.
@@ -200,20 +179,19 @@ impl Followed {
         Ok(())
     }
 
-    /// Starts reading at `read_from`, at an entry boundary.
+    /// Starts reading at the offset, or where the entry that lies across it ends.
     pub(super) fn start(&mut self, forced: Option<Format>) -> io::Result<()> {
         let Some(file) = &self.handle else { return Ok(()) };
-        let mut preamble = Vec::new();
-        read_range(file, 0, PREAMBLE, &mut preamble)?;
-        let detected = match detect(&preamble) {
+        let detected = match detect(&read_range(file, 0, PREAMBLE)?) {
             Detection::Known(format) => Some(format),
             Detection::Undecided | Detection::Unknown => None,
         };
         self.format = forced.or(detected);
         self.state = State::Reading;
-        let (ReadFrom::Offset(start), Some(format)) = (&self.read_from, self.format) else { return Ok(()) };
+        let start = std::mem::take(&mut self.offset);
+        let Some(format) = self.format else { return Ok(()) };
         // No XML document ends in the first bytes; a prolog may lie there.
-        if *start == 0 || format == Format::Xml && *start <= 64 {
+        if start == 0 || format == Format::Xml && start <= 64 {
             return Ok(());
         }
         self.offset = start.saturating_sub(format.lookback());
@@ -227,15 +205,14 @@ impl Followed {
         self.update_head()
     }
 
-    /// Checks whether the content is still the same, and updates length and format.
-    pub(super) fn check(&mut self, forced: Option<Format>) -> io::Result<Content> {
-        let Some(file) = &self.handle else { return Ok(Content::Same) };
+    /// Returns whether the content up to the offset is still the same; if not, the file is read from its first
+    /// byte. Updates length and format.
+    pub(super) fn check(&mut self, forced: Option<Format>) -> io::Result<bool> {
+        let Some(file) = &self.handle else { return Ok(true) };
         let metadata = file.metadata()?;
-        let mut head = [0; HEAD];
-        let read = read_full(file, &mut head, 0)?;
-        let head = &head[..read];
+        let head = read_range(file, 0, HEAD as u64)?;
         let same =
-            metadata.len() >= self.offset && self.head.begins(head) && self.tail.holds(file, self.offset)?;
+            metadata.len() >= self.offset && self.head.begins(&head) && self.tail.holds(file, self.offset)?;
         if !same {
             self.offset = 0;
             self.head = Fingerprint::default();
@@ -246,11 +223,9 @@ impl Followed {
             self.tail = TailFingerprint::default();
         }
         if self.offset == 0 && forced.is_none() {
-            let mut preamble = Vec::new();
-            let mut detection = detect(head);
+            let mut detection = detect(&head);
             if detection == Detection::Undecided && head.len() == HEAD {
-                read_range(file, 0, PREAMBLE, &mut preamble)?;
-                detection = detect(&preamble);
+                detection = detect(&read_range(file, 0, PREAMBLE)?);
             }
             match detection {
                 Detection::Known(format) => self.format = Some(format),
@@ -263,7 +238,7 @@ impl Followed {
         self.measure(&metadata);
         self.checked = Some((self.length, self.modified));
         self.checked_as.clone_from(&self.path);
-        Ok(if same { Content::Same } else { Content::Replaced })
+        Ok(same)
     }
 
     /// Extends the fingerprint of the first bytes to those that are processed.
@@ -271,9 +246,7 @@ impl Followed {
         let Some(file) = &self.handle else { return Ok(()) };
         let known = usize::try_from(self.offset).unwrap_or(HEAD).min(HEAD);
         if self.head.bytes() < known {
-            let mut head = [0; HEAD];
-            let read = read_full(file, &mut head[..known], 0)?;
-            self.head = Fingerprint::of(&head[..read]);
+            self.head = Fingerprint::of(&read_range(file, 0, known as u64)?);
         }
         Ok(())
     }
@@ -305,11 +278,8 @@ impl Followed {
     /// copied to it, or was and is not truncated yet.
     pub(super) fn is_copy_of(&self, other: &Self) -> io::Result<bool> {
         let (Some(copy), Some(original)) = (&self.handle, &other.handle) else { return Ok(false) };
-        let mut ours = [0; HEAD];
-        let mut theirs = [0; HEAD];
-        let read = read_full(copy, &mut ours, 0)?;
-        let there = read_full(original, &mut theirs, 0)?;
-        if read > there || ours[..read] != theirs[..read] {
+        let head_of = |file| read_range(file, 0, HEAD as u64);
+        if !head_of(original)?.starts_with(&head_of(copy)?) {
             return Ok(false);
         }
         let length = copy.metadata()?.len();
@@ -319,7 +289,6 @@ impl Followed {
 
 /// The last `#Fields:` line between two offsets.
 fn header_between(file: &File, start: u64, end: u64) -> io::Result<Option<Header>> {
-    let mut bytes = Vec::new();
-    read_range(file, start, end, &mut bytes)?;
+    let bytes = read_range(file, start, end)?;
     Ok(last_fields(&bytes).map(|(at, names)| Header { at: Some(start + at as u64), names: names.to_vec() }))
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use tracing::info;
 
-use super::checkpoint::{Checkpoint, Loaded, SavedFile};
+use super::checkpoint::{Checkpoint, SavedFile};
 use super::drain::{Frame, Reader};
 use super::followed::{Followed, State};
 use super::frame::Format;
@@ -61,19 +61,13 @@ impl Follower {
         }
         let checkpoint = options.storage.as_ref().map(Checkpoint::new);
         let mut status = Status::default();
-        let mut saved = Vec::new();
-        let mut saved_patterns = Vec::new();
+        let (mut saved, mut saved_patterns) = (Vec::new(), Vec::new());
         match checkpoint.as_ref().map(Checkpoint::load) {
-            Some(Loaded::Good { patterns, files }) => match options.start {
-                Start::SavedOrEnd | Start::SavedOrBeginning => {
-                    saved = files;
-                    saved_patterns = patterns;
-                }
-                Start::Beginning | Start::End => {}
-            },
-            Some(Loaded::Bad) => status.count_error(Reason::CheckpointBad),
-            Some(Loaded::Failed) => status.count_error(Reason::CheckpointFailed),
-            Some(Loaded::Missing) | None => {}
+            Some(Ok(content)) if matches!(options.start, Start::SavedOrEnd | Start::SavedOrBeginning) => {
+                (saved, saved_patterns) = (content.files, content.patterns);
+            }
+            Some(Err(reason)) => status.count_error(reason),
+            Some(Ok(_)) | None => {}
         }
         Ok(Self {
             patterns,
@@ -95,11 +89,9 @@ impl Follower {
         })
     }
 
-    /// Does everything that can be done now: finds new and lost names, detects changes
-    /// of the files, passes new entries to `sink`, the files in the order of their
-    /// writing, and writes the checkpoint when it is due. Reads at most
-    /// 16 MiB or a little more; [`Progress::more`] says that
-    /// there is more to read.
+    /// Finds new and lost names, detects changes of the files, passes new entries to `sink`, the files in the order
+    /// of their writing, and writes the checkpoint when it is due. Reads 16 MiB or a little more at most;
+    /// [`Progress::more`] says that there is more to read.
     ///
     /// An entry counts as delivered when `sink` returns.
     pub fn poll(&mut self, now: SystemTime, sink: &mut impl FnMut(Frame<'_>)) -> Progress {
@@ -139,7 +131,7 @@ impl Follower {
 
     /// Whether a kill at this moment would repeat something: there is a checkpoint, and it is
     /// older than the last progress.
-    pub const fn unsaved(&self) -> bool {
+    pub(super) const fn unsaved(&self) -> bool {
         self.unsaved && self.checkpoint.is_some()
     }
 
@@ -152,7 +144,7 @@ impl Follower {
 
     /// The directories to watch now: those of the patterns, or the nearest
     /// ones above them that exist, and those that hold the files behind symlinks.
-    pub fn directories(&self) -> BTreeSet<PathBuf> {
+    pub(super) fn directories(&self) -> BTreeSet<PathBuf> {
         let of_patterns = self.patterns.iter().map(|pattern| pattern.directory().to_owned());
         let open = self.files.values().filter(|file| file.handle.is_some());
         of_patterns.chain(open.filter_map(|file| file.directory.clone())).collect()

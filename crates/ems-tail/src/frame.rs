@@ -18,19 +18,7 @@ const FIRST_LINE: usize = 64 * 1024;
 
 /// The format of an event file, as the server's file sink names it.
 #[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    Serialize,
-    Deserialize,
-    EnumString,
-    IntoStaticStr,
-    VariantArray,
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, EnumString, IntoStaticStr, VariantArray,
 )]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
@@ -83,7 +71,7 @@ pub(super) enum Detection {
     Known(Format),
     /// More bytes are needed.
     Undecided,
-    /// No event file looks like this.
+    /// No event file begins like this.
     Unknown,
 }
 

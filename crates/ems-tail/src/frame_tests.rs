@@ -94,7 +94,7 @@ fn resync_from_any_byte_finds_only_whole_entries() {
 }
 
 #[test]
-fn a_format_is_told_by_its_first_line() {
+fn a_format_is_detected_by_its_first_line() {
     let cases: [(&[u8], Detection); 10] = [
         (b"", Detection::Undecided),
         (b"\xef\xbb\xbf\n\0 ", Detection::Undecided),

@@ -6,7 +6,7 @@
 //!
 //! | module | purpose |
 //! | --- | --- |
-//! | `options` | what to follow, and where to start reading |
+//! | `options` | the settings of a follower |
 //! | `run` | the thread's loop: polls when a directory changes, and from time to time |
 //! | `watch` | directory changes by inotify |
 //! | `follower` | the state of a follower, and the steps of a poll |
@@ -62,10 +62,10 @@ mod watch;
 mod tests;
 
 pub use checkpoint::Storage;
-pub use drain::{Entry, Frame, Oversized};
+pub use drain::{Entry, Frame};
 pub use follower::{Follower, SAVE_INTERVAL};
 pub use frame::Format;
-pub use options::{Fault, MAX_ENTRY, Options, Start};
-pub use run::{POLL_INTERVAL, run};
+pub use options::{Fault, Options, Start};
+pub use run::run;
 pub use status::{Progress, Reason, Rotation, Status};
 pub use watch::{Wake, Watch};

@@ -70,7 +70,6 @@ pub(super) struct Pattern {
 }
 
 impl Pattern {
-    /// Reads a pattern; the error says what is wrong with it.
     pub(super) fn new(text: &str) -> Result<Self, glob::PatternError> {
         let glob = glob::Pattern::new(text)?;
         let wild = |part: &OsStr| part.as_bytes().iter().any(|byte| matches!(byte, b'*' | b'?' | b'['));

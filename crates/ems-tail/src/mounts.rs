@@ -53,7 +53,7 @@ mod tests {
         99 21 8:1 /logs /srv/my\\040logs rw - ext4 /dev/sda1 rw\n";
 
     #[test]
-    fn a_bind_mounted_file_is_told_from_one_in_a_mounted_directory() {
+    fn a_bind_mounted_file_is_distinguished_from_one_in_a_mounted_directory() {
         assert!(is_mount_point(MOUNTS, Path::new("/var/log/ems/events.json")));
         assert!(!is_mount_point(MOUNTS, Path::new("/var/log/ems/other.json")));
         assert!(!is_mount_point(MOUNTS, Path::new("/srv/my logs/events.json")));

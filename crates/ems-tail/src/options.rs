@@ -1,4 +1,4 @@
-//! What to follow, and where to start reading.
+//! The settings of a follower: files, format, where to start reading.
 
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
@@ -7,7 +7,7 @@ use super::frame::Format;
 
 /// The longest entry that is delivered, by default. The longest one seen is
 /// the configuration of a server at its start: 80 kB in XML.
-pub const MAX_ENTRY: usize = 1024 * 1024;
+const MAX_ENTRY: usize = 1024 * 1024;
 
 /// Where to start reading a file that exists at the first poll. A file that appears later is
 /// always read from its first byte.
@@ -38,7 +38,7 @@ impl Start {
     }
 }
 
-/// What to follow, and how.
+/// The settings of a follower.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The names of the files, as shell patterns (`*`, `?`, `[…]`, `**`).
@@ -69,7 +69,7 @@ pub enum Fault {
     Pattern {
         /// The pattern.
         text: String,
-        /// What is wrong with it, and where.
+        /// The fault, and its position.
         error: glob::PatternError,
     },
     /// There is no pattern.

@@ -1,6 +1,6 @@
 //! The loop of a follower's thread: polls when a directory changes, and from time to time.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::drain::Frame;
@@ -10,7 +10,7 @@ use super::watch::{Wake, Watch};
 
 /// The longest wait for a change before the next poll: the delay on network mounts and in
 /// directories that cannot be watched.
-pub const POLL_INTERVAL: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The shortest time between two polls: changes within this time are handled together.
 const GAP: Duration = Duration::from_millis(20);
@@ -26,7 +26,7 @@ const IDLE_REST: u32 = 500;
 /// checkpoint. Blocks: give it a thread of its own. `report` is called after each poll, with whether
 /// more is there to be read at once.
 ///
-/// Without a `watch` only `wakes` and [`POLL_INTERVAL`] decide when to poll.
+/// Without a `watch` it polls after each wake, and every second.
 pub fn run(
     follower: &mut Follower,
     wakes: &Receiver<Wake>,
@@ -46,27 +46,13 @@ pub fn run(
             again = synced.added;
         }
         let wait = if follower.unsaved() { SAVE_INTERVAL } else { POLL_INTERVAL.max(took * IDLE_REST) };
-        let next = if again {
-            poll_again(wakes)
-        } else {
-            rest(wakes, GAP.max(took * REST))
-                .and_then(|woken| if woken { Some(()) } else { sleep(wakes, wait) })
-        };
+        let pause = if again { Duration::ZERO } else { GAP.max(took * REST) };
+        let next =
+            rest(wakes, pause).and_then(|woken| if again || woken { Some(()) } else { sleep(wakes, wait) });
         if next.is_none() {
             follower.stop();
             report(follower.status(), false);
             return;
-        }
-    }
-}
-
-/// Takes what is queued; none to stop.
-fn poll_again(wakes: &Receiver<Wake>) -> Option<()> {
-    loop {
-        match wakes.try_recv() {
-            Ok(Wake::Changed) => {}
-            Ok(Wake::Stop) | Err(TryRecvError::Disconnected) => return None,
-            Err(TryRecvError::Empty) => return Some(()),
         }
     }
 }

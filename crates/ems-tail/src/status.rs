@@ -8,9 +8,7 @@ use strum::{EnumCount, IntoStaticStr, VariantArray};
 use tracing::{info, warn};
 
 /// Why something could not be followed or was rejected.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumCount, IntoStaticStr, VariantArray,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumCount, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Reason {
     /// No permission to read a file or list a directory.
@@ -58,9 +56,7 @@ impl Reason {
 }
 
 /// How one file took the place of another, or of its own former content.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumCount, IntoStaticStr, VariantArray,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumCount, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase")]
 pub enum Rotation {
     /// A further name of the pattern: the server's own habit at a start or a chunk.
@@ -85,7 +81,7 @@ impl Rotation {
     }
 }
 
-/// What one poll did.
+/// The result of one poll.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Entries given to the callback.
@@ -111,29 +107,17 @@ pub struct Status {
     pub entries_read: u64,
     /// When bytes were last processed; none before the first.
     pub last_read: Option<SystemTime>,
-    /// Conditions that last now.
-    pub troubled: u64,
     rotations: [u64; Rotation::ALL.len()],
     errors: [u64; Reason::ALL.len()],
 }
 
 impl Status {
-    /// How often each kind of rotation was seen since the follower was created.
-    pub fn rotations(&self) -> impl Iterator<Item = (Rotation, u64)> + '_ {
-        Rotation::ALL.into_iter().zip(self.rotations)
-    }
-
-    /// How often each condition began since the follower was created.
-    pub fn errors(&self) -> impl Iterator<Item = (Reason, u64)> + '_ {
-        Reason::ALL.into_iter().zip(self.errors)
-    }
-
-    /// The count of one kind of rotation.
+    /// How often this kind of rotation was seen since the follower was created.
     pub const fn rotation(&self, kind: Rotation) -> u64 {
         self.rotations[kind as usize]
     }
 
-    /// The count of one reason.
+    /// How often this condition began since the follower was created.
     pub const fn error(&self, reason: Reason) -> u64 {
         self.errors[reason as usize]
     }
@@ -151,7 +135,7 @@ impl Status {
 #[derive(Debug, Default)]
 pub(super) struct Troubles {
     /// The poll in which each was last reported.
-    lasting: HashMap<(PathBuf, Reason), u64>,
+    pub(super) lasting: HashMap<(PathBuf, Reason), u64>,
     began: Vec<Reason>,
     poll: u64,
 }
@@ -182,7 +166,6 @@ impl Troubles {
         for reason in self.began.drain(..) {
             status.count_error(reason);
         }
-        status.troubled = self.lasting.len() as u64;
         self.poll += 1;
     }
 }

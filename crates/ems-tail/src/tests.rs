@@ -21,15 +21,15 @@ use super::advance::{OPEN_FILES, POLL_BUDGET};
 use super::*;
 
 /// A directory of event files, a follower of it, and what it delivered.
-struct Desk {
+struct Fixture {
     directory: TempDir,
     options: Options,
     follower: Follower,
     now: SystemTime,
-    refused: u64,
+    rejected: u64,
 }
 
-impl Desk {
+impl Fixture {
     /// Follows `pattern` in a new directory from the beginning, without a checkpoint.
     fn new(pattern: &str) -> Self {
         Self::with(pattern, |options, _| options.start = Start::Beginning)
@@ -50,7 +50,7 @@ impl Desk {
         let mut options = Options::new(vec![pattern.to_str().unwrap().to_owned()]);
         change(&mut options, directory.path());
         let follower = Follower::new(options.clone()).unwrap();
-        Self { directory, options, follower, now: SystemTime::UNIX_EPOCH, refused: 0 }
+        Self { directory, options, follower, now: SystemTime::UNIX_EPOCH, rejected: 0 }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -75,14 +75,14 @@ impl Desk {
     /// Polls once at the same time as the last poll, so that the checkpoint is not written.
     fn poll_now(&mut self) -> Vec<String> {
         let mut found = Vec::new();
-        let mut refused = 0;
+        let mut rejected = 0;
         let progress = self.follower.poll(self.now, &mut |frame| match frame {
             Frame::Entry(entry) => found.push(String::from_utf8(entry.bytes.to_vec()).unwrap()),
-            Frame::Oversized(_) => refused += 1,
+            Frame::Oversized { .. } => rejected += 1,
         });
-        assert_eq!((progress.entries, progress.rejected), (found.len() as u64, refused));
+        assert_eq!((progress.entries, progress.rejected), (found.len() as u64, rejected));
         assert!(!progress.more);
-        self.refused += refused;
+        self.rejected += rejected;
         found
     }
 
@@ -105,18 +105,21 @@ impl Desk {
         self.status().bytes_behind
     }
 
+    /// How many conditions last now.
+    fn troubled(&self) -> usize {
+        self.follower.troubles.lasting.len()
+    }
+
     /// All rotations counted so far.
     fn rotations(&self) -> Vec<Rotation> {
-        let counts = self.status().rotations();
-        counts.flat_map(|(kind, count)| std::iter::repeat_n(kind, usize::try_from(count).unwrap())).collect()
+        let count = |kind| usize::try_from(self.status().rotation(kind)).unwrap();
+        Rotation::ALL.into_iter().flat_map(|kind| std::iter::repeat_n(kind, count(kind))).collect()
     }
 
     /// All errors counted so far.
     fn errors(&self) -> Vec<Reason> {
-        let counts = self.status().errors();
-        counts
-            .flat_map(|(reason, count)| std::iter::repeat_n(reason, usize::try_from(count).unwrap()))
-            .collect()
+        let count = |reason| usize::try_from(self.status().error(reason)).unwrap();
+        Reason::ALL.into_iter().flat_map(|reason| std::iter::repeat_n(reason, count(reason))).collect()
     }
 }
 

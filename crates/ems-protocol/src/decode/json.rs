@@ -14,7 +14,7 @@ use crate::message::{Field, Message, Value, add, count_members};
 use crate::rejection::Rejection;
 use crate::text::{Escapes, Text};
 
-/// What a JSON sink sends for every event when an XML sink stands before it in the configuration.
+/// The text that a JSON sink sends for every event when an XML sink stands before it in the configuration.
 const MIXED_SINKS: &[u8] = b"V_TIMESTAMP,V_DATE,V_TIME,V_TYPED_MAP and V_BYTEARRAY not supported by JSON";
 
 /// Capacity is reserved for one field per this many bytes of a body, and for no more than usual
@@ -162,9 +162,8 @@ impl<'a> Scanner<'a> {
         Rejection::Syntax { format: Format::Json, what, at: self.at.min(self.input.len()) }
     }
 
-    /// Moves to where another event may start after a rejected one at `start`: in the midst of it,
-    /// where a server has begun to write after it had crashed, or, if it cannot be read to its end,
-    /// on a later line. Returns whether it moved.
+    /// Moves to the possible start of another event after a rejected one at `start`: within it, where a restarted
+    /// server continued after a crash, or on a later line if its end is unknown. Returns whether it moved.
     fn move_to_next_event(&mut self, start: usize, rejection: &Rejection) -> bool {
         let unfinished = is_unfinished(rejection);
         let end = if unfinished { self.input.len() } else { self.at };
@@ -390,7 +389,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// How many bytes stand before the next quote or backslash. Eight are compared at once: the strings
+/// The number of bytes before the next quote or backslash. Eight are compared at once: the strings
 /// of events are short, and calls of `memchr2` would be a third of the time of decoding.
 fn plain(bytes: &[u8]) -> usize {
     const fn all(byte: u8) -> u64 {

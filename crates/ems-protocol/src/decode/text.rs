@@ -17,7 +17,7 @@ pub(super) fn decode(entry: &[u8]) -> Result<Message<'_>, Rejection> {
     let head = lines.next().unwrap_or_default();
     let mut fields = Vec::with_capacity(96);
     envelope(head, &mut fields)?;
-    // The objects that we are in, the payload first.
+    // The open objects, the payload first.
     let mut open = vec![add(&mut fields, b"payload", Value::Map)?];
     for line in lines.filter(|line| !line.is_empty()) {
         let depth = line.iter().take_while(|byte| **byte == b'\t').count();
@@ -69,7 +69,7 @@ fn envelope<'a>(head: &'a [u8], fields: &mut Vec<Field<'a>>) -> Result<(), Rejec
     Ok(())
 }
 
-/// What stands between the first `start` and the next `end`.
+/// The bytes between the first `start` and the next `end`.
 fn between<'a>(bytes: &'a [u8], start: &[u8], end: &[u8]) -> Option<&'a [u8]> {
     let from = memmem::find(bytes, start)? + start.len();
     let to = from + memmem::find(&bytes[from..], end)?;

@@ -63,8 +63,8 @@ fn call<'a>(mut document: Document<'a, '_>) -> Result<Message<'a>, Rejection> {
     Message::open(fields)
 }
 
-/// Reads a body strictly, then once more without the bytes that are no UTF-8: the server writes
-/// stream names as they came.
+/// Reads a body, if need be with the bytes replaced that are not UTF-8: the server writes stream names as it received
+/// them.
 fn read<'a>(
     body: &'a [u8],
     decode: impl for<'r> Fn(Document<'a, 'r>) -> Result<Message<'a>, Rejection>,
@@ -76,7 +76,7 @@ fn read<'a>(
     decode(Document::new(body, &masked(body)))
 }
 
-/// The body with a plain byte in place of each that is no UTF-8, so that all else stays where it is.
+/// The body with a plain byte in place of each that is not UTF-8, so that all offsets stay the same.
 fn masked(body: &[u8]) -> Vec<u8> {
     let mut masked = Vec::with_capacity(body.len());
     for chunk in body.utf8_chunks() {
@@ -123,7 +123,7 @@ impl<'a, 'r> Document<'a, 'r> {
         })
     }
 
-    /// The next start tag, or `None` at the end tag of the element that we are in.
+    /// The next start tag, or `None` at the end tag of the open element.
     fn element(&mut self) -> Result<Option<Element<'a>>, Rejection> {
         loop {
             let before = self.at();
@@ -155,7 +155,7 @@ impl<'a, 'r> Document<'a, 'r> {
         }
     }
 
-    /// Reads to the end tag of the element that we are in, which must hold nothing more.
+    /// Reads to the end tag of the open element, which must hold nothing more.
     fn leave(&mut self) -> Result<(), Rejection> {
         match self.element()? {
             None => Ok(()),
@@ -163,7 +163,7 @@ impl<'a, 'r> Document<'a, 'r> {
         }
     }
 
-    /// The text of the element that we are in; its end tag is taken.
+    /// The text of the open element; its end tag is taken.
     fn text_until_end(&mut self) -> Result<Text<'a>, Rejection> {
         let start = self.at();
         loop {
@@ -181,7 +181,7 @@ impl<'a, 'r> Document<'a, 'r> {
         }
     }
 
-    /// Skips the rest of the element that we are in.
+    /// Skips the rest of the open element.
     fn skip(&mut self, depth: usize) -> Result<(), Rejection> {
         let mut open = 1;
         loop {
@@ -207,7 +207,7 @@ impl<'a, 'r> Document<'a, 'r> {
         }
     }
 
-    /// The members of the `<MAP>` that we are in; its end tag is taken.
+    /// The members of the open `<MAP>`; its end tag is taken.
     fn members(&mut self, depth: usize) -> Result<(), Rejection> {
         while let Some(element) = self.element()? {
             let key = attribute(element.tag, b" name=\"").unwrap_or_default();
@@ -230,7 +230,7 @@ impl<'a, 'r> Document<'a, 'r> {
         Ok(())
     }
 
-    /// The content of the XML-RPC `<value>` that we are in; its end tag is taken.
+    /// The content of the open XML-RPC `<value>`; its end tag is taken.
     fn rpc_value(&mut self, key: &'a [u8], depth: usize) -> Result<(), Rejection> {
         let place = add(&mut self.fields, key, Value::Null)?;
         let start = self.at();
@@ -278,7 +278,7 @@ fn attribute<'a>(tag: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
     Some(&tag[start..end])
 }
 
-/// The value of an element by its type; the width of an integer is not ours to judge.
+/// The value of an element by its type; the width of an integer is not checked.
 fn scalar<'a>(kind: &[u8], text: Text<'a>) -> Value<'a> {
     match kind {
         b"NULL" | b"UNDEFINED" | b"nil" => Value::Null,
@@ -298,7 +298,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_that_are_no_utf8_are_read_around() {
+    fn bytes_that_are_not_utf8_are_replaced() {
         let body = b"<MAP name=\"\"><STR name=\"type\">x</STR><STR name=\"bad\xff\">y</STR>\
             <MAP name=\"payload\"><STR name=\"name\">a&amp;b\xff\xfe</STR><UINT64 name=\"uniqueId\">7</UINT64></MAP></MAP>";
         let message = decode(body).unwrap();

@@ -1,6 +1,6 @@
 //! The commands that rules may call, with the parameters that each of them knows.
 //!
-//! The server ignores parameters that it does not know, so a misspelt one would never be noticed.
+//! The server ignores unknown parameters, so that a misspelt one would never be noticed.
 
 /// A command of the runtime API.
 #[derive(Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub struct Command {
     pub mandatory: &'static [&'static str],
     /// Groups of parameters of which one must be given.
     pub either: &'static [&'static str],
-    /// Optional parameters, apart by white space.
+    /// Optional parameters, separated by white space.
     optional: &'static str,
     /// The object that it creates, if any.
     pub creates: Option<CreatedObject>,
@@ -56,8 +56,8 @@ impl Command {
 const HLS: CreatedObject =
     CreatedObject { family: "hls", stream: "localStreamNames", place: ("groupName", "groupName") };
 
-/// What most commands lack.
-const NONE: Command = Command { name: "", mandatory: &[], either: &[], optional: "", creates: None };
+/// The defaults of a command.
+const DEFAULT: Command = Command { name: "", mandatory: &[], either: &[], optional: "", creates: None };
 
 /// Every command, in the order of the server's documents.
 pub const COMMANDS: &[Command] = &[
@@ -70,7 +70,7 @@ pub const COMMANDS: &[Command] = &[
             hlsResume useByteRange fileLength useSystemTime offsetTime startOffset hlsVersion \
             encryptStream",
         creates: Some(HLS),
-        ..NONE
+        ..DEFAULT
     },
     Command {
         name: "createHDSStream",
@@ -79,7 +79,7 @@ pub const COMMANDS: &[Command] = &[
             chunkOnIDR keepAlive overwriteDestination staleRetentionCount createMasterPlaylist \
             cleanupDestination",
         creates: Some(CreatedObject { family: "hds", ..HLS }),
-        ..NONE
+        ..DEFAULT
     },
     Command {
         name: "createDASHStream",
@@ -87,7 +87,7 @@ pub const COMMANDS: &[Command] = &[
         optional: "bandwidths groupName playlistType playlistLength manifestName chunkLength chunkOnIDR \
             keepAlive overwriteDestination staleRetentionCount cleanupDestination dynamicProfile",
         creates: Some(CreatedObject { family: "dash", ..HLS }),
-        ..NONE
+        ..DEFAULT
     },
     Command {
         name: "createMSSStream",
@@ -96,7 +96,7 @@ pub const COMMANDS: &[Command] = &[
             keepAlive overwriteDestination staleRetentionCount cleanupDestination ismType isLive \
             publishingPoint ingestMode audioBitrates videoBitrates",
         creates: Some(CreatedObject { family: "mss", ..HLS }),
-        ..NONE
+        ..DEFAULT
     },
     Command {
         name: "record",
@@ -108,7 +108,7 @@ pub const COMMANDS: &[Command] = &[
             stream: "localStreamName",
             place: ("pathToFile", "pathToFile"),
         }),
-        ..NONE
+        ..DEFAULT
     },
     Command {
         name: "pushStream",
@@ -120,7 +120,7 @@ pub const COMMANDS: &[Command] = &[
             stream: "localStreamName",
             place: ("uri", "targetUri"),
         }),
-        ..NONE
+        ..DEFAULT
     },
     Command {
         name: "pullStream",
@@ -130,12 +130,17 @@ pub const COMMANDS: &[Command] = &[
             httpProxy sendRenewStream rangeTimeStart rangeTimeEnd sourceType sdpCustParams \
             videoSourceIndex serializeToConfig saveToConfig httpStreamType sendDummyPayload",
         creates: Some(CreatedObject { family: "pull", stream: "localStreamName", place: ("uri", "uri") }),
-        ..NONE
+        ..DEFAULT
     },
-    Command { name: "shutdownStream", either: &["id", "localStreamName"], optional: "permanently", ..NONE },
-    Command { name: "removeConfig", either: &["id", "groupName"], optional: "removeHlsHdsFiles", ..NONE },
-    Command { name: "setTimer", mandatory: &["value"], ..NONE },
-    Command { name: "removeTimer", mandatory: &["id"], ..NONE },
+    Command {
+        name: "shutdownStream",
+        either: &["id", "localStreamName"],
+        optional: "permanently",
+        ..DEFAULT
+    },
+    Command { name: "removeConfig", either: &["id", "groupName"], optional: "removeHlsHdsFiles", ..DEFAULT },
+    Command { name: "setTimer", mandatory: &["value"], ..DEFAULT },
+    Command { name: "removeTimer", mandatory: &["id"], ..DEFAULT },
 ];
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The parameters of a call, as the server reads them: `key=value` pairs apart by single spaces.
+//! The parameters of a call, as the server reads them: `key=value` pairs, separated by single spaces.
 
 use std::fmt::Write;
 
@@ -50,7 +50,7 @@ pub enum Unsendable {
     Long(usize),
 }
 
-/// Writes parameters as the server reads them.
+/// Encodes parameters as one line.
 pub fn encode(parameters: &[Parameter]) -> Result<String, Unsendable> {
     let mut line = String::new();
     for (name, value) in parameters {
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_would_take_apart_is_escaped() {
+    fn separators_in_values_are_escaped() {
         let hostile = text("localStreamName", r"a b=c,d\e");
         assert_eq!(encode(&[hostile]).as_deref(), Ok(r"localStreamName=a\ b\=c\,d\\e"));
         let names = Value::List(vec!["a,b".to_owned(), "c".to_owned()]);
@@ -111,10 +111,10 @@ mod tests {
     }
 
     #[test]
-    fn what_would_run_another_command_is_not_sent() {
+    fn values_that_would_run_another_command_are_not_sent() {
         for hostile in ["a\nshutdownServer", "a\rb", "a\0", "\u{85}"] {
-            let refused = encode(&[text("id", "1"), text("localStreamName", hostile)]);
-            assert_eq!(refused, Err(Unsendable::Control("localStreamName".to_owned())), "{hostile:?}");
+            let encoded = encode(&[text("id", "1"), text("localStreamName", hostile)]);
+            assert_eq!(encoded, Err(Unsendable::Control("localStreamName".to_owned())), "{hostile:?}");
         }
         for name in ["", "a b", "a=b", "a\nb"] {
             assert_eq!(encode(&[text(name, "1")]), Err(Unsendable::Name(name.to_owned())));

@@ -39,39 +39,39 @@ pub(super) fn delivered(format: Format, number: u32) -> String {
 #[test]
 fn an_entry_is_delivered_at_its_last_byte_and_never_before() {
     for format in Format::VARIANTS.iter().copied() {
-        let mut desk = Desk::new("events");
-        desk.append("events", preamble(format));
+        let mut fixture = Fixture::new("events");
+        fixture.append("events", preamble(format));
         let mut found = Vec::new();
         for number in 1..4 {
             for byte in sample(format, number) {
-                desk.append("events", [byte]);
-                let new = desk.poll();
+                fixture.append("events", [byte]);
+                let new = fixture.poll();
                 assert!(new.is_empty() || new == [delivered(format, number)], "{format:?}: {new:?}");
                 found.extend(new);
             }
         }
         let expected: Vec<String> = (1..4).map(|number| delivered(format, number)).collect();
         assert_eq!(found, expected);
-        assert_eq!(desk.behind(), 0, "{format:?}");
+        assert_eq!(fixture.behind(), 0, "{format:?}");
     }
 }
 
 #[test]
 fn a_half_entry_counts_as_behind() {
-    let mut desk = Desk::new("events.json");
-    desk.append("events.json", format!("{}{{\"half", json([1])));
-    assert_eq!(desk.poll(), entries([1]));
-    assert_eq!(desk.behind(), 6);
-    desk.append("events.json", "\":1},\n");
-    assert_eq!(desk.poll(), ["{\"half\":1}"]);
-    assert_eq!(desk.behind(), 0);
+    let mut fixture = Fixture::new("events.json");
+    fixture.append("events.json", format!("{}{{\"half", json([1])));
+    assert_eq!(fixture.poll(), entries([1]));
+    assert_eq!(fixture.behind(), 6);
+    fixture.append("events.json", "\":1},\n");
+    assert_eq!(fixture.poll(), ["{\"half\":1}"]);
+    assert_eq!(fixture.behind(), 0);
 }
 
 #[test]
-fn an_entry_that_is_too_long_is_refused_once_and_the_next_is_found() {
+fn an_entry_that_is_too_long_is_rejected_once_and_the_next_is_found() {
     for format in Format::VARIANTS.iter().copied() {
         for (length, pieces) in [(900, 1), (900, 7), (300_000, 1), (300_000, 5)] {
-            let mut desk = Desk::with("events", |options, _| {
+            let mut fixture = Fixture::with("events", |options, _| {
                 options.start = Start::Beginning;
                 options.max_entry = 500;
             });
@@ -83,12 +83,12 @@ fn an_entry_that_is_too_long_is_refused_once_and_the_next_is_found() {
             let bytes = [preamble(format), &sample(format, 1), &long, &sample(format, 3)].concat();
             let mut found = Vec::new();
             for piece in bytes.chunks(bytes.len().div_ceil(pieces)) {
-                desk.append("events", piece);
-                found.extend(desk.poll());
+                fixture.append("events", piece);
+                found.extend(fixture.poll());
             }
             let expected = [delivered(format, 1), delivered(format, 3)];
-            assert_eq!((found, desk.refused), (expected.to_vec(), 1), "{format:?} {length} {pieces}");
-            assert_eq!(desk.errors(), [Reason::EntryTooLong]);
+            assert_eq!((found, fixture.rejected), (expected.to_vec(), 1), "{format:?} {length} {pieces}");
+            assert_eq!(fixture.errors(), [Reason::EntryTooLong]);
         }
     }
 }
@@ -97,65 +97,69 @@ fn an_entry_that_is_too_long_is_refused_once_and_the_next_is_found() {
 fn an_entry_of_exactly_the_limit_is_delivered_and_one_byte_more_is_not() {
     for format in Format::VARIANTS.iter().copied() {
         let entry = delivered(format, 1);
-        for (limit, refused) in [(entry.len(), 0), (entry.len() - 1, 1)] {
-            let mut desk = Desk::with("events", |options, _| {
+        for (limit, rejected) in [(entry.len(), 0), (entry.len() - 1, 1)] {
+            let mut fixture = Fixture::with("events", |options, _| {
                 options.start = Start::Beginning;
                 options.max_entry = limit;
             });
-            desk.append("events", [preamble(format), &sample(format, 1), b"\n"].concat());
-            assert_eq!((desk.poll().len() as u64, desk.refused), (1 - refused, refused), "{format:?}");
+            fixture.append("events", [preamble(format), &sample(format, 1), b"\n"].concat());
+            assert_eq!(
+                (fixture.poll().len() as u64, fixture.rejected),
+                (1 - rejected, rejected),
+                "{format:?}"
+            );
         }
     }
 }
 
 #[test]
 fn a_kill_while_a_long_entry_is_skipped_does_not_deliver_its_rest() {
-    let mut desk = Desk::saving("events.json", Start::SavedOrBeginning);
-    desk.options.max_entry = 500;
-    desk.kill();
-    desk.append("events.json", format!("{}{{\"long\":\"{}", json([1]), "x".repeat(2000)));
-    assert_eq!(desk.poll(), entries([1]));
-    desk.kill();
-    desk.append("events.json", format!("\"}},\n{}", json([2])));
-    assert_eq!(desk.poll(), entries([2]));
-    assert_eq!(desk.refused, 1, "rejected before the kill, not again after it");
+    let mut fixture = Fixture::saving("events.json", Start::SavedOrBeginning);
+    fixture.options.max_entry = 500;
+    fixture.kill();
+    fixture.append("events.json", format!("{}{{\"long\":\"{}", json([1]), "x".repeat(2000)));
+    assert_eq!(fixture.poll(), entries([1]));
+    fixture.kill();
+    fixture.append("events.json", format!("\"}},\n{}", json([2])));
+    assert_eq!(fixture.poll(), entries([2]));
+    assert_eq!(fixture.rejected, 1, "rejected before the kill, not again after it");
 }
 
 #[test]
 fn a_large_file_passes_through_a_small_buffer_within_the_budget() {
-    let mut desk = Desk::new("events.json");
+    let mut fixture = Fixture::new("events.json");
     let line = format!("{{\"x\":\"{}\"}},\n", "y".repeat(990));
-    desk.append("events.json", line.repeat(20_000));
+    fixture.append("events.json", line.repeat(20_000));
     let mut polls = 0;
     let mut count = 0;
     loop {
-        let progress = desk.follower.poll(desk.now, &mut |_| count += 1);
+        let progress = fixture.follower.poll(fixture.now, &mut |_| count += 1);
         assert!(progress.bytes < POLL_BUDGET + 256 * 1024);
         polls += 1;
         if !progress.more {
             break;
         }
     }
-    assert_eq!((count, polls, desk.behind()), (20_000, 2, 0));
+    assert_eq!((count, polls, fixture.behind()), (20_000, 2, 0));
 }
 
 #[test]
-fn the_format_can_be_set_and_an_unknown_one_is_told_once() {
-    let mut desk = Desk::new("events.log");
-    desk.append("events.log", "[start]\n7\ta\n");
-    assert_eq!(desk.poll(), entries([]));
-    desk.poll();
-    assert_eq!(desk.errors(), [Reason::UnknownFormat]);
-    assert_eq!((desk.status().troubled, desk.status().files, desk.behind()), (1, 0, 0));
-    desk.options.format = Some(Format::W3c);
-    desk.kill();
-    assert_eq!(desk.poll(), ["[start]", "7\ta"]);
-    assert_eq!(desk.errors(), []);
+fn the_format_can_be_set_and_an_unknown_one_is_reported_once() {
+    let mut fixture = Fixture::new("events.log");
+    fixture.append("events.log", "[start]\n7\ta\n");
+    assert_eq!(fixture.poll(), entries([]));
+    fixture.poll();
+    assert_eq!(fixture.errors(), [Reason::UnknownFormat]);
+    assert_eq!((fixture.troubled(), fixture.status().files, fixture.behind()), (1, 0, 0));
+    fixture.options.format = Some(Format::W3c);
+    fixture.kill();
+    assert_eq!(fixture.poll(), ["[start]", "7\ta"]);
+    assert_eq!(fixture.errors(), []);
 }
 
 #[test]
 fn the_header_stays_in_force_after_a_truncation_and_a_restart() {
-    let mut desk = Desk::saving("events.log", Start::SavedOrBeginning);
+    let mut fixture = Fixture::saving("events.log", Start::SavedOrBeginning);
     let mut headers = Vec::new();
     for (bytes, truncate, restart) in [
         ("#Fields: a\tb\tc\n1\t2\t3\n", false, false),
@@ -164,15 +168,15 @@ fn the_header_stays_in_force_after_a_truncation_and_a_restart() {
         ("1\t1\t1\n", false, true),
     ] {
         if restart {
-            desk.restart();
+            fixture.restart();
         }
         if truncate {
-            fs::write(desk.path("events.log"), bytes).unwrap();
+            fs::write(fixture.path("events.log"), bytes).unwrap();
         } else {
-            desk.append("events.log", bytes);
+            fixture.append("events.log", bytes);
         }
-        desk.now += Duration::from_secs(1);
-        desk.follower.poll(desk.now, &mut |frame| {
+        fixture.now += Duration::from_secs(1);
+        fixture.follower.poll(fixture.now, &mut |frame| {
             if let Frame::Entry(entry) = frame {
                 headers.push((entry.header.unwrap_or(b"none").to_vec(), entry.bytes.to_vec()));
             }

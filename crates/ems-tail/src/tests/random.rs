@@ -19,7 +19,7 @@ impl Random {
 }
 
 struct World {
-    desk: Desk,
+    fixture: Fixture,
     random: Random,
     format: Format,
     /// The name that the writer writes to.
@@ -40,10 +40,10 @@ struct World {
 
 impl World {
     fn new(seed: u64, format: Format) -> Self {
-        let desk = Desk::saving("events*", Start::SavedOrBeginning);
+        let fixture = Fixture::saving("events*", Start::SavedOrBeginning);
         let random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let mut world = Self {
-            desk,
+            fixture,
             random,
             format,
             current: "events.log".to_owned(),
@@ -65,7 +65,7 @@ impl World {
     }
 
     fn create(&mut self) {
-        self.desk.append(&self.current, formats::preamble(self.format));
+        self.fixture.append(&self.current, formats::preamble(self.format));
         self.unseen = true;
     }
 
@@ -73,7 +73,7 @@ impl World {
         self.complete();
         for _ in 0..=self.random.below(4) {
             let bytes = self.next_entry();
-            self.desk.append(&self.current, bytes);
+            self.fixture.append(&self.current, bytes);
         }
     }
 
@@ -82,11 +82,11 @@ impl World {
         let mut bytes = self.next_entry();
         let at = self.random.below(bytes.len() as u64);
         self.half = bytes.split_off(usize::try_from(at).unwrap());
-        self.desk.append(&self.current, bytes);
+        self.fixture.append(&self.current, bytes);
     }
 
     fn complete(&mut self) {
-        self.desk.append(&self.current, std::mem::take(&mut self.half));
+        self.fixture.append(&self.current, std::mem::take(&mut self.half));
     }
 
     fn next_entry(&mut self) -> Vec<u8> {
@@ -96,8 +96,8 @@ impl World {
 
     fn poll(&mut self) {
         let seconds = self.random.below(2);
-        self.desk.now += Duration::from_secs(seconds);
-        for entry in self.desk.poll_now() {
+        self.fixture.now += Duration::from_secs(seconds);
+        for entry in self.fixture.poll_now() {
             let digits = entry.split(|letter: char| !letter.is_ascii_digit()).find(|part| part.len() == 5);
             let number = digits.unwrap().parse().unwrap();
             assert!(
@@ -106,7 +106,7 @@ impl World {
             );
             self.delivered.push(number);
         }
-        if !self.desk.follower.unsaved() {
+        if !self.fixture.follower.unsaved() {
             self.saved = self.delivered.len();
             self.unseen = false;
         }
@@ -123,7 +123,7 @@ impl World {
     fn rename(&mut self) {
         self.complete();
         let archive = self.name("archive");
-        self.desk.rename(&self.current, &archive);
+        self.fixture.rename(&self.current, &archive);
         self.create();
     }
 
@@ -137,15 +137,15 @@ impl World {
         self.complete();
         self.poll();
         let archive = self.name("archive");
-        fs::copy(self.desk.path(&self.current), self.desk.path(&archive)).unwrap();
-        OpenOptions::new().write(true).open(self.desk.path(&self.current)).unwrap().set_len(0).unwrap();
+        fs::copy(self.fixture.path(&self.current), self.fixture.path(&archive)).unwrap();
+        OpenOptions::new().write(true).open(self.fixture.path(&self.current)).unwrap().set_len(0).unwrap();
         self.unseen = true;
     }
 
     fn delete(&mut self) {
         self.complete();
         self.poll();
-        fs::remove_file(self.desk.path(&self.current)).unwrap();
+        fs::remove_file(self.fixture.path(&self.current)).unwrap();
         self.create();
     }
 
@@ -154,7 +154,7 @@ impl World {
         if kill {
             self.forgiven.extend_from_slice(&self.delivered[self.saved..]);
         } else {
-            self.desk.follower.stop();
+            self.fixture.follower.stop();
             self.saved = self.delivered.len();
         }
         for _ in 0..self.random.below(4) {
@@ -165,7 +165,7 @@ impl World {
                 _ => self.rename(),
             }
         }
-        self.desk.kill();
+        self.fixture.kill();
     }
 
     fn step(&mut self, kills: bool) {
@@ -208,7 +208,7 @@ fn live(seed: u64, format: Format, kills: bool) {
     if !kills {
         assert!(world.delivered.is_sorted(), "{context}: {:?}", world.delivered);
     }
-    assert_eq!((world.desk.behind(), world.desk.refused), (0, 0), "{context}");
+    assert_eq!((world.fixture.behind(), world.fixture.rejected), (0, 0), "{context}");
 }
 
 #[test]

@@ -4,217 +4,218 @@ use super::*;
 
 #[test]
 fn a_clean_stop_repeats_nothing_and_loses_nothing() {
-    let mut desk = Desk::saving("events_*.json", Start::SavedOrEnd);
-    desk.poll();
+    let mut fixture = Fixture::saving("events_*.json", Start::SavedOrEnd);
+    fixture.poll();
     for number in 1..20 {
-        desk.append(&format!("events_{}.json", number / 4), json([number]));
+        fixture.append(&format!("events_{}.json", number / 4), json([number]));
         if number % 3 == 0 {
-            desk.restart();
+            fixture.restart();
         }
-        assert_eq!(desk.poll_now(), entries([number]));
+        assert_eq!(fixture.poll_now(), entries([number]));
     }
 }
 
 #[test]
-fn a_kill_repeats_what_came_after_the_last_second() {
-    let mut desk = Desk::saving("events.json", Start::SavedOrBeginning);
-    desk.append("events.json", json(1..3));
-    assert_eq!(desk.poll(), entries(1..3));
-    assert!(!desk.follower.unsaved());
-    desk.append("events.json", json([3]));
-    assert_eq!(desk.poll_now(), entries([3]), "within the same second nothing is written");
-    assert!(desk.follower.unsaved());
-    desk.append("events.json", json([4]));
-    desk.kill();
-    assert_eq!(desk.poll_now(), entries(3..5));
-    desk.append("events.json", json([5]));
-    assert_eq!(desk.poll(), entries([5]));
-    desk.kill();
-    assert_eq!(desk.poll(), entries([]), "a second later it is written");
+fn a_kill_repeats_only_the_entries_of_the_last_second() {
+    let mut fixture = Fixture::saving("events.json", Start::SavedOrBeginning);
+    fixture.append("events.json", json(1..3));
+    assert_eq!(fixture.poll(), entries(1..3));
+    assert!(!fixture.follower.unsaved());
+    fixture.append("events.json", json([3]));
+    assert_eq!(fixture.poll_now(), entries([3]), "within the same second nothing is written");
+    assert!(fixture.follower.unsaved());
+    fixture.append("events.json", json([4]));
+    fixture.kill();
+    assert_eq!(fixture.poll_now(), entries(3..5));
+    fixture.append("events.json", json([5]));
+    assert_eq!(fixture.poll(), entries([5]));
+    fixture.kill();
+    assert_eq!(fixture.poll(), entries([]), "a second later it is written");
 }
 
 #[test]
 fn a_clock_that_is_set_back_does_not_stop_the_checkpoint() {
-    let mut desk = Desk::saving("events.json", Start::SavedOrBeginning);
-    desk.now += Duration::from_secs(3600);
-    desk.poll();
-    desk.now -= Duration::from_secs(3600);
-    desk.append("events.json", json([1]));
-    desk.poll();
-    assert!(!desk.follower.unsaved());
+    let mut fixture = Fixture::saving("events.json", Start::SavedOrBeginning);
+    fixture.now += Duration::from_secs(3600);
+    fixture.poll();
+    fixture.now -= Duration::from_secs(3600);
+    fixture.append("events.json", json([1]));
+    fixture.poll();
+    assert!(!fixture.follower.unsaved());
 }
 
 #[test]
 fn a_short_file_is_known_again_after_it_has_grown() {
-    let mut desk = Desk::saving("events.json", Start::SavedOrEnd);
-    desk.append("events.json", json([1]));
-    desk.poll();
-    desk.restart();
-    desk.append("events.json", json(2..200));
-    assert_eq!(desk.poll(), entries(2..200));
+    let mut fixture = Fixture::saving("events.json", Start::SavedOrEnd);
+    fixture.append("events.json", json([1]));
+    fixture.poll();
+    fixture.restart();
+    fixture.append("events.json", json(2..200));
+    assert_eq!(fixture.poll(), entries(2..200));
 }
 
 #[test]
-fn a_file_renamed_while_we_were_down_is_finished_before_its_successor() {
-    let mut desk = Desk::saving("events.json", Start::SavedOrEnd);
-    desk.append("events.json", json(1..3));
-    desk.poll();
-    desk.append("events.json", json([3]));
-    assert_eq!(desk.poll(), entries([3]));
-    desk.kill();
-    desk.append("events.json", json([4]));
-    desk.rename("events.json", "archive");
-    desk.append("events.json", json([5]));
-    assert_eq!(desk.poll(), entries(4..6));
-    assert_eq!(desk.status().files, 1);
+fn a_file_renamed_between_two_runs_is_finished_before_its_successor() {
+    let mut fixture = Fixture::saving("events.json", Start::SavedOrEnd);
+    fixture.append("events.json", json(1..3));
+    fixture.poll();
+    fixture.append("events.json", json([3]));
+    assert_eq!(fixture.poll(), entries([3]));
+    fixture.kill();
+    fixture.append("events.json", json([4]));
+    fixture.rename("events.json", "archive");
+    fixture.append("events.json", json([5]));
+    assert_eq!(fixture.poll(), entries(4..6));
+    assert_eq!(fixture.status().files, 1);
 }
 
 #[test]
-fn a_file_renamed_within_the_pattern_while_we_were_down_goes_on() {
-    let mut desk = Desk::saving("events.json*", Start::SavedOrEnd);
-    desk.append("events.json", json(1..30));
-    desk.poll();
-    desk.restart();
-    desk.append("events.json", json([30]));
-    desk.rename("events.json", "events.json.1");
-    desk.append("events.json", json([31]));
-    assert_eq!(desk.poll(), entries(30..32));
+fn a_file_renamed_within_the_pattern_between_two_runs_is_continued() {
+    let mut fixture = Fixture::saving("events.json*", Start::SavedOrEnd);
+    fixture.append("events.json", json(1..30));
+    fixture.poll();
+    fixture.restart();
+    fixture.append("events.json", json([30]));
+    fixture.rename("events.json", "events.json.1");
+    fixture.append("events.json", json([31]));
+    assert_eq!(fixture.poll(), entries(30..32));
 }
 
 #[test]
-fn a_file_truncated_while_we_were_down_begins_anew() {
-    let mut desk = Desk::saving("events.json", Start::SavedOrEnd);
-    desk.append("events.json", json(1..30));
-    desk.poll();
-    desk.restart();
-    fs::write(desk.path("events.json"), json(40..90)).unwrap();
-    assert_eq!(desk.poll(), entries(40..90));
-    assert_eq!(desk.rotations(), [Rotation::Truncated]);
+fn a_file_truncated_between_two_runs_begins_anew() {
+    let mut fixture = Fixture::saving("events.json", Start::SavedOrEnd);
+    fixture.append("events.json", json(1..30));
+    fixture.poll();
+    fixture.restart();
+    fs::write(fixture.path("events.json"), json(40..90)).unwrap();
+    assert_eq!(fixture.poll(), entries(40..90));
+    assert_eq!(fixture.rotations(), [Rotation::Truncated]);
 }
 
 #[test]
-fn a_copy_made_while_we_were_down_brings_the_unread_end() {
-    let mut desk = Desk::saving("events.json*", Start::SavedOrEnd);
-    desk.append("events.json", json(1..30));
-    desk.poll();
-    desk.poll();
-    desk.restart();
-    desk.append("events.json", json(30..33));
-    fs::copy(desk.path("events.json"), desk.path("events.json.1")).unwrap();
-    fs::write(desk.path("events.json"), json(33..35)).unwrap();
-    let mut found = desk.poll();
+fn of_a_copy_made_between_two_runs_the_unread_end_is_delivered() {
+    let mut fixture = Fixture::saving("events.json*", Start::SavedOrEnd);
+    fixture.append("events.json", json(1..30));
+    fixture.poll();
+    fixture.poll();
+    fixture.restart();
+    fixture.append("events.json", json(30..33));
+    fs::copy(fixture.path("events.json"), fixture.path("events.json.1")).unwrap();
+    fs::write(fixture.path("events.json"), json(33..35)).unwrap();
+    let mut found = fixture.poll();
     found.sort();
     assert_eq!(found, entries(30..35));
 }
 
 #[test]
-fn a_copy_half_made_when_we_come_back_is_not_delivered_beside_its_original() {
+fn a_copy_half_made_at_the_start_is_not_delivered_beside_its_original() {
     for saved in [true, false] {
-        let mut desk = Desk::saving("events.json*", Start::SavedOrBeginning);
+        let mut fixture = Fixture::saving("events.json*", Start::SavedOrBeginning);
         if saved {
-            desk.append("events.json", json(1..30));
-            desk.poll();
+            fixture.append("events.json", json(1..30));
+            fixture.poll();
         }
-        desk.restart();
-        desk.append("events.json", json(30..60));
-        desk.append("events.json.1", &fs::read(desk.path("events.json")).unwrap()[..100]);
-        assert_eq!(desk.poll(), entries(30..60), "the original was known: {saved}");
-        assert_eq!((desk.poll(), desk.behind()), (entries([]), 0));
+        fixture.restart();
+        fixture.append("events.json", json(30..60));
+        fixture.append("events.json.1", &fs::read(fixture.path("events.json")).unwrap()[..100]);
+        assert_eq!(fixture.poll(), entries(30..60), "the original was known: {saved}");
+        assert_eq!((fixture.poll(), fixture.behind()), (entries([]), 0));
     }
 }
 
 #[test]
 fn a_copy_that_takes_the_inode_of_an_empty_file_is_known() {
-    let mut desk = Desk::saving("events.json*", Start::SavedOrBeginning);
-    desk.append("events.json.1", "");
-    desk.poll();
-    desk.append("events.json", json(1..30));
-    desk.poll();
-    desk.restart();
-    desk.append("events.json.1", json(1..20));
-    assert_eq!(desk.poll(), entries([]));
-    desk.append("events.json.1", json(20..30));
-    fs::write(desk.path("events.json"), json(30..32)).unwrap();
-    assert_eq!(desk.poll(), entries(30..32));
+    let mut fixture = Fixture::saving("events.json*", Start::SavedOrBeginning);
+    fixture.append("events.json.1", "");
+    fixture.poll();
+    fixture.append("events.json", json(1..30));
+    fixture.poll();
+    fixture.restart();
+    fixture.append("events.json.1", json(1..20));
+    assert_eq!(fixture.poll(), entries([]));
+    fixture.append("events.json.1", json(20..30));
+    fs::write(fixture.path("events.json"), json(30..32)).unwrap();
+    assert_eq!(fixture.poll(), entries(30..32));
 }
 
 #[test]
-fn a_file_replaced_while_we_were_down_begins_at_its_first_byte() {
-    let mut desk = Desk::saving("events.json", Start::SavedOrEnd);
-    desk.append("events.json", json(1..30));
-    desk.poll();
-    desk.restart();
-    fs::remove_file(desk.path("events.json")).unwrap();
-    desk.append("events.json", json(101..140));
-    assert_eq!(desk.poll(), entries(101..140));
+fn a_file_replaced_between_two_runs_begins_at_its_first_byte() {
+    let mut fixture = Fixture::saving("events.json", Start::SavedOrEnd);
+    fixture.append("events.json", json(1..30));
+    fixture.poll();
+    fixture.restart();
+    fs::remove_file(fixture.path("events.json")).unwrap();
+    fixture.append("events.json", json(101..140));
+    assert_eq!(fixture.poll(), entries(101..140));
 }
 
 #[test]
-fn a_directory_that_is_mounted_late_goes_on_where_it_was() {
-    let mut desk = Desk::saving("events.json", Start::SavedOrEnd);
-    desk.append("events.json", json(1..3));
-    desk.poll();
-    desk.poll();
-    fs::rename(desk.path(""), desk.directory.path().join("unmounted")).unwrap();
-    desk.restart();
-    assert_eq!(desk.poll(), entries([]));
-    desk.restart();
-    assert_eq!(desk.poll(), entries([]));
-    fs::rename(desk.directory.path().join("unmounted"), desk.path("")).unwrap();
-    desk.append("events.json", json([3]));
-    assert_eq!(desk.poll(), entries([3]));
+fn a_directory_that_is_mounted_late_continues_where_it_was() {
+    let mut fixture = Fixture::saving("events.json", Start::SavedOrEnd);
+    fixture.append("events.json", json(1..3));
+    fixture.poll();
+    fixture.poll();
+    fs::rename(fixture.path(""), fixture.directory.path().join("unmounted")).unwrap();
+    fixture.restart();
+    assert_eq!(fixture.poll(), entries([]));
+    fixture.restart();
+    assert_eq!(fixture.poll(), entries([]));
+    fs::rename(fixture.directory.path().join("unmounted"), fixture.path("")).unwrap();
+    fixture.append("events.json", json([3]));
+    assert_eq!(fixture.poll(), entries([3]));
 }
 
 #[test]
 fn a_finished_file_leaves_the_checkpoint() {
-    let mut desk = Desk::saving("events_*.json", Start::SavedOrEnd);
-    desk.append("events_1.json", json([1]));
-    desk.append("events_2.json", json([2]));
-    desk.poll();
-    let saved =
-        |desk: &Desk| fs::read_to_string(desk.directory.path().join("storage/tail-ems.json")).unwrap();
-    assert!(saved(&desk).contains("events_1.json"));
-    fs::remove_file(desk.path("events_1.json")).unwrap();
-    desk.poll();
-    assert!(!saved(&desk).contains("events_1.json"));
-    desk.restart();
-    fs::remove_file(desk.path("events_2.json")).unwrap();
-    desk.append("events_3.json", json([3]));
-    assert_eq!(desk.poll(), entries([3]));
-    assert!(!saved(&desk).contains("events_2.json"), "{}", saved(&desk));
+    let mut fixture = Fixture::saving("events_*.json", Start::SavedOrEnd);
+    fixture.append("events_1.json", json([1]));
+    fixture.append("events_2.json", json([2]));
+    fixture.poll();
+    let saved = |fixture: &Fixture| {
+        fs::read_to_string(fixture.directory.path().join("storage/tail-ems.json")).unwrap()
+    };
+    assert!(saved(&fixture).contains("events_1.json"));
+    fs::remove_file(fixture.path("events_1.json")).unwrap();
+    fixture.poll();
+    assert!(!saved(&fixture).contains("events_1.json"));
+    fixture.restart();
+    fs::remove_file(fixture.path("events_2.json")).unwrap();
+    fixture.append("events_3.json", json([3]));
+    assert_eq!(fixture.poll(), entries([3]));
+    assert!(!saved(&fixture).contains("events_2.json"), "{}", saved(&fixture));
 }
 
 #[test]
-fn a_damaged_checkpoint_is_put_aside_and_the_rule_decides() {
+fn a_damaged_checkpoint_is_renamed_and_the_start_rule_decides() {
     for (start, expected) in [(Start::SavedOrEnd, entries([])), (Start::SavedOrBeginning, entries(1..3))] {
-        let mut desk = Desk::saving("events.json", start);
-        desk.append("events.json", json(1..3));
-        desk.poll();
-        let path = desk.directory.path().join("storage/tail-ems.json");
+        let mut fixture = Fixture::saving("events.json", start);
+        fixture.append("events.json", json(1..3));
+        fixture.poll();
+        let path = fixture.directory.path().join("storage/tail-ems.json");
         fs::write(&path, "{\"kind\":\"ems-exp").unwrap();
-        desk.kill();
-        assert_eq!(desk.poll(), expected);
-        assert_eq!(desk.errors(), [Reason::CheckpointBad]);
+        fixture.kill();
+        assert_eq!(fixture.poll(), expected);
+        assert_eq!(fixture.errors(), [Reason::CheckpointBad]);
         assert_eq!(fs::read_to_string(path.with_extension("json.bad")).unwrap(), "{\"kind\":\"ems-exp");
-        desk.restart();
-        assert_eq!((desk.poll(), desk.errors()), (entries([]), Vec::new()), "it is whole again");
+        fixture.restart();
+        assert_eq!((fixture.poll(), fixture.errors()), (entries([]), Vec::new()), "it is whole again");
     }
 }
 
 #[test]
-fn a_checkpoint_that_cannot_be_written_is_told_once_and_written_later() {
-    let mut desk = Desk::saving("events.json", Start::SavedOrBeginning);
-    let storage = desk.directory.path().join("storage");
+fn a_checkpoint_that_cannot_be_written_is_reported_once_and_written_later() {
+    let mut fixture = Fixture::saving("events.json", Start::SavedOrBeginning);
+    let storage = fixture.directory.path().join("storage");
     fs::write(&storage, "a file in its place").unwrap();
-    desk.kill();
-    desk.append("events.json", json([1]));
-    desk.poll();
-    desk.append("events.json", json([2]));
-    assert_eq!(desk.poll(), entries([2]), "following goes on");
-    assert_eq!(desk.status().troubled, 1);
+    fixture.kill();
+    fixture.append("events.json", json([1]));
+    fixture.poll();
+    fixture.append("events.json", json([2]));
+    assert_eq!(fixture.poll(), entries([2]), "following goes on");
+    assert_eq!(fixture.troubled(), 1);
     fs::remove_file(&storage).unwrap();
-    desk.poll();
-    assert_eq!(desk.status().troubled, 0);
-    desk.kill();
-    assert_eq!(desk.poll(), entries([]));
+    fixture.poll();
+    assert_eq!(fixture.troubled(), 0);
+    fixture.kill();
+    assert_eq!(fixture.poll(), entries([]));
 }

@@ -10,14 +10,14 @@ fn without_a_checkpoint_the_rule_decides() {
         (Start::SavedOrBeginning, entries(1..3)),
         (Start::Beginning, entries(1..3)),
     ] {
-        let mut desk = Desk::saving("events_*.json", start);
-        desk.append("events_1.json", json(1..3));
-        assert_eq!(desk.poll(), expected, "{start:?}");
-        assert_eq!(desk.behind(), 0);
-        desk.append("events_1.json", json([3]));
-        desk.append("events_2.json", json([4]));
+        let mut fixture = Fixture::saving("events_*.json", start);
+        fixture.append("events_1.json", json(1..3));
+        assert_eq!(fixture.poll(), expected, "{start:?}");
+        assert_eq!(fixture.behind(), 0);
+        fixture.append("events_1.json", json([3]));
+        fixture.append("events_2.json", json([4]));
         assert_eq!(
-            desk.poll(),
+            fixture.poll(),
             entries(3..5),
             "{start:?}: a file that appears later begins at its first byte"
         );
@@ -25,35 +25,35 @@ fn without_a_checkpoint_the_rule_decides() {
 }
 
 #[test]
-fn with_a_checkpoint_only_two_rules_heed_it() {
+fn with_a_checkpoint_only_two_rules_use_it() {
     for (start, expected) in [
         (Start::SavedOrEnd, entries(3..5)),
         (Start::SavedOrBeginning, entries(3..5)),
         (Start::Beginning, entries(1..5)),
         (Start::End, entries([])),
     ] {
-        let mut desk = Desk::saving("events_*.json", Start::Beginning);
-        desk.append("events_1.json", json(1..3));
-        desk.poll();
-        desk.options.start = start;
-        desk.restart();
-        desk.append("events_1.json", json([3]));
-        desk.append("events_2.json", json([4]));
-        assert_eq!(desk.poll(), expected, "{start:?}");
+        let mut fixture = Fixture::saving("events_*.json", Start::Beginning);
+        fixture.append("events_1.json", json(1..3));
+        fixture.poll();
+        fixture.options.start = start;
+        fixture.restart();
+        fixture.append("events_1.json", json([3]));
+        fixture.append("events_2.json", json([4]));
+        assert_eq!(fixture.poll(), expected, "{start:?}");
     }
 }
 
 #[test]
 fn a_pattern_that_the_checkpoint_does_not_know_begins_at_the_end() {
-    let mut desk = Desk::saving("a.json", Start::SavedOrEnd);
-    desk.append("a.json", json([1]));
-    desk.append("b.json", json([2]));
-    desk.poll();
-    desk.options.patterns.push(desk.path("b.json").to_str().unwrap().to_owned());
-    desk.restart();
-    assert_eq!(desk.poll(), entries([]));
-    desk.append("b.json", json([3]));
-    assert_eq!(desk.poll(), entries([3]));
+    let mut fixture = Fixture::saving("a.json", Start::SavedOrEnd);
+    fixture.append("a.json", json([1]));
+    fixture.append("b.json", json([2]));
+    fixture.poll();
+    fixture.options.patterns.push(fixture.path("b.json").to_str().unwrap().to_owned());
+    fixture.restart();
+    assert_eq!(fixture.poll(), entries([]));
+    fixture.append("b.json", json([3]));
+    assert_eq!(fixture.poll(), entries([3]));
 }
 
 #[test]
@@ -62,12 +62,12 @@ fn the_end_in_the_middle_of_an_entry_is_aligned_to_the_next() {
         let whole: Vec<u8> = (1..4).flat_map(|number| formats::sample(format, number)).collect();
         let first = formats::preamble(format).len() + formats::sample(format, 1).len();
         for end in 0..=whole.len() {
-            let mut desk = Desk::with("events", |options, _| options.start = Start::End);
+            let mut fixture = Fixture::with("events", |options, _| options.start = Start::End);
             let bytes = [formats::preamble(format), &whole].concat();
-            desk.append("events", &bytes[..formats::preamble(format).len() + end]);
-            assert_eq!(desk.poll(), entries([]), "{format:?} at {end}");
-            desk.append("events", &bytes[formats::preamble(format).len() + end..]);
-            let found = desk.poll();
+            fixture.append("events", &bytes[..formats::preamble(format).len() + end]);
+            assert_eq!(fixture.poll(), entries([]), "{format:?} at {end}");
+            fixture.append("events", &bytes[formats::preamble(format).len() + end..]);
+            let found = fixture.poll();
             let expected: Vec<String> = (1..4).map(|number| formats::delivered(format, number)).collect();
             let missing = expected.len() - found.len();
             assert_eq!(found, expected[missing..], "{format:?} at {end}");
@@ -83,12 +83,12 @@ fn the_end_in_the_middle_of_an_entry_is_aligned_to_the_next() {
 
 #[test]
 fn a_file_begins_in_the_middle_with_its_header() {
-    let mut desk = Desk::with("events.log", |options, _| options.start = Start::End);
-    desk.append("events.log", "#Version: 1.0\n#Fields: processId\tINFO\tname\n7\ta\tb\n");
-    desk.poll();
-    desk.append("events.log", "7\tc\td\n");
+    let mut fixture = Fixture::with("events.log", |options, _| options.start = Start::End);
+    fixture.append("events.log", "#Version: 1.0\n#Fields: processId\tINFO\tname\n7\ta\tb\n");
+    fixture.poll();
+    fixture.append("events.log", "7\tc\td\n");
     let mut headers = Vec::new();
-    desk.follower.poll(desk.now, &mut |frame| {
+    fixture.follower.poll(fixture.now, &mut |frame| {
         if let Frame::Entry(entry) = frame {
             headers.push((entry.header.map(<[u8]>::to_vec), entry.offset));
         }

@@ -6,55 +6,59 @@ use super::*;
 
 #[test]
 fn a_file_and_a_directory_that_come_late_are_found() {
-    let mut desk = Desk::new("sub/*.json");
-    desk.poll();
-    desk.poll();
-    assert_eq!(desk.errors(), [Reason::DirectoryMissing], "reported once");
-    assert!(desk.follower.directories().contains(&desk.path("").components().collect::<PathBuf>()));
-    fs::create_dir(desk.path("sub")).unwrap();
-    desk.poll();
-    assert_eq!(desk.errors(), [Reason::DirectoryMissing, Reason::NothingMatches]);
-    assert!(desk.follower.directories().contains(&desk.path("sub")));
-    desk.append("sub/events.json", json([1]));
-    assert_eq!(desk.poll(), entries([1]));
-    assert_eq!(desk.status().troubled, 0);
+    let mut fixture = Fixture::new("sub/*.json");
+    fixture.poll();
+    fixture.poll();
+    assert_eq!(fixture.errors(), [Reason::DirectoryMissing], "reported once");
+    assert!(fixture.follower.directories().contains(&fixture.path("").components().collect::<PathBuf>()));
+    fs::create_dir(fixture.path("sub")).unwrap();
+    fixture.poll();
+    assert_eq!(fixture.errors(), [Reason::DirectoryMissing, Reason::NothingMatches]);
+    assert!(fixture.follower.directories().contains(&fixture.path("sub")));
+    fixture.append("sub/events.json", json([1]));
+    assert_eq!(fixture.poll(), entries([1]));
+    assert_eq!(fixture.troubled(), 0);
 }
 
 #[test]
-fn a_file_without_permission_is_told_once_and_read_when_it_may_be() {
-    // The superuser may read everything: this thread becomes nobody.
+fn a_file_without_permission_is_reported_once_and_read_when_it_is_granted() {
+    // The superuser may read everything: this thread becomes an ordinary user.
     let body = || {
-        let mut desk = Desk::with("events.json", |options, _| options.start = Start::End);
-        desk.append("events.json", json([1]));
-        let mode = |desk: &Desk, bits| {
-            fs::set_permissions(desk.path("events.json"), fs::Permissions::from_mode(bits)).unwrap()
+        let mut fixture = Fixture::with("events.json", |options, _| options.start = Start::End);
+        fixture.append("events.json", json([1]));
+        let mode = |fixture: &Fixture, bits| {
+            fs::set_permissions(fixture.path("events.json"), fs::Permissions::from_mode(bits)).unwrap()
         };
-        mode(&desk, 0o200);
-        assert_eq!(desk.poll(), entries([]));
-        desk.append("events.json", json([2]));
-        desk.poll();
-        assert_eq!(desk.errors(), [Reason::PermissionDenied]);
-        assert_eq!((desk.status().troubled, desk.behind()), (1, json([2]).len() as u64));
-        mode(&desk, 0o600);
-        assert_eq!(desk.poll(), entries([2]), "it was there at the first poll and begins at its end of then");
-        assert_eq!(desk.status().troubled, 0);
-        mode(&desk, 0o200);
-        desk.append("events.json", json([3]));
-        assert_eq!(desk.poll(), entries([3]), "an open file is read on");
-        let logs = desk.path("");
+        mode(&fixture, 0o200);
+        assert_eq!(fixture.poll(), entries([]));
+        fixture.append("events.json", json([2]));
+        fixture.poll();
+        assert_eq!(fixture.errors(), [Reason::PermissionDenied]);
+        assert_eq!((fixture.troubled(), fixture.behind()), (1, json([2]).len() as u64));
+        mode(&fixture, 0o600);
+        assert_eq!(
+            fixture.poll(),
+            entries([2]),
+            "it existed at the first poll and is read from the end that it had then"
+        );
+        assert_eq!(fixture.troubled(), 0);
+        mode(&fixture, 0o200);
+        fixture.append("events.json", json([3]));
+        assert_eq!(fixture.poll(), entries([3]), "an open file is read on");
+        let logs = fixture.path("");
         fs::set_permissions(&logs, fs::Permissions::from_mode(0o000)).unwrap();
-        desk.poll();
-        desk.poll();
-        assert_eq!(desk.errors(), [Reason::PermissionDenied; 2]);
+        fixture.poll();
+        fixture.poll();
+        assert_eq!(fixture.errors(), [Reason::PermissionDenied; 2]);
         fs::set_permissions(&logs, fs::Permissions::from_mode(0o700)).unwrap();
-        mode(&desk, 0o600);
-        desk.append("events.json", json([4]));
-        assert_eq!(desk.poll(), entries([4]), "nothing is repeated");
+        mode(&fixture, 0o600);
+        fixture.append("events.json", json([4]));
+        assert_eq!(fixture.poll(), entries([4]), "nothing is repeated");
     };
     let test = std::thread::spawn(move || {
         if rustix::process::geteuid().is_root() {
-            let nobody = rustix::thread::Uid::from_raw(65_534);
-            rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
+            let user = rustix::thread::Uid::from_raw(65_534);
+            rustix::thread::set_thread_res_uid(user, user, user).unwrap();
         }
         body();
     });
@@ -62,57 +66,53 @@ fn a_file_without_permission_is_told_once_and_read_when_it_may_be() {
 }
 
 #[test]
-fn what_is_no_regular_file_is_told_and_never_opened() {
-    let mut desk = Desk::new("events.json");
-    fs::create_dir(desk.path("events.json")).unwrap();
-    desk.poll();
-    desk.poll();
-    assert!(desk.errors().contains(&Reason::NotRegularFile), "{:?}", desk.errors());
-    let mut desk = Desk::new("*");
-    fs::create_dir(desk.path("archive")).unwrap();
-    let socket = std::os::unix::net::UnixListener::bind(desk.path("socket")).unwrap();
-    desk.append("events.json", json([1]));
-    assert_eq!(desk.poll(), entries([1]));
-    assert_eq!(
-        desk.errors(),
-        [Reason::NotRegularFile],
-        "a directory among the matches is none of our business"
-    );
+fn a_path_that_is_not_a_regular_file_is_reported_and_never_opened() {
+    let mut fixture = Fixture::new("events.json");
+    fs::create_dir(fixture.path("events.json")).unwrap();
+    fixture.poll();
+    fixture.poll();
+    assert!(fixture.errors().contains(&Reason::NotRegularFile), "{:?}", fixture.errors());
+    let mut fixture = Fixture::new("*");
+    fs::create_dir(fixture.path("archive")).unwrap();
+    let socket = std::os::unix::net::UnixListener::bind(fixture.path("socket")).unwrap();
+    fixture.append("events.json", json([1]));
+    assert_eq!(fixture.poll(), entries([1]));
+    assert_eq!(fixture.errors(), [Reason::NotRegularFile], "a directory among the matches is ignored");
     drop(socket);
 }
 
 #[test]
 fn files_stay_known_while_their_directory_is_out_of_reach() {
-    let mut desk = Desk::new("events_*.json");
+    let mut fixture = Fixture::new("events_*.json");
     let count = u32::try_from(OPEN_FILES).unwrap() + 2;
     for number in 0..count {
-        desk.append(&format!("events_{number}.json"), json([number]));
+        fixture.append(&format!("events_{number}.json"), json([number]));
     }
-    desk.poll();
-    let away = desk.directory.path().join("away");
-    fs::rename(desk.path(""), &away).unwrap();
-    assert_eq!(desk.poll(), entries([]));
-    assert_eq!(desk.status().files, u64::from(count));
-    fs::rename(&away, desk.path("")).unwrap();
-    desk.append("events_0.json", json([100]));
-    desk.append("events_65.json", json([101]));
-    assert_eq!(desk.poll(), entries(100..102));
+    fixture.poll();
+    let away = fixture.directory.path().join("away");
+    fs::rename(fixture.path(""), &away).unwrap();
+    assert_eq!(fixture.poll(), entries([]));
+    assert_eq!(fixture.status().files, u64::from(count));
+    fs::rename(&away, fixture.path("")).unwrap();
+    fixture.append("events_0.json", json([100]));
+    fixture.append("events_65.json", json([101]));
+    assert_eq!(fixture.poll(), entries(100..102));
 }
 
 #[test]
-fn a_closed_file_that_vanishes_unread_is_told() {
-    let mut desk = Desk::new("events_*.json");
+fn a_closed_file_that_vanishes_unread_is_reported() {
+    let mut fixture = Fixture::new("events_*.json");
     let count = u32::try_from(OPEN_FILES).unwrap() + 1;
-    desk.append("events_0.json", "{\"half\"");
-    let file = OpenOptions::new().append(true).open(desk.path("events_0.json")).unwrap();
+    fixture.append("events_0.json", "{\"half\"");
+    let file = OpenOptions::new().append(true).open(fixture.path("events_0.json")).unwrap();
     file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
     for number in 1..count {
-        desk.append(&format!("events_{number}.json"), json([number]));
+        fixture.append(&format!("events_{number}.json"), json([number]));
     }
-    desk.poll();
-    fs::remove_file(desk.path("events_0.json")).unwrap();
-    desk.poll();
-    assert_eq!(desk.errors(), [Reason::VanishedUnread]);
+    fixture.poll();
+    fs::remove_file(fixture.path("events_0.json")).unwrap();
+    fixture.poll();
+    assert_eq!(fixture.errors(), [Reason::VanishedUnread]);
 }
 
 #[test]
