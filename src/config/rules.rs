@@ -56,7 +56,7 @@ pub(super) fn check(draft: Draft, section: &Section, config: &Config) -> Option<
         section.fault("on", wrong);
     }
     let act = match call {
-        Some(command) => Some(Act::Call(command, parameters(command, with.unwrap_or_default(), section))),
+        Some(command) => Some(Act::Call(command, parameters(command, with.unwrap_or_default(), on, section))),
         None => post.map(Act::Post),
     };
     let (on, act) = on.zip(act)?;
@@ -72,7 +72,12 @@ fn is_made_by_calls(on: &str) -> bool {
 }
 
 /// Checks the parameters of a command, and compiles their values.
-fn parameters(command: &Command, with: Members, section: &Section) -> Vec<(String, ParameterTemplate)> {
+fn parameters(
+    command: &Command,
+    with: Members,
+    on: Option<&str>,
+    section: &Section,
+) -> Vec<(String, ParameterTemplate)> {
     let given = |wanted: &&str| with.iter().any(|(name, _)| name.value == *wanted);
     let missing: Vec<&str> = command.mandatory.iter().copied().filter(|name| !given(name)).collect();
     if !missing.is_empty() {
@@ -96,15 +101,15 @@ fn parameters(command: &Command, with: Members, section: &Section) -> Vec<(Strin
         let template = if let Node::List(items) = &node.value {
             items
                 .iter()
-                .map(|item| template(&item.value))
+                .map(|item| template(&item.value, on))
                 .collect::<Result<_, _>>()
                 .map(ParameterTemplate::List)
         } else {
-            template(&node.value).map(ParameterTemplate::Text)
+            template(&node.value, on).map(ParameterTemplate::Text)
         };
         match template {
             Ok(template) => parameters.push((name.value, template)),
-            Err(Some(wrong)) => fault(&format!("is not a valid template: {wrong}")),
+            Err(Some(wrong)) => fault(&wrong),
             Err(None) => {
                 let kind = node.value.kind();
                 fault(&format!("is {kind}, not a text, a number, true or false, or a list of those"));
@@ -115,10 +120,10 @@ fn parameters(command: &Command, with: Members, section: &Section) -> Vec<(Strin
 }
 
 /// The template of a single value, or what is wrong with it; nothing for another kind of value.
-fn template(node: &Node) -> Result<Template, Option<String>> {
+fn template(node: &Node, on: Option<&str>) -> Result<Template, Option<String>> {
     match node {
         Node::Bool(truth, _) => Ok(Template::plain(u8::from(*truth).to_string())),
-        Node::Number(text) | Node::Text(text) => Template::compile(text).map_err(Some),
+        Node::Number(text) | Node::Text(text) => Template::compile(text, on).map_err(Some),
         Node::Null | Node::List(_) | Node::Map(_) => Err(None),
     }
 }

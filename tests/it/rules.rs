@@ -90,7 +90,7 @@ fn all_faults_of_rules_come_at_once() {
          actions: {dry_run: 1, max_age: 60, queue: 0, retries: 3}\n\
          rules:\n\
          - on: inStreamCreatd\n  call: createHLStream\n\
-         - name: twice\n  on: nothing\n  post: https://example.net\n  with: {a: 1}\n\
+         - name: twice\n  on: nothing\n  post: 'https://u:hunter2@example.net'\n  with: {a: 1}\n\
          - name: twice\n  on: inStreamClosed\n  match: {server: east, stream: 'a[', type: IMR, purpose: pul}\n  \
            call: createHLSStream\n  with: {localStreamName: cam, bandwidths: {a: 1}}\n\
          - name: three\n  on: inStreamClosed\n  when: last_output\n  call: shutdownStream\n  \
@@ -109,6 +109,73 @@ fn all_faults_of_rules_come_at_once() {
         std::fs::write(&path, &golden).unwrap();
     }
     assert_eq!(golden, std::fs::read_to_string(path).unwrap());
+}
+
+#[test]
+fn a_template_that_cannot_be_rendered_is_a_fault() {
+    let fault = |on: &str, template: &str| {
+        let rule = format!("  - {{name: a, on: {on}, call: removeConfig, with: {{id: \"{template}\"}}}}\n");
+        load(&format!("{SERVER}rules:\n{rule}")).err()
+    };
+    let texts = "use a filter of Jinja, such as lower, replace or split";
+    let values = "is a template with a filter or an operator that does not fit its values: id, in_stream_id and \
+                  config_id are numbers, the other variables are texts";
+    for (on, template, wrong) in [
+        (
+            "inStreamCreated",
+            "{{ streem }}",
+            "is a template with the unknown variable streem; did you mean stream?".to_owned(),
+        ),
+        (
+            "inStreamCreated",
+            "{{ in_streamid }}",
+            "is a template with the unknown variable in_streamid; did you mean in_stream_id?".to_owned(),
+        ),
+        (
+            "streamMissing",
+            "{{ config_id }}",
+            "is a template with the unknown variable config_id; known are stream, server, event".to_owned(),
+        ),
+        (
+            "inStreamCreated",
+            "{{ the_camera }}",
+            "is a template with the unknown variable the_camera; known are the fields of the event, and stream, \
+             server, event, type, purpose, direction, format, group, track, id, in_stream_id, config_id"
+                .to_owned(),
+        ),
+        (
+            "inStreamCreated",
+            "{{ localStreamName | uper }}",
+            format!("is a template with the unknown filter uper: {texts}"),
+        ),
+        (
+            "chunkStalled",
+            "{{ stream.split('_') }}",
+            format!("is a template with the unknown method split: {texts}"),
+        ),
+        (
+            "chunkStalled",
+            "{% if stream is camera %}x{% endif %}",
+            format!("is a template with the unknown test camera: {texts}"),
+        ),
+        ("inStreamCreated", "{{ stream | replace }}", values.to_owned()),
+        ("inStreamCreated", "{{ stream + 1 }}", values.to_owned()),
+        (
+            "chunkStalled",
+            "{{ stream",
+            "is not a valid template: write {{ stream }} for a value, {% if … %} … {% endif %} for a choice".to_owned(),
+        ),
+    ] {
+        let found = fault(on, template).unwrap_or_default();
+        assert!(found.ends_with(&format!("rules[].with.id {wrong}")), "{template}: {found}");
+    }
+    for (on, template) in [
+        ("inStreamCreated", "{{ pullSettings.configId }}-{{ width + 1 }}-{{ groups | join('-') }}"),
+        ("inStreamCreated", "{% for n in range(3) %}{{ n }}{% endfor %}{{ stream | int + id }}"),
+        ("chunkStalled", "{{ (stream | split('_') | list)[1] }}{{ track | default('x') }}"),
+    ] {
+        assert_eq!(fault(on, template), None, "{template}");
+    }
 }
 
 #[test]

@@ -45,6 +45,11 @@ impl Address {
     }
 
     fn read(text: &str, usual: u16, marks: &[u8], wrong: &'static str) -> Result<Self, &'static str> {
+        if text.starts_with("https://") {
+            return Err(
+                "must begin with http://: for https, give the address of a proxy that forwards to it",
+            );
+        }
         let rest = text.strip_prefix("http://").ok_or(wrong)?;
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         if authority.contains('@') {
