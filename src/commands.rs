@@ -56,6 +56,9 @@ async fn bind(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
 
 /// The exporter, unless clients on other machines could use it without authentication.
 fn app_of(config: &Config) -> anyhow::Result<Arc<App>> {
+    if let Some(path) = config.storage.as_ref().filter(|path| path.exists() && !path.is_dir()) {
+        bail!("storage.path {} is not a directory", path.display());
+    }
     let app = app::build(config)?;
     let setup = app.web.load();
     let exposed = config.exposed(&setup);

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use ems_protocol::http_client::{Request, exchange_over};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -28,7 +28,7 @@ pub fn run(flags: &Serve) -> anyhow::Result<()> {
     let scheme = if tls { "https" } else { "http" };
     let url = format!("{scheme}://{address}/-/healthy");
     let answered = runtime()?.block_on(async { timeout(TIMEOUT, status(address, tls)).await });
-    let status = answered.context("no answer within 3s").flatten();
+    let status = answered.unwrap_or_else(|_| Err(anyhow!("no answer within {TIMEOUT:?}")));
     match status.with_context(|| format!("nothing healthy answers at {url}"))? {
         // With web.protect_health only users get more than that the exporter lives.
         200 | 401 => print("healthy\n"),
@@ -46,11 +46,13 @@ async fn status(address: SocketAddr, tls: bool) -> anyhow::Result<u16> {
         headers: &[],
         body: Vec::new(),
     };
-    let stream = TcpStream::connect(address).await?;
+    let stream = TcpStream::connect(address).await.context("cannot connect")?;
     let response = if tls {
-        exchange_over(probe::over_tls(stream).await?, request, LARGEST).await?
-    } else {
+        let stream = probe::over_tls(stream).await.context("the TLS handshake failed")?;
         exchange_over(stream, request, LARGEST).await?
+    } else {
+        let without_tls = "no answer over plain HTTP; if the exporter serves TLS, pass its --web.config.file";
+        exchange_over(stream, request, LARGEST).await.context(without_tls)?
     };
     Ok(response.status)
 }

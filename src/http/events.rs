@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper::Request;
 use hyper::body::Incoming;
@@ -58,9 +58,9 @@ async fn receive(app: &App, name: Option<&str>, body: Incoming) -> Response {
         Ok((server, body)) => accept(app, &server, &body.bytes),
         Err(rejection) => {
             // The record does not name a server that is not accepted: any client can invent names.
-            let mut response = reject(app, name.filter(|_| !rejection.is_of_server()), &rejection);
+            let response = reject(app, name.filter(|_| !rejection.is_of_server()), &rejection);
             if rejection == Rejection::Overload {
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                return ([(header::RETRY_AFTER, "1")], response).into_response();
             }
             response
         }

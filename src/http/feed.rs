@@ -26,7 +26,7 @@ const CAPACITY: usize = 4;
 /// The first message: when a client that lost its connection should reconnect, in milliseconds.
 const RECONNECT: &[u8] = b"retry: 1000\n\n";
 /// When a client that was rejected should try again, in seconds.
-const RETRY_AFTER: header::HeaderValue = header::HeaderValue::from_static("10");
+const RETRY_AFTER: &str = "10";
 
 /// Sends messages until the client leaves or the exporter stops. `only=` selects topics.
 pub(super) async fn feed(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
@@ -41,9 +41,8 @@ pub(super) async fn feed(State(app): State<Arc<App>>, RawQuery(query): RawQuery)
     let Ok(Some((client, whole))) = joined.await else {
         app.exporter_metrics.feed_clients_rejected.inc();
         let full = format!("the limit of {MAX_CLIENTS} feed clients is reached: try again later");
-        let mut response = text_response(StatusCode::SERVICE_UNAVAILABLE, &full);
-        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
-        return response;
+        let response = text_response(StatusCode::SERVICE_UNAVAILABLE, &full);
+        return ([(header::RETRY_AFTER, RETRY_AFTER)], response).into_response();
     };
     let (sender, body) = Channel::<Bytes, Infallible>::new(CAPACITY);
     app.exporter_metrics.feed_clients.inc();

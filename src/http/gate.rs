@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::response::Response;
+use axum::http::{Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -113,16 +113,13 @@ impl Gate {
         match result {
             AuthResult::Allowed => self.pass(request).await,
             AuthResult::Unauthorized => {
-                let mut response = text_response(StatusCode::UNAUTHORIZED, "authentication required");
-                let basic = HeaderValue::from_static("Basic realm=\"ems-exporter\", charset=\"UTF-8\"");
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, basic);
-                response
+                let basic = [(header::WWW_AUTHENTICATE, "Basic realm=\"ems-exporter\", charset=\"UTF-8\"")];
+                (basic, text_response(StatusCode::UNAUTHORIZED, "authentication required")).into_response()
             }
             AuthResult::Overloaded => {
                 let text = "too many concurrent logins: try again in a moment";
-                let mut response = text_response(StatusCode::SERVICE_UNAVAILABLE, text);
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-                response
+                let response = text_response(StatusCode::SERVICE_UNAVAILABLE, text);
+                ([(header::RETRY_AFTER, "1")], response).into_response()
             }
         }
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 
@@ -26,8 +26,8 @@ use super::{api, events, feed, page, telemetry};
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/", get(page::page))
-        .route("/events", any(only_post))
-        .route("/events/{server}", any(only_post))
+        .route("/events", any(wrong_method))
+        .route("/events/{server}", any(wrong_method))
         .route(&app.telemetry_path.clone(), get(telemetry::scrape))
         .route("/-/healthy", get(|| async { "ok\n" }))
         .route("/-/ready", get(ready))
@@ -35,6 +35,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/feed", get(feed::feed))
         .route("/-/reload", post(reload))
         .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
         .with_state(app)
 }
 
@@ -60,16 +61,22 @@ async fn reload(State(app): State<Arc<App>>) -> Response {
     }
 }
 
-async fn only_post() -> Response {
-    let mut response = text_response(StatusCode::METHOD_NOT_ALLOWED, "this path accepts only POST");
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
-    response
+async fn wrong_method(uri: Uri) -> Response {
+    let methods = match uri.path() {
+        "/" => "GET, HEAD, POST",
+        path if path == "/-/reload" || events::is_event_path(path) => "POST",
+        _ => "GET, HEAD",
+    };
+    let text = format!("this path accepts only {methods}");
+    ([(header::ALLOW, methods)], text_response(StatusCode::METHOD_NOT_ALLOWED, &text)).into_response()
 }
 
 /// Answers requests to unknown paths. The path is repeated only where it cannot hold a secret: the URL of a sink may be
 /// wrong before its secret.
 async fn unknown(State(app): State<Arc<App>>, method: Method, uri: Uri) -> Response {
-    let hint = if method == Method::POST {
+    let hint = if uri.path().starts_with("/api") {
+        "the endpoints of the API are listed in /api/v1/openapi.yml".to_owned()
+    } else if method == Method::POST {
         events::PATHS_HINT.to_owned()
     } else {
         format!("the metrics are at {}", app.telemetry_path)

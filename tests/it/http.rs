@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::support::Samples;
+use crate::support::{PROGRAM, Samples};
 
 /// A running exporter that stops with the test.
 pub struct Exporter {
@@ -276,8 +276,68 @@ async fn the_pages_beside_metrics() {
         lost.starts_with("HTTP/1.1 404")
             && lost.ends_with("no endpoint at /metric: the metrics are at /metrics\n")
     );
-    let wrong = exporter.get("/events").await;
-    assert!(wrong.starts_with("HTTP/1.1 405") && wrong.contains("allow: POST"), "{wrong}");
+    let lost = exporter.get("/api/v1/stream").await;
+    assert!(lost.starts_with("HTTP/1.1 404"), "{lost}");
+    assert!(lost.ends_with(
+        "no endpoint at /api/v1/stream: the endpoints of the API are listed in /api/v1/openapi.yml\n"
+    ));
+    for (answer, methods) in [
+        (exporter.get("/events").await, "POST"),
+        (exporter.get("/-/reload").await, "POST"),
+        (exporter.post("/metrics", "").await, "GET, HEAD"),
+        (exporter.post("/api/v1/streams", "").await, "GET, HEAD"),
+    ] {
+        assert!(answer.starts_with("HTTP/1.1 405"), "{answer}");
+        let allow = format!("\r\nallow: {}\r\n", methods).to_lowercase();
+        assert_eq!(answer.to_lowercase().matches(&allow).count(), 1, "{answer}");
+        assert!(answer.ends_with(&format!("\r\n\r\nthis path accepts only {methods}\n")), "{answer}");
+    }
+}
+
+#[test]
+fn a_failed_health_check_says_why() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let check = || {
+        let output = PROGRAM.run(&["healthcheck", "--web.listen-address", &address]);
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let silent = check();
+    assert!(
+        silent.ends_with(&format!(
+            "nothing healthy answers at http://{address}/-/healthy: no answer within 3s\n"
+        )),
+        "{silent}"
+    );
+    let tls = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        drop(stream);
+        (stream, _) = listener.accept().unwrap();
+        std::io::Read::read(&mut stream, &mut [0; 1024]).unwrap();
+        // The alert of a TLS server that gets plain HTTP: decode error.
+        std::io::Write::write_all(&mut stream, &[21, 3, 3, 0, 2, 2, 50]).unwrap();
+    });
+    let plain = check();
+    tls.join().unwrap();
+    assert!(
+        plain.contains("no answer over plain HTTP; if the exporter serves TLS, pass its --web.config.file"),
+        "{plain}"
+    );
+    let closed = check();
+    assert!(closed.contains("healthy: cannot connect: Connection refused"), "{closed}");
+}
+
+#[test]
+fn a_storage_path_that_is_a_file_is_an_error() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    for command in ["serve", "check-config"] {
+        let output = PROGRAM.run(&[command, "--web.listen-address=127.0.0.1:0", "--storage.path", path]);
+        assert!(!output.status.success());
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(error, format!("ems-exporter: storage.path {path} is not a directory\n"));
+    }
 }
 
 #[tokio::test]
