@@ -207,7 +207,7 @@ impl Actions {
 
     fn permission(&self, pending: &PendingCall) -> Permission {
         match pending.action {
-            Action::Command(..) => self.queue().circuit(&pending.call.server).ask(Instant::now()),
+            Action::Command(..) => self.queue().circuit(&pending.call.server).request(Instant::now()),
             Action::Post(..) => Permission::Go,
         }
     }

@@ -101,7 +101,7 @@ impl Reconciler {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Polls at once, then at every interval and when events ask for it, until `stop`.
+    /// Polls at once, then at every interval and after events that may be incomplete, until `stop`.
     pub async fn run(&self, pipeline: &Pipeline, stop: CancellationToken) {
         let polling = async {
             loop {

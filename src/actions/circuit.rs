@@ -10,7 +10,7 @@ const FAILURES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How soon other calls ask again while one call probes the server.
+/// How long other calls wait while one call probes the server.
 const PROBED: Duration = Duration::from_millis(250);
 
 /// Whether a call may be made.
@@ -35,8 +35,8 @@ impl Circuit {
         self.until.is_some()
     }
 
-    /// Whether a call may be made now; its result must be reported.
-    pub(super) fn ask(&mut self, now: Instant) -> Permission {
+    /// Whether a call may be made now; `succeeded` or `failed` must follow.
+    pub(super) fn request(&mut self, now: Instant) -> Permission {
         match self.until {
             None => Permission::Go,
             Some(until) if now < until => Permission::Wait(until),
@@ -79,7 +79,7 @@ mod tests {
         circuit.succeeded();
         for _ in 0..FAILURES - 1 {
             circuit.failed(start);
-            assert_eq!(circuit.ask(start), Permission::Go);
+            assert_eq!(circuit.request(start), Permission::Go);
         }
         let mut until = start;
         for pause in [1, 2, 4, 8, 16, 30, 30] {
@@ -87,14 +87,14 @@ mod tests {
             circuit.failed(now);
             until = now + Duration::from_secs(pause);
             assert!(circuit.is_open());
-            assert_eq!(circuit.ask(now), Permission::Wait(until));
+            assert_eq!(circuit.request(now), Permission::Wait(until));
             circuit.failed(now);
-            assert_eq!(circuit.ask(now), Permission::Wait(until), "a late failure changes nothing");
-            assert_eq!(circuit.ask(until), Permission::Go);
-            assert_eq!(circuit.ask(until), Permission::Wait(until + PROBED));
+            assert_eq!(circuit.request(now), Permission::Wait(until), "a late failure changes nothing");
+            assert_eq!(circuit.request(until), Permission::Go);
+            assert_eq!(circuit.request(until), Permission::Wait(until + PROBED));
         }
         circuit.succeeded();
-        assert_eq!(circuit.ask(start), Permission::Go);
+        assert_eq!(circuit.request(start), Permission::Go);
         assert!(!circuit.is_open());
     }
 }

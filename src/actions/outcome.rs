@@ -57,7 +57,7 @@ impl Outcome {
 /// The log level of an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Severity {
-    /// An operator should look at it.
+    /// An operator should act.
     Warn,
     /// A call was made, or would have been.
     Info,

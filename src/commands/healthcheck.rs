@@ -22,7 +22,7 @@ const LARGEST: usize = 64 * 1024;
 pub fn run(flags: &Serve) -> anyhow::Result<()> {
     let config = config_of(flags)?;
     let address = config.own_address().context("the address of the exporter cannot be resolved")?;
-    // Addresses for events only, which are asked first, speak plain HTTP.
+    // Addresses for events only, which have priority, serve plain HTTP.
     let web_file = config.web_file.as_deref().filter(|_| config.ingest.listen.is_empty());
     let tls = web_file.is_some_and(|file| web::load(file).1.is_ok_and(|setup| setup.tls.is_some()));
     let scheme = if tls { "https" } else { "http" };

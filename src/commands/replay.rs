@@ -110,8 +110,8 @@ impl Replayed {
         for (title, metric) in sections {
             section(&mut out, title, &samples(&page, metric));
         }
-        for refused in self.pipeline.rejections().iter().take(5) {
-            line(&mut out, &format!("  such as: {}", refused.rejection));
+        for record in self.pipeline.rejections().iter().take(5) {
+            line(&mut out, &format!("  such as: {}", record.rejection));
         }
         if self.unfinished > 0 {
             line(&mut out, &format!("an unfinished entry at the end of a file: {} bytes", self.unfinished));

@@ -41,33 +41,33 @@ pub fn test_file(config: &Config, file: &Path, server: &str, now: Timestamp) -> 
 /// Like [`test_file`], with the content of the file.
 pub fn test_body(config: &Config, body: &[u8], server: &str, now: Timestamp) -> Result<String, Error> {
     // No tick has detected the stall that a derived event of the file is about.
-    let given: Vec<Rule> = config.rules.iter().cloned().map(believe).collect();
-    let mut rehearsal = Rehearsal {
+    let given: Vec<Rule> = config.rules.iter().cloned().map(assume_stalled).collect();
+    let mut dry_run = DryRun {
         config,
         rules: &Rules::new(&config.rules),
         given: &Rules::new(&given),
         state: State::new(&config.settings),
         server,
         now,
-        told: String::new(),
+        report: String::new(),
         count: 0,
     };
     let mut failed = None;
     decode(body, |message| {
-        rehearsal.count += 1;
-        if let Err(rejection) = message.and_then(|message| rehearsal.take(&message)) {
-            failed.get_or_insert(Error::Event(rehearsal.count, rejection));
+        dry_run.count += 1;
+        if let Err(rejection) = message.and_then(|message| dry_run.take(&message)) {
+            failed.get_or_insert(Error::Event(dry_run.count, rejection));
         }
     });
     match failed {
         Some(error) => Err(error),
-        None if rehearsal.count == 0 => Err(Error::Empty),
-        None => Ok(rehearsal.told),
+        None if dry_run.count == 0 => Err(Error::Empty),
+        None => Ok(dry_run.report),
     }
 }
 
 /// The rule with the condition assumed that the output is stalled.
-fn believe(rule: Rule) -> Rule {
+fn assume_stalled(rule: Rule) -> Rule {
     Rule { when: rule.when.filter(|condition| *condition != Condition::StillStalled), ..rule }
 }
 
@@ -105,7 +105,7 @@ fn decode_rows<'a>(text: &'a [u8], mut each: impl FnMut(Result<Message<'a>, Reje
     }
 }
 
-struct Rehearsal<'c> {
+struct DryRun<'c> {
     config: &'c Config,
     rules: &'c Rules,
     /// The rules for derived events of the file, with their stall assumed.
@@ -113,11 +113,11 @@ struct Rehearsal<'c> {
     state: State,
     server: &'c str,
     now: Timestamp,
-    told: String,
+    report: String,
     count: usize,
 }
 
-impl Rehearsal<'_> {
+impl DryRun<'_> {
     fn take(&mut self, message: &Message<'_>) -> Result<(), Rejection> {
         let now = message.at.unwrap_or(self.now);
         if DerivedEvent::NAMES.contains(&&*message.name) {
@@ -140,23 +140,23 @@ impl Rehearsal<'_> {
     }
 
     fn print(&mut self, text: &str) {
-        self.told.push_str(text);
+        self.report.push_str(text);
     }
 
     fn explain(&mut self, rules: &Rules, trigger: &Trigger) {
         for (rule, verdict) in rules.explain(trigger, &self.state) {
-            let told = match verdict {
+            let lines = match verdict {
                 Err(miss) => missed(&rule.name, miss),
                 Ok(call) => self.matched(&call),
             };
-            self.print(&told);
+            self.print(&lines);
         }
     }
 
     fn matched(&self, call: &Call) -> String {
         let rule = &call.rule;
-        let mut told = format!("   {}: matches\n", rule.name);
-        let mut line = |text: &str| told.extend(["      ", text, "\n"]);
+        let mut report = format!("   {}: matches\n", rule.name);
+        let mut line = |text: &str| report.extend(["      ", text, "\n"]);
         let configured = self.config.rules.iter().find(|known| known.name == rule.name);
         if rule.when.is_none()
             && let Some(condition) = configured.and_then(|known| known.when)
@@ -183,7 +183,7 @@ impl Rehearsal<'_> {
         if rule.dry_run || self.config.actions.dry_run {
             line("dry run: nothing is sent");
         }
-        told
+        report
     }
 }
 

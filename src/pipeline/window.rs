@@ -37,7 +37,7 @@ struct Slot {
 }
 
 impl Window {
-    /// Looks a message up and remembers it.
+    /// Whether a message was seen; from now on it was.
     pub fn see(&mut self, message: &Message<'_>) -> Seen {
         // Number 0 is used by programs that are not the server.
         let (Some(process), Some(id @ 1..)) = (message.process, message.id) else {
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_duplicates_from_restarted_numbering() {
+    fn a_restarted_numbering_is_no_duplicate() {
         let mut window = Window::default();
         assert_eq!(see(&mut window, 7, 5, "1795364096"), Seen::Never);
         assert_eq!(see(&mut window, 7, 5, "1795364096"), Seen::Before);

@@ -174,7 +174,7 @@ fn a_stalled_output_is_made_anew_and_a_stuck_input_is_cut() {
     let stalls = stalls.map(|stall| stall.parse().unwrap()).to_vec();
     let freeze = vec!["cam3:after=14s".parse().unwrap()];
     let options = Options { streams: 3, stall: stalls, freeze, ..Options::default() };
-    let rules = ["package-every-camera", "cut-stuck-input", "recreate-stalled-output", "tell-somebody"];
+    let rules = ["package-every-camera", "cut-stuck-input", "recreate-stalled-output", "notify"];
     let told = |rules: String| rules.replace("127.0.0.1:9000", &hook.address.to_string());
     let stage = Stage::new(&rules, told, HASTE, options);
     stage.wait_until_packaged(3);
@@ -229,7 +229,7 @@ fn there_is_one_output_for_each_camera_whatever_gets_lost_comes_twice_or_fails()
         let packaged = stage.packaged();
         let single = packaged.values().all(|outputs| *outputs <= 1);
         assert!(single, "never two outputs of one camera: {packaged:?}");
-        let made = stage.outcomes("make it again", "done");
+        let made = stage.outcomes("re-create the stalled output", "done");
         let starts = stage.truth().starts;
         holds(starts == 2 && made > 0.0, (starts, made))
     });

@@ -99,7 +99,7 @@ const CUT: &str = "rules: [{name: cut, on: inStreamCreated, call: shutdownStream
 const PACK: &str = "rules: [{name: pack, on: inStreamCreated, call: createHLSStream, \
                     with: {localStreamNames: ['{{ stream }}', other], targetFolder: /srv, groupName: g}}]\n";
 
-/// What listConfig tells of HLS outputs in the group `g`.
+/// The part of listConfig on HLS outputs in the group `g`.
 fn hls(streams: &[(&str, u64)]) -> Value {
     let item = |(name, code): &(&str, u64)| json!({"localStreamName": name, "groupName": "g", "status": {"current": {"code": code}}});
     json!({"hls": streams.iter().map(item).collect::<Vec<_>>(), "push": null})
@@ -117,16 +117,19 @@ async fn hostile_names_arrive_as_they_are_and_none_runs_another_command() {
     let done = act.settled().await;
     assert_eq!(done.iter().filter(|done| done.outcome == Outcome::Done).count(), names.len());
     assert_eq!(done.iter().filter(|done| done.outcome == Outcome::Rejected).count(), 1);
-    let mut asked: Vec<Call> = api.calls();
-    assert!(asked.iter().all(|asked| asked.command == "shutdownStream" && asked.parameters.len() == 1));
-    asked.sort_by_key(|asked| names.iter().position(|name| asked.get("localStreamName") == Some(name)));
-    let arrived: Vec<&str> = asked.iter().filter_map(|asked| asked.get("localStreamName")).collect();
+    let mut requests: Vec<Call> = api.calls();
+    assert!(
+        requests.iter().all(|request| request.command == "shutdownStream" && request.parameters.len() == 1)
+    );
+    requests
+        .sort_by_key(|request| names.iter().position(|name| request.get("localStreamName") == Some(name)));
+    let arrived: Vec<&str> = requests.iter().filter_map(|request| request.get("localStreamName")).collect();
     assert_eq!(arrived, names);
     act.end().await;
 }
 
 #[tokio::test]
-async fn what_is_there_is_not_made_again() {
+async fn an_existing_object_is_not_created_again() {
     for (config, create, expected, calls) in [
         (hls(&[("cam", 0), ("other", 2)]), Reply::Fail("no"), "already", 0),
         (hls(&[("cam", 0)]), Reply::Data(Value::Null), "done", 1),
@@ -135,31 +138,31 @@ async fn what_is_there_is_not_made_again() {
         (json!({}), Reply::Data(Value::Null), "done", 1),
         (Value::Null, Reply::Data(Value::Null), "done", 1),
     ] {
-        let told = config.clone();
-        let api = FakeServer::start(move |asked| match asked.command.as_str() {
-            "listConfig" => Reply::Data(told.clone()),
+        let listed = config.clone();
+        let api = FakeServer::start(move |request| match request.command.as_str() {
+            "listConfig" => Reply::Data(listed.clone()),
             _ => create.clone(),
         })
         .await;
         let mut act = Act::new(api.address.port(), PACK);
         act.post("inStreamCreated", camera(1, "cam"));
         assert_eq!(outcomes(&act.settled().await), [expected], "{config}");
-        let asked = api.calls();
-        assert_eq!(asked.len(), calls);
-        for asked in asked {
-            assert_eq!(asked.get("_createdBy"), Some("ems-exporter"));
-            assert_eq!(asked.parameters[0].1, ["cam", "other"]);
+        let requests = api.calls();
+        assert_eq!(requests.len(), calls);
+        for request in requests {
+            assert_eq!(request.get("_createdBy"), Some("ems-exporter"));
+            assert_eq!(request.parameters[0].1, ["cam", "other"]);
         }
         act.end().await;
     }
 }
 
 #[tokio::test]
-async fn a_failure_that_may_pass_is_tried_again_and_one_that_does_not_is_not() {
+async fn only_transient_failures_are_retried() {
     let count = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&count);
-    let api = FakeServer::start(move |asked| {
-        match (asked.get("localStreamName"), seen.fetch_add(1, Ordering::Relaxed)) {
+    let api = FakeServer::start(move |request| {
+        match (request.get("localStreamName"), seen.fetch_add(1, Ordering::Relaxed)) {
             (Some("login"), _) => Reply::Status(401),
             (_, 0) => Reply::Fail("busy"),
             (_, 1) => Reply::Nothing,
@@ -179,7 +182,7 @@ async fn a_failure_that_may_pass_is_tried_again_and_one_that_does_not_is_not() {
 }
 
 #[tokio::test]
-async fn what_may_be_done_already_is_not_done_twice_where_it_could_not_be_found() {
+async fn a_call_that_may_have_been_carried_out_is_repeated_only_if_its_object_can_be_found() {
     let api = FakeServer::start(|_| Reply::Nothing).await;
     let timer = "rules: [{name: a, on: inStreamCreated, call: setTimer, with: {value: 60}}]\n";
     let mut act = Act::new(api.address.port(), timer);
@@ -190,7 +193,7 @@ async fn what_may_be_done_already_is_not_done_twice_where_it_could_not_be_found(
 }
 
 #[tokio::test]
-async fn what_fails_until_it_is_too_old_has_failed() {
+async fn a_call_that_fails_until_its_deadline_has_failed() {
     let api = FakeServer::start(|_| Reply::Fail("secret")).await;
     let mut act = Act::new(api.address.port(), &format!("actions: {{max_age: 1s}}\n{CUT}"));
     act.post("inStreamCreated", camera(1, "cam"));
@@ -202,8 +205,8 @@ async fn what_fails_until_it_is_too_old_has_failed() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_gone_is_left_alone() {
-    let api = FakeServer::start(|asked| match asked.get("localStreamName") {
+async fn a_closed_stream_gets_no_call() {
+    let api = FakeServer::start(|request| match request.get("localStreamName") {
         Some("gone") => Reply::Fail("Stream no longer available"),
         _ => Reply::Fail("busy"),
     })
@@ -220,7 +223,7 @@ async fn a_stream_that_is_gone_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_condition_is_asked_again_when_the_delay_is_over() {
+async fn a_condition_is_checked_again_after_the_delay() {
     let api = FakeServer::start(|_| Reply::Data(Value::Null)).await;
     let rule = "rules: [{name: a, on: outStreamClosed, match: {purpose: push}, when: last_output, delay: 200ms, \
                 call: shutdownStream, with: {id: '{{ in_stream_id }}', permanently: 0}}]\n";
@@ -271,7 +274,7 @@ async fn cooldown_age_queue_and_dry_run_keep_calls_from_being_made() {
     assert_eq!(outcomes(&act.actions.recent()), ["queue_full"]);
     assert_eq!(outcomes(&act.settled().await), ["queue_full", "done"]);
     act.end().await;
-    assert!(api.calls().iter().all(|asked| asked.get("localStreamName") != Some("dry")));
+    assert!(api.calls().iter().all(|request| request.get("localStreamName") != Some("dry")));
     assert_eq!(api.calls().len(), 3);
 }
 
@@ -310,10 +313,10 @@ async fn calls_for_one_stream_keep_their_order_and_streams_do_not_wait_for_each_
     let done = act.settled().await;
     assert_eq!(done.iter().filter(|done| done.outcome == Outcome::Done).count(), 80);
     let mut by_stream: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    let asked = api.calls();
-    for asked in &asked {
-        let name = asked.get("groupName").or(asked.get("localStreamName")).unwrap();
-        by_stream.entry(name).or_default().push(&asked.command);
+    let requests = api.calls();
+    for request in &requests {
+        let name = request.get("groupName").or(request.get("localStreamName")).unwrap();
+        by_stream.entry(name).or_default().push(&request.command);
     }
     for (name, commands) in by_stream {
         assert_eq!(commands, ["removeConfig", "shutdownStream", "removeConfig", "shutdownStream"], "{name}");
@@ -323,7 +326,7 @@ async fn calls_for_one_stream_keep_their_order_and_streams_do_not_wait_for_each_
 }
 
 #[tokio::test]
-async fn a_dead_api_is_left_alone_for_a_while() {
+async fn calls_to_a_dead_api_are_paused() {
     let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let mut act = Act::new(port, &format!("actions: {{max_age: 1500ms}}\n{CUT}"));
     for id in 0..8 {
@@ -342,7 +345,7 @@ async fn a_dead_api_is_left_alone_for_a_while() {
 }
 
 #[tokio::test]
-async fn answers_that_refuse_do_not_open_the_circuit() {
+async fn answers_with_an_error_do_not_open_the_circuit() {
     let api = FakeServer::start(|_| Reply::Fail("Stream no longer available")).await;
     let mut act = Act::new(api.address.port(), CUT);
     for id in 0..20 {
@@ -354,11 +357,11 @@ async fn answers_that_refuse_do_not_open_the_circuit() {
 }
 
 #[tokio::test]
-async fn somebody_is_told_and_told_again_while_it_is_out_of_order() {
+async fn a_post_is_retried_while_its_receiver_fails() {
     let count = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&count);
-    let hook = FakeServer::start(move |asked| {
-        match (asked.command.as_str(), seen.fetch_add(1, Ordering::Relaxed)) {
+    let hook = FakeServer::start(move |request| {
+        match (request.command.as_str(), seen.fetch_add(1, Ordering::Relaxed)) {
             ("nowhere", _) => Reply::Status(404),
             (_, 0) => Reply::Status(503),
             _ => Reply::Data(Value::Null),
@@ -367,7 +370,7 @@ async fn somebody_is_told_and_told_again_while_it_is_out_of_order() {
     .await;
     let port = hook.address.port();
     let rules = format!(
-        "rules:\n- {{name: tell, on: inStreamCreated, post: 'http://127.0.0.1:{port}/hook/me'}}\n\
+        "rules:\n- {{name: notify, on: inStreamCreated, post: 'http://127.0.0.1:{port}/hook/me'}}\n\
          - {{name: lost, on: inStreamClosed, post: 'http://127.0.0.1:{port}/nowhere'}}\n"
     );
     let mut act = Act::new(port, &rules);
@@ -384,8 +387,8 @@ async fn somebody_is_told_and_told_again_while_it_is_out_of_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_waits_for_what_is_under_way_and_no_longer() {
-    let api = FakeServer::start(|asked| match asked.get("localStreamName") {
+async fn a_stop_waits_for_calls_in_progress_only() {
+    let api = FakeServer::start(|request| match request.get("localStreamName") {
         Some("slow") => Reply::Slow(500, Box::new(Reply::Data(Value::Null))),
         _ => Reply::Nothing,
     })
@@ -446,7 +449,7 @@ async fn rules_are_counted_from_the_start_and_shown_with_all_their_outcomes() {
 /// Sends events and lets the server answer as `replies` say, in turn; time passes by itself.
 async fn live_through(events: &[(u64, bool, bool, u64)], replies: Vec<u8>) {
     let (turn, count) = (AtomicUsize::new(0), replies.len());
-    let api = FakeServer::start(move |asked| match replies[turn.fetch_add(1, Ordering::Relaxed) % count] {
+    let api = FakeServer::start(move |request| match replies[turn.fetch_add(1, Ordering::Relaxed) % count] {
         0 => Reply::Fail("busy"),
         1 => Reply::Fail("Stream no longer available"),
         2 => Reply::Nothing,
@@ -454,7 +457,7 @@ async fn live_through(events: &[(u64, bool, bool, u64)], replies: Vec<u8>) {
         4 => Reply::Status(500),
         5 => Reply::Status(401),
         6 => Reply::Slow(700, Box::new(Reply::Data(Value::Null))),
-        7 if asked.command == "listConfig" => Reply::Data(hls(&[("cam1", 0), ("cam2", 5)])),
+        7 if request.command == "listConfig" => Reply::Data(hls(&[("cam1", 0), ("cam2", 5)])),
         _ => Reply::Data(Value::Null),
     })
     .await;
@@ -462,7 +465,7 @@ async fn live_through(events: &[(u64, bool, bool, u64)], replies: Vec<u8>) {
         - {name: pack, on: inStreamCreated, delay: 1s, when: stream_open, call: createHLSStream, \
            with: {localStreamNames: '{{ stream }}', targetFolder: /srv, groupName: g}}\n\
         - {name: cut, on: inStreamCreated, cooldown: 10s, call: shutdownStream, with: {id: '{{ id }}'}}\n\
-        - {name: told, on: inStreamClosed, call: removeConfig, with: {id: '{{ config_id }}'}}\n\
+        - {name: other, on: inStreamClosed, call: removeConfig, with: {id: '{{ config_id }}'}}\n\
         - {name: dry, on: inStreamClosed, dry_run: true, call: removeConfig, with: {id: 1}}\n";
     let mut act = Act::new(api.address.port(), rules);
     for (id, closes, repeated, pause) in events {
@@ -488,7 +491,7 @@ async fn live_through(events: &[(u64, bool, bool, u64)], replies: Vec<u8>) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
     #[test]
-    fn every_decision_has_one_outcome_whatever_happens(
+    fn every_decision_has_one_outcome(
         events in proptest::collection::vec((0u64..12, any::<bool>(), any::<bool>(), 0u64..3000), 1..40),
         replies in proptest::collection::vec(0u8..12, 1..20),
     ) {

@@ -79,10 +79,9 @@ fn document() -> String {
     let mut document = String::from(
         "# Metrics\n\n\
          Every metric of the exporter, in the order of its page, with an example query for Prometheus. This file is\n\
-         written from the catalogue in the code: `UPDATE_GOLDEN=1 cargo test --test it docs` writes it anew.\n\n\
-         Gauges of a thing that has closed vanish at once; its counters stay for `series.retention`. Events arrive out\n\
-         of order, twice or never, and the server repeats some: the texts say what counts once. Prometheus adds the\n\
-         labels `job` and `instance`.\n\n",
+         written from the catalogue in the code: `UPDATE_GOLDEN=1 cargo test --test it docs` rewrites it.\n\n\
+         Gauges of a thing that has closed vanish at once; its counters stay for `series.retention`. Events can be late,\n\
+         repeated or lost; each text says how repeats are counted. Prometheus adds the labels `job` and `instance`.\n\n",
     );
     type Belongs = fn(&Description) -> bool;
     let parts: [(&str, Belongs); 3] = [
@@ -136,7 +135,7 @@ fn every_example_query_shows_its_metric_and_parses() {
         let compared = metric.query.contains(&format!("{} - ", metric.name));
         assert!(
             !counter || compared || metric.query.contains("rate(") || metric.query.contains("increase("),
-            "a counter on its own says little: {}",
+            "a counter needs rate() or increase(): {}",
             metric.query
         );
     }

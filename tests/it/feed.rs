@@ -48,7 +48,7 @@ impl Client {
         }
     }
 
-    /// The next message of any name: its name and what it says.
+    /// The next message of any name: its name and its data.
     async fn message(&mut self) -> (String, Value) {
         self.until("event: ").await;
         let name = self.until("\n").await.trim().to_owned();
@@ -74,7 +74,7 @@ impl Client {
 }
 
 #[tokio::test]
-async fn begins_with_the_whole_picture_and_goes_on_with_what_changes() {
+async fn begins_with_a_whole_snapshot_and_continues_with_changes() {
     let exporter = busy().await;
     let document = Document::read();
     let mut client = Client::of(&exporter, "?only=snapshot").await;
@@ -111,21 +111,21 @@ async fn begins_with_the_whole_picture_and_goes_on_with_what_changes() {
 }
 
 #[tokio::test]
-async fn tells_of_events_rejections_and_derived_events_at_once() {
+async fn sends_events_rejections_and_derived_events_at_once() {
     let exporter = busy().await;
     let document = Document::read();
     let mut client = Client::of(&exporter, "?only=event,rejection,derived").await;
     exporter.post("/events", &event(50, "inStreamCreated", stream(20, "INR", "new"))).await;
     exporter.post("/events", "nonsense").await;
-    let (name, told) = client.message().await;
+    let (name, data) = client.message().await;
     assert_eq!(
-        (name.as_str(), &told["event"], &told["stream"]),
+        (name.as_str(), &data["event"], &data["stream"]),
         ("event", &json!("inStreamCreated"), &json!("new"))
     );
-    assert_eq!(document.faults(document.schema("Event"), &told, "event"), Vec::<String>::new());
-    let (name, told) = client.message().await;
-    assert_eq!((name.as_str(), &told["reason"]), ("rejection", &json!("format")));
-    assert_eq!(document.faults(document.schema("Rejection"), &told, "rejection"), Vec::<String>::new());
+    assert_eq!(document.faults(document.schema("Event"), &data, "event"), Vec::<String>::new());
+    let (name, data) = client.message().await;
+    assert_eq!((name.as_str(), &data["reason"]), ("rejection", &json!("format")));
+    assert_eq!(document.faults(document.schema("Rejection"), &data, "rejection"), Vec::<String>::new());
     let later = ems_protocol::Timestamp::now().plus(Duration::from_secs(60));
     exporter.app.pipeline.tick(later);
     let happened = client.named("derived").await;
@@ -134,14 +134,14 @@ async fn tells_of_events_rejections_and_derived_events_at_once() {
 }
 
 #[tokio::test]
-async fn clients_are_limited_and_a_place_comes_free_again() {
+async fn clients_are_limited_until_one_leaves() {
     let exporter = Exporter::start().await;
     let mut clients = Vec::new();
     for _ in 0..MAX_CLIENTS {
         clients.push(Client::of(&exporter, "").await);
     }
-    let refused = exporter.get("/api/v1/feed").await;
-    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("retry-after: 10\r\n"), "{refused}");
+    let rejected = exporter.get("/api/v1/feed").await;
+    assert!(rejected.starts_with("HTTP/1.1 503") && rejected.contains("retry-after: 10\r\n"), "{rejected}");
     assert_eq!(exporter.app.exporter_metrics.feed_clients_rejected.get(), 1);
     assert_eq!(exporter.app.exporter_metrics.feed_clients.get(), MAX_CLIENTS as i64);
     clients.pop();
@@ -150,7 +150,7 @@ async fn clients_are_limited_and_a_place_comes_free_again() {
 }
 
 #[tokio::test]
-async fn a_client_that_falls_behind_is_told_and_holds_up_nobody() {
+async fn a_slow_client_is_informed_of_its_loss_and_delays_no_publisher() {
     let exporter = Exporter::start().await;
     let mut slow = Client::of(&exporter, "?only=event").await;
     let name = "x".repeat(100);
@@ -170,7 +170,7 @@ async fn a_client_that_falls_behind_is_told_and_holds_up_nobody() {
 }
 
 #[tokio::test]
-async fn open_feeds_do_not_hold_up_the_end() {
+async fn open_feeds_do_not_delay_the_stop() {
     let exporter = Exporter::start().await;
     let mut client = Client::of(&exporter, "").await;
     client.named("snapshot").await;

@@ -118,7 +118,7 @@ async fn answers_at_once_with_a_reason_phrase_and_a_length_and_closes_only_when_
 }
 
 #[tokio::test]
-async fn refuses_in_one_sentence_counts_by_reason_and_goes_on() {
+async fn rejections_get_one_sentence_and_are_counted_by_reason() {
     let exporter = Exporter::start().await;
     let mixed = r#""V_TIMESTAMP,V_DATE,V_TIME,V_TYPED_MAP and V_BYTEARRAY not supported by JSON""#;
     let cases = [
@@ -159,7 +159,7 @@ async fn refuses_in_one_sentence_counts_by_reason_and_goes_on() {
 }
 
 #[tokio::test]
-async fn keeps_the_last_hundred_refusals() {
+async fn keeps_the_last_hundred_rejections() {
     let exporter = Exporter::start().await;
     for _ in 0..105 {
         exporter.post("/events/a", "hello").await;
@@ -248,7 +248,7 @@ async fn names_of_servers_are_checked_and_limited() {
 }
 
 #[tokio::test]
-async fn what_was_received_is_the_sum_of_what_became_of_it() {
+async fn received_is_the_sum_of_applied_duplicate_rejected_and_dropped() {
     let exporter = Exporter::start().await;
     for body in [TIMER, TIMER, "nonsense", "", r#"[{"type":"x"},{"type":"y"},7]"#] {
         exporter.post("/events", body).await;
@@ -341,7 +341,7 @@ fn a_storage_path_that_is_a_file_is_an_error() {
 }
 
 #[tokio::test]
-async fn metrics_are_compressed_and_styled_as_asked() {
+async fn metrics_are_compressed_and_formatted_as_requested() {
     let exporter = Exporter::start().await;
     exporter.post("/events", TIMER).await;
     let request = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept-Encoding: gzip\r\nAccept: application/openmetrics-text\r\n\r\n";

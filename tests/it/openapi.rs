@@ -161,7 +161,7 @@ async fn parameters_are_those_that_are_described() {
 }
 
 #[test]
-fn the_check_sees_what_is_wrong() {
+fn the_check_finds_deviations() {
     let document = Document::read();
     let check = |value: Value| document.faults(document.schema("Lagged"), &value, "it");
     assert_eq!(check(serde_json::json!({"lost": "changes", "missed": 3})), Vec::<String>::new());

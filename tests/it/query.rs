@@ -8,7 +8,7 @@ use crate::config::load;
 use crate::http::Exporter;
 use crate::support::{output, stream, with};
 
-/// What nobody may ever be told.
+/// A text that must never be shown.
 const SECRET: &str = "hunter2";
 
 /// The body of an event of the process 100.
@@ -18,11 +18,11 @@ pub fn event(id: u64, name: &str, payload: Value) -> String {
         .to_string()
 }
 
-/// An exporter that has something to tell of everything.
+/// An exporter with entries in every list.
 pub async fn busy() -> Exporter {
     let config = load(
         "servers: [{name: ems, expect: [cam, gone]}]\n\
-         rules: [{name: tell, on: inStreamCreated, post: 'http://127.0.0.1:1/hook', dry_run: true}]\n",
+         rules: [{name: notify, on: inStreamCreated, post: 'http://127.0.0.1:1/hook', dry_run: true}]\n",
     );
     let exporter = Exporter::with(&config.unwrap()).await;
     let codecs = json!({
@@ -76,7 +76,7 @@ fn column(answer: &Value, field: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn tells_what_is_true() {
+async fn lists_show_the_state() {
     let exporter = busy().await;
     let servers = json_of(&exporter, "/api/v1/servers").await;
     let server = &servers["data"][0];
@@ -146,7 +146,7 @@ async fn tells_what_is_true() {
 }
 
 #[tokio::test]
-async fn outputs_are_judged_by_the_numbers_of_the_metrics() {
+async fn outputs_have_the_same_health_as_in_the_metrics() {
     let mut harness = crate::support::Harness::new();
     harness.post("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
     let state = |harness: &crate::support::Harness, seconds| {
@@ -174,12 +174,13 @@ async fn outputs_are_judged_by_the_numbers_of_the_metrics() {
     assert!(stalled(&harness));
     harness.post("hlsChunkClosed", 13.0, json!({"file": "/srv/hls/cam/1.ts", "segmentDuration": 4000.0}));
     assert_eq!(state(&harness, 13.5), "ok");
-    let told: Vec<_> = harness.server.read(|state| state.recent.notable(0).map(|told| told.name).collect());
-    assert_eq!(told, ["outStreamCreated", "outputNeverStarted"]);
+    let events: Vec<_> =
+        harness.server.read(|state| state.recent.notable(0).map(|record| record.name).collect());
+    assert_eq!(events, ["outStreamCreated", "outputNeverStarted"]);
 }
 
 #[tokio::test]
-async fn secrets_and_addresses_of_viewers_are_never_told() {
+async fn secrets_and_addresses_of_viewers_are_never_shown() {
     let exporter = busy().await;
     for list in ems_exporter::query::List::VARIANTS {
         let answer = exporter.get(&format!("/api/v1/{}", list.name())).await;
@@ -188,7 +189,7 @@ async fn secrets_and_addresses_of_viewers_are_never_told() {
 }
 
 #[tokio::test]
-async fn pages_are_whole_together_and_never_too_large() {
+async fn pages_add_up_to_the_list_and_are_limited() {
     let exporter = Exporter::start().await;
     let streams: Vec<String> = (1..=1050u64)
         .map(|id| event(id, "inStreamCreated", stream(id, "INR", &format!("cam{id:04}"))))
@@ -244,7 +245,7 @@ async fn hostile_names_come_back_as_they_were_sent() {
 }
 
 #[tokio::test]
-async fn wrong_questions_are_answered_in_a_sentence() {
+async fn an_invalid_query_is_answered_with_a_sentence() {
     let exporter = busy().await;
     for (path, sentence) in [
         ("streams?limit=0", "limit is not a whole number from 1 to 1000"),
@@ -259,10 +260,10 @@ async fn wrong_questions_are_answered_in_a_sentence() {
         assert!(answer.starts_with("HTTP/1.1 400"), "{path}: {answer}");
         assert!(answer.ends_with(&format!("\r\n\r\n{sentence}\n")), "{path}: {answer}");
     }
-    let stranger = exporter.get("/api/v1/streams?server=nobody").await;
+    let stranger = exporter.get("/api/v1/streams?server=unknown").await;
     assert!(
         stranger.starts_with("HTTP/1.1 404")
-            && stranger.ends_with("\r\n\r\nno server named nobody is known: see /api/v1/servers\n"),
+            && stranger.ends_with("\r\n\r\nno server named unknown is known: see /api/v1/servers\n"),
         "{stranger}"
     );
     assert!(exporter.post("/api/v1/streams", "").await.starts_with("HTTP/1.1 405"));
@@ -270,7 +271,7 @@ async fn wrong_questions_are_answered_in_a_sentence() {
 }
 
 #[tokio::test]
-async fn the_metrics_page_gives_the_part_that_is_asked_for() {
+async fn the_metrics_page_shows_the_requested_part() {
     let exporter = busy().await;
     let names = |page: &str| -> std::collections::BTreeSet<String> {
         let typed = page.lines().filter_map(|line| line.strip_prefix("# TYPE "));
@@ -289,10 +290,10 @@ async fn the_metrics_page_gives_the_part_that_is_asked_for() {
     assert!(
         two.contains("ems_chunk_stalls_total") && two.contains("ems_timers") && !two.contains("ems_streams")
     );
-    let nobody = exporter.get("/metrics?server=nobody").await;
-    assert!(nobody.starts_with("HTTP/1.1 200") && !nobody.contains("server=\"ems\""), "{nobody}");
-    assert!(nobody.contains("ems_exporter_build_info"));
-    assert!(exporter.get("/metrics?server=nobody&server=ems").await.contains("ems_up{server=\"ems\"} 1\n"));
+    let other = exporter.get("/metrics?server=unknown").await;
+    assert!(other.starts_with("HTTP/1.1 200") && !other.contains("server=\"ems\""), "{other}");
+    assert!(other.contains("ems_exporter_build_info"));
+    assert!(exporter.get("/metrics?server=unknown&server=ems").await.contains("ems_up{server=\"ems\"} 1\n"));
     let wrong = exporter.get("/metrics?collect[]=nonsense").await;
     assert!(wrong.starts_with("HTTP/1.1 400") && wrong.contains("reconcile, actions, exporter\n"), "{wrong}");
     assert!(exporter.get("/metrics?server=%22").await.starts_with("HTTP/1.1 400"));

@@ -60,7 +60,7 @@ impl Lists {
         harness.pipeline.reconcile(&harness.server, &listing, at(now))
     }
 
-    /// Two looks, three seconds apart, the last answered at these seconds.
+    /// Two polls, three seconds apart, the last answered at these seconds.
     fn give_twice(&self, harness: &Harness, now: f64) -> Reconciled {
         self.give(harness, now - 3.1, now - 3.0);
         self.give(harness, now - 0.1, now)
@@ -101,7 +101,7 @@ fn streams_and_outputs_that_were_open_before_us_appear_at_once() {
 }
 
 #[test]
-fn a_late_creation_of_what_a_list_told_opens_nothing_twice() {
+fn a_late_creation_of_a_listed_stream_opens_nothing_twice() {
     let mut harness = Harness::new();
     Lists::of(&[listed(stream_payload(1, "INR", "cam1"), 60.0)]).give(&harness, 1.0, 1.1);
     harness.post("inStreamCreated", 1.2, stream_payload(1, "INR", "cam1"));
@@ -113,7 +113,7 @@ fn a_late_creation_of_what_a_list_told_opens_nothing_twice() {
 }
 
 #[test]
-fn a_ghost_goes_once_two_lists_do_not_have_it() {
+fn a_stale_stream_is_closed_once_two_lists_lack_it() {
     let mut harness = Harness::new();
     harness.post("inStreamCreated", 0.0, stream_payload(1, "INR", "cam1"));
     harness.post("outStreamCreated", 0.0, output_payload(2, "hls", "cam1", 6));
@@ -137,7 +137,7 @@ fn a_ghost_goes_once_two_lists_do_not_have_it() {
 }
 
 #[test]
-fn what_events_told_after_the_list_was_asked_for_stands() {
+fn events_after_the_request_of_a_list_take_precedence() {
     let mut harness = Harness::new();
     harness.post("inStreamCreated", 0.0, stream_payload(1, "INR", "old"));
     let before = Lists::of(&[listed(stream_payload(1, "INR", "old"), 60.0)]);
@@ -149,7 +149,7 @@ fn what_events_told_after_the_list_was_asked_for_stands() {
     let page = harness.read(10.2);
     assert_eq!(page.get(r#"ems_stream_up{stream="new"}"#), Some(1.0));
     assert_eq!(page.get(r#"ems_stream_up{stream="old"}"#), None);
-    // The next look agrees with the events: nothing to correct, and no doubt left.
+    // The next poll agrees with the events: nothing to correct, and no discrepancy left.
     let after = Lists::of(&[listed(stream_payload(2, "INR", "new"), 2.5)]);
     let reconciled = after.give(&harness, 12.2, 12.3);
     assert_eq!((corrected(&reconciled, Subject::Stream), reconciled.unconfirmed), (NONE, false));
@@ -164,13 +164,13 @@ fn a_stream_that_has_just_opened_is_left_to_its_event() {
     harness.post("inStreamCreated", 10.2, stream_payload(1, "INR", "cam1"));
     let second = young.give(&harness, 12.1, 12.2);
     assert_eq!((corrected(&second, Subject::Stream), second.unconfirmed), (NONE, false));
-    // Where the event was lost, the second look brings it.
+    // Where the event was lost, the second poll brings it.
     let harness = Harness::new();
     assert_eq!(corrected(&young.give_twice(&harness, 20.0), Subject::Stream).opened, 1);
 }
 
 #[test]
-fn an_old_doubt_is_not_held_against_a_later_close() {
+fn an_old_discrepancy_does_not_count_against_a_later_close() {
     let mut harness = Harness::new();
     let list = |up| Lists::of(&[listed(stream_payload(1, "INR", "cam1"), up)]);
     assert!(list(0.0).give(&harness, 8.0, 8.1).unconfirmed, "it has just opened");
@@ -182,7 +182,7 @@ fn an_old_doubt_is_not_held_against_a_later_close() {
 }
 
 #[test]
-fn a_stream_that_two_lists_still_have_is_open_whatever_was_believed() {
+fn a_stream_that_two_lists_have_is_open() {
     let mut harness = Harness::new();
     let open = Lists::of(&[
         listed(stream_payload(1, "INR", "cam1"), 60.0),
@@ -213,7 +213,7 @@ fn ids_of_edges_are_those_of_events() {
 }
 
 #[test]
-fn byte_counters_go_on_over_new_ids_and_begin_where_we_began_to_look() {
+fn byte_counters_continue_over_new_ids_and_start_at_the_first_poll() {
     let harness = Harness::new();
     let series = r#"ems_stream_bytes_total{direction="in",stream="cam1",media="video"}"#;
     let rate = r#"ems_stream_bits_per_second{direction="in",stream="cam1",media="video"}"#;
@@ -230,7 +230,7 @@ fn byte_counters_go_on_over_new_ids_and_begin_where_we_began_to_look() {
     assert_eq!(
         (page.get(series), page.get(rate)),
         (Some(0.0), None),
-        "what flowed before is not ours to tell"
+        "bytes before the first poll are not counted"
     );
     stream(1, 5_001_000, 11.0).give(&harness, 11.0, 11.1);
     let page = harness.read(12.0);
@@ -256,7 +256,7 @@ fn an_output_learns_its_target_from_the_configurations() {
 }
 
 #[test]
-fn an_output_that_only_its_chunks_told_of_goes_when_no_stream_writes_it() {
+fn an_output_known_only_by_its_chunks_is_closed_when_no_stream_writes_it() {
     let mut harness = Harness::new();
     harness.post("hlsChunkClosed", 0.0, json!({"file": "/srv/www/hls/cam1/segment_1_1.ts"}));
     assert_eq!(harness.read(0.5).sum("ems_outputs"), 1.0);
@@ -297,7 +297,7 @@ fn timers_and_sessions_are_corrected_and_known_again_by_their_events() {
 }
 
 #[test]
-fn a_new_process_that_no_event_told_of_is_found() {
+fn a_new_process_without_an_event_is_found() {
     let mut harness = Harness::new();
     harness.post("inStreamCreated", 0.0, stream_payload(1, "INR", "cam1"));
     let other = with(listed(stream_payload(1, "INR", "cam2"), 60.0), json!({"processId": 200}));
@@ -344,7 +344,7 @@ fn a_server_that_stops_is_down_until_it_answers_long_after() {
 }
 
 #[test]
-fn an_api_that_cannot_be_asked_is_down_only_if_events_stay_away_too() {
+fn a_server_whose_api_fails_is_down_only_without_events() {
     let mut harness = Harness::new();
     let up = |harness: &Harness| harness.read(100.0).get("ems_up");
     let requested = |harness: &Harness, seconds, answered| harness.server.record_poll(at(seconds), answered);
@@ -400,11 +400,11 @@ fn answer(lives: &[Life], requested: u64, answered: u64) -> Arrival {
 
 proptest! {
     /// However late within two seconds events come, and whenever lists are requested for: no list undoes an event, and
-    /// nothing is corrected that an event has told or will tell.
+    /// nothing is corrected that an event has reported or will report.
     #[test]
     fn lists_that_race_with_events_correct_nothing(
         lives in prop::collection::vec(life(), 1..8),
-        looks in prop::collection::vec((0..60_000u64, 0..500u64, 0..500u64), 1..30),
+        polls in prop::collection::vec((0..60_000u64, 0..500u64, 0..500u64), 1..30),
     ) {
         let mut harness = Harness::new();
         let mut arrivals = Vec::new();
@@ -415,10 +415,10 @@ proptest! {
             arrivals.push((life.closes + life.late[1], Arrival::Event(closed)));
         }
         let mut requested = 0;
-        let mut looks = looks;
-        looks.sort_unstable();
-        for (start, there, back) in looks {
-            // One look at a time.
+        let mut polls = polls;
+        polls.sort_unstable();
+        for (start, there, back) in polls {
+            // One poll at a time.
             requested = start.max(requested);
             let answered = requested + there;
             arrivals.push((answered + back, answer(&lives, requested, answered)));
@@ -441,9 +441,9 @@ proptest! {
         prop_assert_eq!(page.sum("ems_streams_closed_total"), lives.len() as f64);
     }
 
-    /// Whatever part of the events is lost: two looks after the last of them the gauges are true.
+    /// Whatever part of the events is lost: two polls after the last of them the gauges are true.
     #[test]
-    fn two_looks_make_up_for_every_lost_event(
+    fn two_polls_make_up_for_every_lost_event(
         lives in prop::collection::vec(life(), 1..8),
         lost in prop::collection::vec(any::<[bool; 2]>(), 8),
         end in 0..90_000u64,

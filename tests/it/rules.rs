@@ -222,7 +222,7 @@ fn a_stream_closes_once_and_a_restart_closes_nothing() {
 }
 
 #[test]
-fn plumbing_files_and_what_we_made_trigger_nothing_unless_named() {
+fn internal_streams_files_and_own_objects_trigger_nothing_unless_named() {
     let rules = format!(
         "{CUT}  - {{name: b, on: inStreamCreated, match: {{purpose: vod}}, call: shutdownStream, with: {{id: 2}}}}\n  \
          - {{name: c, on: outStreamCreated, call: shutdownStream, with: {{id: 3}}}}\n  \
@@ -245,7 +245,7 @@ fn plumbing_files_and_what_we_made_trigger_nothing_unless_named() {
 }
 
 #[test]
-fn everything_that_is_matched_must_fit() {
+fn every_aspect_of_match_must_fit() {
     let rule = |matching: &str| {
         format!(
             "  - {{name: a, on: outStreamCreated, match: {{{matching}}}, call: shutdownStream, with: {{id: 1}}}}\n"
@@ -269,7 +269,7 @@ fn everything_that_is_matched_must_fit() {
 }
 
 #[test]
-fn the_last_output_is_told_although_its_close_has_forgotten_its_input() {
+fn the_last_output_is_known_although_its_close_does_not_name_its_input() {
     let rule = "  - {name: a, on: outStreamClosed, match: {purpose: push}, when: last_output, call: shutdownStream, \
                 with: {id: '{{ in_stream_id }}', permanently: false}}\n";
     let mut stage = Stage::new(rule);
@@ -292,7 +292,7 @@ fn the_last_output_is_told_although_its_close_has_forgotten_its_input() {
 }
 
 #[test]
-fn a_push_tells_its_input_by_its_settings_where_nothing_else_does() {
+fn the_input_of_a_push_is_read_from_its_settings_if_nothing_else_names_it() {
     let rule = "  - {name: a, on: outStreamClosed, match: {purpose: push}, when: last_output, call: shutdownStream, \
                 with: {id: '{{ in_stream_id }}'}}\n";
     let mut stage = Stage::new(rule);
@@ -313,7 +313,7 @@ fn a_push_tells_its_input_by_its_settings_where_nothing_else_does() {
 }
 
 #[test]
-fn templates_name_fields_and_refuse_what_is_missing_or_hostile() {
+fn templates_name_fields_and_missing_or_hostile_values_send_nothing() {
     let rule = "  - {name: a, on: inStreamCreated, call: pushStream, with: {uri: 'rtmp://x/{{ stream }}', \
                 localStreamName: '{{ stream }}', keepAlive: true, ttl: 5, \
                 _note: ['{{ type }} {{ direction }}', '{{ pullSettings.configId }}-{{ config_id }}'], \
@@ -351,7 +351,7 @@ fn the_streams_of_edges_have_the_ids_of_the_api() {
 }
 
 #[test]
-fn happenings_trigger_for_outputs_that_we_made_and_tell_of_what_feeds_them() {
+fn derived_events_trigger_for_own_outputs_and_name_their_inputs() {
     let rules = "  - {name: a, on: outputNeverStarted, match: {purpose: pull, format: hls}, when: still_stalled, \
                  call: removeConfig, with: {id: '{{ config_id }}'}}\n  \
                  - {name: b, on: streamMissing, post: 'http://127.0.0.1:9/x'}\n  \
@@ -388,7 +388,7 @@ fn happenings_trigger_for_outputs_that_we_made_and_tell_of_what_feeds_them() {
 }
 
 #[test]
-fn what_is_posted_holds_no_secret() {
+fn a_posted_event_holds_no_secret() {
     let rule = "  - {name: a, on: inStreamCreated, post: 'http://127.0.0.1:9/x'}\n";
     let secret = "hunter2";
     let payload = with(
@@ -412,7 +412,7 @@ fn streams_that_are_found_or_gone_without_an_event_trigger_too() {
         "{CUT}  - {{name: b, on: outStreamClosed, call: shutdownStream, with: {{id: '{{{{ in_stream_id }}}}'}}}}\n"
     );
     let mut stage = Stage::new(&rules);
-    // Of an edge: the API tells its ids apart from those of the origin.
+    // Of an edge: its ids in the API differ from those of the origin.
     let members = json!({"processId": 11192, "edgePid": 11192, "upTime": 60_000.0});
     let item = with(stream((11192 << 32) | 5, "INP", "cam"), members).to_string();
     let item = Part::of(item.as_bytes());
@@ -420,15 +420,15 @@ fn streams_that_are_found_or_gone_without_an_event_trigger_too() {
         let stream = listed_stream(&item.message().unwrap()).unwrap();
         Listed { item, stream, output: None }
     };
-    let look = |stage: &Stage, streams, seconds| {
+    let poll = |stage: &Stage, streams, seconds| {
         let listing = Listing { requested: at(seconds), streams, ..Listing::default() };
         stage.pipeline.reconcile(&stage.server, &listing, at(seconds + 0.1));
         shown(&stage.decided())
     };
-    assert_eq!(look(&stage, vec![listed()], 1.0), [format!("shutdownStream id={}", (11192u64 << 32) | 5)]);
+    assert_eq!(poll(&stage, vec![listed()], 1.0), [format!("shutdownStream id={}", (11192u64 << 32) | 5)]);
     stage.post("outStreamCreated", 2.0, with(stream(9, "ONR", "cam"), json!({"inStreamUniqueId": 3})));
-    assert_eq!(look(&stage, vec![listed()], 30.0), [""; 0], "its close may be on its way");
-    assert_eq!(look(&stage, vec![listed()], 32.2), ["shutdownStream id=3"]);
+    assert_eq!(poll(&stage, vec![listed()], 30.0), [""; 0], "its close may be on its way");
+    assert_eq!(poll(&stage, vec![listed()], 32.2), ["shutdownStream id=3"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `rules test`: what rules would do, told and not done.
+//! `rules test`: a report of what rules would do; nothing is sent.
 
 use ems_exporter::commands::rules_test::test_body;
 use serde_json::json;
@@ -6,14 +6,14 @@ use serde_json::json;
 use crate::config::load;
 use crate::support::{PROGRAM, at, examples, output, stream, with};
 
-fn told(rules: &str, body: &[u8]) -> Result<String, String> {
+fn report(rules: &str, body: &[u8]) -> Result<String, String> {
     let servers = "servers: [{name: ems, api: {url: 'http://127.0.0.1:7777'}}]\n";
     let config = load(&format!("{servers}rules:\n{rules}")).unwrap();
     test_body(&config, body, "ems", at(0.0)).map_err(|error| error.to_string())
 }
 
 #[test]
-fn tells_what_matches_what_would_be_sent_and_why_not() {
+fn reports_matches_requests_and_reasons() {
     let rules = "  - {name: push, on: inStreamCreated, match: {stream: 'cam*'}, call: pushStream, delay: 2s, \
                  cooldown: 1m, dry_run: true, with: {uri: 'rtmp://u:hunter2@x', localStreamName: '{{ stream }}'}}\n  \
                  - {name: dogs, on: inStreamCreated, match: {stream: dog}, post: 'http://127.0.0.1:9/x'}\n  \
@@ -68,31 +68,31 @@ fn tells_what_matches_what_would_be_sent_and_why_not() {
       when still_stalled: assumed
       call shutdownStream id=\"1\"
 ";
-    assert_eq!(told(rules, body.to_string().as_bytes()).unwrap(), expected);
+    assert_eq!(report(rules, body.to_string().as_bytes()).unwrap(), expected);
 }
 
 #[test]
-fn reads_all_that_the_road_reads() {
+fn reads_every_format_of_the_pipeline() {
     let rule = "  - {name: a, on: inStreamCreated, post: 'http://127.0.0.1:9/x'}\n";
     for (name, request) in examples() {
         let body = crate::support::body(&request);
-        assert!(told(rule, body).is_ok(), "{name}");
+        assert!(report(rule, body).is_ok(), "{name}");
     }
     let text = b"1:inStreamCreated\n\tpayload:\n";
-    assert!(told(rule, text).is_err());
+    assert!(report(rule, text).is_err());
     let rows = b"#Version: 1.0\n#Fields: timestamp\tINFO\tPID\tuniqueId\n-\tinStreamCreated\t1\t2\n";
-    let told_rows = told(rule, rows);
-    assert!(told_rows.as_ref().is_ok_and(|told| told.contains("a: matches")), "{told_rows:?}");
+    let report_of_rows = report(rule, rows);
+    assert!(report_of_rows.as_ref().is_ok_and(|report| report.contains("a: matches")), "{report_of_rows:?}");
 }
 
 #[test]
-fn unreadable_input_is_refused() {
-    assert_eq!(told("", b" \n").unwrap_err(), "the file holds no event");
-    assert!(told("", b"{\"type\":").unwrap_err().starts_with("event 1 is rejected: invalid json"));
+fn unreadable_input_is_an_error() {
+    assert_eq!(report("", b" \n").unwrap_err(), "the file holds no event");
+    assert!(report("", b"{\"type\":").unwrap_err().starts_with("event 1 is rejected: invalid json"));
 }
 
 #[test]
-fn the_command_fails_for_what_cannot_be_read() {
+fn the_command_fails_for_a_file_that_cannot_be_read() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let example = folder.join("examples/rules/cut-stuck-input.yml");
     let run = |config: &std::path::Path, event: &std::path::Path| {

@@ -1,4 +1,4 @@
-//! What a service manager is told: `serve` runs with a notification socket of this test's.
+//! Messages to the service manager: `serve` runs with a notification socket of this test's.
 
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixDatagram;
@@ -32,27 +32,27 @@ impl Service {
     }
 
     /// The next message.
-    fn heard(&self) -> String {
+    fn message(&self) -> String {
         let mut message = [0; 1024];
-        let length =
-            self.socket.recv(&mut message).expect("the exporter tells the service manager something");
+        let length = self.socket.recv(&mut message).expect("the exporter sends a message");
         String::from_utf8(message[..length].to_vec()).unwrap()
     }
 
-    /// Waits until it is ready, and returns where it says that it listens.
+    /// Waits until it is ready, and returns the reported address.
     fn ready(&self) -> SocketAddr {
-        let said = self.heard();
-        let address = said.strip_prefix("READY=1\nSTATUS=listening on ").unwrap_or_else(|| panic!("{said}"));
+        let status = self.message();
+        let address =
+            status.strip_prefix("READY=1\nSTATUS=listening on ").unwrap_or_else(|| panic!("{status}"));
         address.trim_end().parse().unwrap()
     }
 }
 
 #[test]
-fn it_is_ready_once_it_listens_and_says_when_it_stops() {
+fn it_is_ready_once_it_listens_and_reports_its_stop() {
     let mut service = Service::start(None);
     TcpStream::connect(service.ready()).expect("it listens once it is ready");
     service.process.signal(Signal::TERM);
-    assert_eq!(service.heard(), "STOPPING=1\n");
+    assert_eq!(service.message(), "STOPPING=1\n");
     assert!(service.process.wait().success());
 }
 
@@ -61,7 +61,7 @@ fn it_feeds_the_watchdog_for_as_long_as_it_lives() {
     let service = Service::start(Some(Duration::from_millis(200)));
     service.ready();
     for _ in 0..5 {
-        assert_eq!(service.heard(), "WATCHDOG=1\n");
+        assert_eq!(service.message(), "WATCHDOG=1\n");
     }
     service.process.signal(Signal::STOP);
     service.socket.set_read_timeout(Some(Duration::from_millis(400))).unwrap();
@@ -79,6 +79,6 @@ fn it_is_not_ready_when_its_port_is_taken() {
     let mut second = PROGRAM.command(&["--web.listen-address", &address.to_string()]);
     assert!(!run(second.env("NOTIFY_SOCKET", path), b"").status.success());
     first.process.signal(Signal::TERM);
-    assert_eq!(first.heard(), "STOPPING=1\n", "only the first has said anything");
+    assert_eq!(first.message(), "STOPPING=1\n", "the second has sent nothing");
     assert!(first.process.wait().success());
 }
