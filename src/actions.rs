@@ -260,15 +260,6 @@ fn is_transient(action: &Action, error: &Error) -> bool {
 
 /// An error as it is logged: the server's own text may repeat a parameter, which may hold a secret.
 fn describe(error: &Error) -> String {
-    match error {
-        Error::Failed(_) => "the server rejected the command".to_owned(),
-        Error::Unsendable(_)
-        | Error::Connect(_)
-        | Error::Broken(_)
-        | Error::Late(_)
-        | Error::Login(_)
-        | Error::Status(_)
-        | Error::Large
-        | Error::Garbage(_) => error.to_string(),
-    }
+    let failed = matches!(error, Error::Failed(_));
+    if failed { "the server rejected the command".to_owned() } else { error.to_string() }
 }

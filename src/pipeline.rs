@@ -190,7 +190,7 @@ impl Pipeline {
 
     /// Replaces the rules; `false` if there were none before.
     pub fn replace_rules(&self, rules: Rules) -> bool {
-        self.reactions.as_ref().map(|reactions| reactions.replace_rules(rules)).is_some()
+        self.reactions.as_ref().map(|reactions| reactions.rules.store(Arc::new(rules))).is_some()
     }
 
     /// Whether the configuration names the servers, so that no other is added.
@@ -377,7 +377,8 @@ impl Pipeline {
             Seen::Never => {}
             Seen::AtAnotherTime => event.sender.again = true,
         }
-        let reactions = self.reactions.as_ref().filter(|reactions| reactions.may_trigger(event.kind));
+        let reactions =
+            self.reactions.as_ref().filter(|reactions| reactions.rules.load().may_trigger(event.kind));
         let input = reactions.and_then(|_| Trigger::input(&event, &inner.state));
         let applied = inner.state.apply(&event, now);
         if applied.restarted {

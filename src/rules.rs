@@ -11,40 +11,31 @@ mod target;
 mod template;
 mod trigger;
 
-use std::fmt;
 use std::sync::Arc;
 
 use crate::model::event::EventKind;
 use crate::model::state::State;
 
-pub use call::{Action, Call, InvalidCall, Skipped};
+pub use call::{Action, Call, Skipped};
 pub use condition::Condition;
-pub use matching::{Aspect, Match};
+pub use matching::Match;
 pub use rule::{Act, ParameterTemplate, Rule};
-pub use safeguard::Safeguard;
 pub use target::Target;
 pub use template::Template;
 pub use trigger::Trigger;
 
 /// Why a trigger does not run a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MatchFailure {
     /// The rule is for another event.
+    #[error("it is for {0}")]
     On(&'static str),
-    /// A condition of `match` is not met.
-    Aspect(Aspect),
+    /// A key of `match` does not fit.
+    #[error("its match.{0} does not fit")]
+    Match(&'static str),
     /// A safeguard blocks it.
-    Safeguard(Safeguard),
-}
-
-impl fmt::Display for MatchFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::On(name) => write!(f, "it is for {name}"),
-            Self::Aspect(aspect) => write!(f, "its match.{} does not fit", aspect.label()),
-            Self::Safeguard(safeguard) => f.write_str(safeguard.reason()),
-        }
-    }
+    #[error("{0}")]
+    Safeguard(&'static str),
 }
 
 /// All rules.
@@ -85,11 +76,11 @@ fn consider(rule: &Arc<Rule>, trigger: &Trigger, state: &State) -> Result<Call, 
     if !trigger.triggers(rule.on) {
         return Err(MatchFailure::On(rule.on));
     }
-    if let Some(aspect) = rule.matching.mismatch(trigger) {
-        return Err(MatchFailure::Aspect(aspect));
+    if let Some(key) = rule.matching.mismatch(trigger) {
+        return Err(MatchFailure::Match(key));
     }
-    if let Some(safeguard) = safeguard::blocks(rule, trigger) {
-        return Err(MatchFailure::Safeguard(safeguard));
+    if let Some(reason) = safeguard::blocks(rule, trigger) {
+        return Err(MatchFailure::Safeguard(reason));
     }
     Ok(call::plan(rule, trigger, state))
 }

@@ -22,7 +22,7 @@ pub(super) async fn command(
     command: &Command,
     parameters: &[Parameter],
 ) -> Result<Outcome, Error> {
-    let wanted = command.creates.and_then(|object| Wanted::of(object, parameters));
+    let wanted = command.creates.and_then(|object| WantedObject::of(object, parameters));
     if let Some(wanted) = &wanted
         && wanted.is_in(&api.list_config().await?, Counted::Working)?
     {
@@ -45,7 +45,7 @@ pub(super) async fn command(
 /// Whether a call may be repeated although it may have been carried out: the object that it creates would be found, or
 /// it creates none.
 pub(super) fn is_repeatable(command: &Command, parameters: &[Parameter]) -> bool {
-    let found = command.creates.and_then(|object| Wanted::of(object, parameters)).is_some();
+    let found = command.creates.and_then(|object| WantedObject::of(object, parameters)).is_some();
     found || !command.keeps_marks()
 }
 
@@ -57,14 +57,14 @@ enum Counted {
 }
 
 /// The object to be created, as `listConfig` would show it.
-struct Wanted<'p> {
+struct WantedObject<'p> {
     family: &'static str,
     streams: Vec<&'p str>,
     member: &'static str,
     place: &'p str,
 }
 
-impl<'p> Wanted<'p> {
+impl<'p> WantedObject<'p> {
     /// `None` where the parameters leave its name to the server.
     fn of(object: CreatedObject, parameters: &'p [Parameter]) -> Option<Self> {
         let given = |wanted: &str| parameters.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);

@@ -1,5 +1,7 @@
 //! Outcomes of calls: the closed set behind the label `outcome`.
 
+use tracing::Level;
+
 use crate::rules::Skipped;
 
 /// The outcome of a call.
@@ -35,7 +37,7 @@ impl Outcome {
     pub(super) const fn of_skipped(why: &Skipped) -> Self {
         match why {
             Skipped::Condition(_) => Self::Condition,
-            Skipped::Invalid(_) => Self::Rejected,
+            Skipped::Template { .. } | Skipped::Unsendable(_) => Self::Rejected,
         }
     }
 
@@ -45,22 +47,11 @@ impl Outcome {
     }
 
     /// The level at which it is logged.
-    pub(super) const fn severity(self) -> Severity {
+    pub(super) const fn level(self) -> Level {
         match self {
-            Self::Failed | Self::Rejected | Self::TooOld | Self::QueueFull | Self::Shutdown => Severity::Warn,
-            Self::Done | Self::Already | Self::Gone | Self::DryRun => Severity::Info,
-            Self::Condition | Self::Cooldown => Severity::Debug,
+            Self::Failed | Self::Rejected | Self::TooOld | Self::QueueFull | Self::Shutdown => Level::WARN,
+            Self::Done | Self::Already | Self::Gone | Self::DryRun => Level::INFO,
+            Self::Condition | Self::Cooldown => Level::DEBUG,
         }
     }
-}
-
-/// The log level of an outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Severity {
-    /// An operator should act.
-    Warn,
-    /// A call was made, or would have been.
-    Info,
-    /// No call was needed.
-    Debug,
 }

@@ -9,9 +9,10 @@ use serde::Serialize;
 use strum::VariantArray;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use tracing::Level;
 
 use super::circuit::Circuit;
-use super::outcome::{Outcome, Severity};
+use super::outcome::Outcome;
 use crate::exposition::Histogram;
 use crate::rules::{Action, Call};
 use ems_protocol::Timestamp;
@@ -158,14 +159,14 @@ impl RuleCounts {
 }
 
 #[derive(Debug)]
-struct Server {
+struct ServerCalls {
     rules: BTreeMap<String, RuleCounts>,
     durations: Histogram,
     circuit: Circuit,
     permits: Arc<Semaphore>,
 }
 
-impl Default for Server {
+impl Default for ServerCalls {
     fn default() -> Self {
         Self {
             rules: BTreeMap::new(),
@@ -184,7 +185,7 @@ pub(super) struct ActionQueue {
     /// Keys of which a call is in progress.
     busy: HashSet<QueueKey>,
     open: BTreeMap<u64, Open>,
-    servers: BTreeMap<Arc<str>, Server>,
+    servers: BTreeMap<Arc<str>, ServerCalls>,
     /// When each began, and how long it lasts.
     cooldowns: HashMap<CooldownKey, (Instant, Duration)>,
     recent: VecDeque<Done>,
@@ -215,7 +216,7 @@ impl ActionQueue {
         self.server(&Arc::from(server)).rules.entry(rule.to_owned()).or_default();
     }
 
-    fn server(&mut self, name: &Arc<str>) -> &mut Server {
+    fn server(&mut self, name: &Arc<str>) -> &mut ServerCalls {
         self.servers.entry(Arc::clone(name)).or_default()
     }
 
@@ -238,37 +239,30 @@ impl ActionQueue {
             in_progress: false,
             attempts: 0,
         };
-        let rejected = self.immediate_outcome(&call, has_api, age, instant);
+        let admitted = self.admit(&call, has_api, age, instant);
         self.open.insert(number, open);
-        match (rejected, &call.action) {
-            (Some((outcome, reason)), _) => self.finish(number, outcome, reason, instant),
-            (None, Ok(action)) => {
+        match admitted {
+            Err((outcome, reason)) => self.finish(number, outcome, reason, instant),
+            Ok(action) => {
                 let due = instant + call.rule.delay;
                 let deadline = due + self.options.max_age.saturating_sub(age);
                 let permits = Arc::clone(&self.server(&call.server).permits);
-                let action = action.clone();
                 self.waiting.insert((due, number), PendingCall { number, call, action, deadline, permits });
-            }
-            (None, Err(why)) => {
-                self.finish(number, Outcome::of_skipped(why), Some(why.to_string()), instant);
             }
         }
     }
 
-    /// The outcome of a call that is not to wait.
-    fn immediate_outcome(
+    /// The request of a call that may wait, or the outcome of one that must not.
+    fn admit(
         &self,
         call: &Call,
         has_api: bool,
         age: Duration,
         instant: Instant,
-    ) -> Option<(Outcome, Option<String>)> {
-        match &call.action {
-            Err(why) => return Some((Outcome::of_skipped(why), Some(why.to_string()))),
-            Ok(Action::Command(..)) if !has_api => {
-                return Some((Outcome::Rejected, Some("the server has no api".to_owned())));
-            }
-            Ok(Action::Command(..) | Action::Post(..)) => {}
+    ) -> Result<Action, (Outcome, Option<String>)> {
+        let action = call.action.as_ref().map_err(|why| (Outcome::of_skipped(why), Some(why.to_string())))?;
+        if matches!(action, Action::Command(..)) && !has_api {
+            return Err((Outcome::Rejected, Some("the server has no api".to_owned())));
         }
         let outcome = if self.closed {
             Outcome::Shutdown
@@ -279,9 +273,9 @@ impl ActionQueue {
         } else if self.open.len() >= self.options.queue {
             Outcome::QueueFull
         } else {
-            return None;
+            return Ok(action.clone());
         };
-        Some((outcome, None))
+        Err((outcome, None))
     }
 
     /// The calls that are due and first of their key, and when the next is due.
@@ -395,20 +389,16 @@ fn cooldown_key(call: &Call) -> CooldownKey {
 
 /// One line for each call; never the request, which may hold a secret.
 fn log(done: &Done) {
-    let Done { rule, server, stream, command, outcome, attempts, duration, reason, .. } = done;
-    let (server, stream, reason) = (&**server, &**stream, reason.as_deref());
-    match outcome.severity() {
-        Severity::Warn => {
-            let outcome = outcome.label();
+    let Done { rule, command, attempts, duration, .. } = done;
+    let (server, stream) = (&*done.server, &*done.stream);
+    let (outcome, reason) = (done.outcome.label(), done.reason.as_deref());
+    match done.outcome.level() {
+        Level::WARN => {
             tracing::warn!(rule, server, stream, command, outcome, attempts, ?duration, reason, "action");
         }
-        Severity::Info => {
-            let outcome = outcome.label();
+        Level::INFO => {
             tracing::info!(rule, server, stream, command, outcome, attempts, ?duration, reason, "action");
         }
-        Severity::Debug => {
-            let outcome = outcome.label();
-            tracing::debug!(rule, server, stream, command, outcome, attempts, ?duration, reason, "action");
-        }
+        _ => tracing::debug!(rule, server, stream, command, outcome, attempts, ?duration, reason, "action"),
     }
 }

@@ -1,5 +1,4 @@
-//! `replay`: reads finished event files through the pipeline as fast as possible, and summarises
-//! them.
+//! `replay`: reads finished event files through the pipeline as fast as possible, and summarises them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -111,13 +110,13 @@ impl Replayed {
             section(&mut out, title, &samples(&page, metric));
         }
         for record in self.pipeline.rejections().iter().take(5) {
-            line(&mut out, &format!("  such as: {}", record.rejection));
+            out += &format!("  such as: {}\n", record.rejection);
         }
         if self.unfinished > 0 {
-            line(&mut out, &format!("an unfinished entry at the end of a file: {} bytes", self.unfinished));
+            out += &format!("an unfinished entry at the end of a file: {} bytes\n", self.unfinished);
         }
         if self.server.read(|state| state.server.last_event()) == Timestamp::default() {
-            line(&mut out, "no event was found");
+            out += "no event was found\n";
         }
         Ok(out)
     }
@@ -137,15 +136,10 @@ fn samples<'p>(page: &'p str, metric: &str) -> BTreeMap<&'p str, u64> {
 
 fn section(out: &mut String, title: &str, samples: &BTreeMap<&str, u64>) {
     let sum: u64 = samples.values().sum();
-    line(out, &format!("{title:<24} {sum:>12}"));
+    *out += &format!("{title:<24} {sum:>12}\n");
     for (labels, value) in samples.iter().filter(|(labels, _)| !labels.is_empty()) {
-        line(out, &format!("  {value:>10}  {labels}"));
+        *out += &format!("  {value:>10}  {labels}\n");
     }
-}
-
-fn line(out: &mut String, text: &str) {
-    out.push_str(text);
-    out.push('\n');
 }
 
 /// Prints the summary of the files.

@@ -1,17 +1,16 @@
 //! `rules test`: reports what rules would do with the events of a file. Nothing is sent.
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use strum::VariantArray;
 
 use crate::config::Config;
 use crate::model::event;
 use crate::model::output::{Format, Stall, StallTransition, Track};
 use crate::model::state::{DerivedEvent, State};
-use crate::rules::{Action, Call, Condition, MatchFailure, Rule, Rules, Skipped, Trigger, secrets};
+use crate::rules::{Action, Call, Condition, Rule, Rules, Skipped, Trigger, secrets};
 use ems_protocol::Timestamp;
 use ems_protocol::runtime_api::parameter::{Parameter, Value};
 use ems_protocol::{Message, Rejection, decode};
@@ -146,7 +145,7 @@ impl DryRun<'_> {
     fn explain(&mut self, rules: &Rules, trigger: &Trigger) {
         for (rule, verdict) in rules.explain(trigger, &self.state) {
             let lines = match verdict {
-                Err(miss) => missed(&rule.name, miss),
+                Err(failure) => format!("   {}: does not match: {failure}\n", rule.name),
                 Ok(call) => self.matched(&call),
             };
             self.print(&lines);
@@ -173,7 +172,9 @@ impl DryRun<'_> {
             }
             Ok(Action::Post(address, body)) => line(&format!("post {address} {body}")),
             Err(Skipped::Condition(_)) => line("nothing is sent"),
-            Err(Skipped::Invalid(why)) => line(&format!("rejected: {why}")),
+            Err(why @ (Skipped::Template { .. } | Skipped::Unsendable(_))) => {
+                line(&format!("rejected: {why}"))
+            }
         }
         for (name, duration) in [("delay", rule.delay), ("cooldown", rule.cooldown)] {
             if duration > Duration::ZERO {
@@ -187,29 +188,17 @@ impl DryRun<'_> {
     }
 }
 
-fn missed(rule: &str, miss: MatchFailure) -> String {
-    format!("   {rule}: does not match: {miss}\n")
-}
-
 /// Parameters without those that may be secret.
 fn shown(parameters: &[Parameter]) -> String {
-    let mut line = String::new();
-    for (name, value) in parameters {
-        let text = match value {
-            Value::Text(text) => json!(text),
-            Value::List(texts) => json!(texts),
+    let one = |(name, value): &Parameter| {
+        let (text, plain) = match value {
+            Value::Text(text) => (json!(text), text.clone()),
+            Value::List(texts) => (json!(texts), texts.join(" ")),
         };
-        let plain = match value {
-            Value::Text(text) => text.clone(),
-            Value::List(texts) => texts.join(" "),
-        };
-        let text = if secrets::may_be(name, &plain) { Json::from(secrets::MASK) } else { text };
-        // Writing to a string does not fail.
-        if write!(line, " {name}={text}").is_err() {
-            break;
-        }
-    }
-    line
+        let text = if secrets::may_be(name, &plain) { json!(secrets::MASK) } else { text };
+        format!(" {name}={text}")
+    };
+    parameters.iter().map(one).collect()
 }
 
 /// Reads a derived event of the file: its name, and its subject as the payload.

@@ -45,18 +45,11 @@ async fn answer(app: Arc<App>, list: List, query: String) -> Response {
             ];
             (headers, json).into_response()
         }
-        Ok(Err(error)) => text_response(status(&error), &error.to_string()),
+        Ok(Err(error)) => {
+            let unknown = matches!(error, QueryError::Server(_));
+            let status = if unknown { StatusCode::NOT_FOUND } else { StatusCode::BAD_REQUEST };
+            text_response(status, &error.to_string())
+        }
         Err(_) => text_response(StatusCode::INTERNAL_SERVER_ERROR, "cannot render the list"),
-    }
-}
-
-const fn status(error: &QueryError) -> StatusCode {
-    match error {
-        QueryError::Server(_) => StatusCode::NOT_FOUND,
-        QueryError::Unknown(_)
-        | QueryError::Twice(_)
-        | QueryError::Limit
-        | QueryError::Offset
-        | QueryError::Name => StatusCode::BAD_REQUEST,
     }
 }

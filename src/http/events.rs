@@ -28,25 +28,19 @@ pub(super) fn is_event_path(path: &str) -> bool {
 pub(super) async fn post(app: &App, request: Request<Incoming>, from: IpAddr) -> Response {
     let (head, body) = request.into_parts();
     let admitted = app.guard.load().admit(Some(from), head.uri.path(), head.uri.query());
-    match admitted.map(server_name) {
-        Ok(Ok(name)) => receive(app, name, body).await,
-        Ok(Err(UnknownPath)) => {
-            text_response(StatusCode::NOT_FOUND, &format!("no endpoint at this path: {PATHS_HINT}"))
-        }
-        Err(rejection) => reject(app, None, &rejection),
-    }
-}
-
-/// A path that does not have the form of one for events.
-struct UnknownPath;
-
-/// The server that a path without secret names, if it names one. Names consist of characters that are never escaped.
-fn server_name(path: &str) -> Result<Option<&str>, UnknownPath> {
-    match path.strip_prefix("/events/") {
-        Some(name) if !name.is_empty() && !name.contains('/') => Ok(Some(name)),
-        None if is_event_path(path) => Ok(None),
-        Some(_) | None => Err(UnknownPath),
-    }
+    let name = match admitted {
+        Ok("/" | "/events") => None,
+        // Names consist of characters that are never escaped.
+        Ok(path) => match path.strip_prefix("/events/") {
+            Some(name) if !name.is_empty() && !name.contains('/') => Some(name),
+            Some(_) | None => {
+                let text = format!("no endpoint at this path: {PATHS_HINT}");
+                return text_response(StatusCode::NOT_FOUND, &text);
+            }
+        },
+        Err(rejection) => return reject(app, None, &rejection),
+    };
+    receive(app, name, body).await
 }
 
 async fn receive(app: &App, name: Option<&str>, body: Incoming) -> Response {

@@ -177,17 +177,13 @@ async fn handle_connection(
         return serve_http(stream, from, &shared, busy, watcher).await;
     };
     let limit = if busy { SHORT_TIMEOUT } else { HANDSHAKE_TIMEOUT };
-    match timeout(limit, TlsAcceptor::from(tls).accept(stream)).await {
-        Ok(Ok(stream)) => serve_http(stream, from, &shared, busy, watcher).await,
-        Ok(Err(error)) => {
-            shared.exporter_metrics.handshake_failures.inc();
-            tracing::debug!("a TLS handshake failed: {error}");
-        }
-        Err(_) => {
-            shared.exporter_metrics.handshake_failures.inc();
-            tracing::debug!("a TLS handshake timed out");
-        }
-    }
+    let failed = match timeout(limit, TlsAcceptor::from(tls).accept(stream)).await {
+        Ok(Ok(stream)) => return serve_http(stream, from, &shared, busy, watcher).await,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "it timed out".to_owned(),
+    };
+    shared.exporter_metrics.handshake_failures.inc();
+    tracing::debug!("a TLS handshake failed: {failed}");
 }
 
 async fn serve_http<S>(stream: S, from: IpAddr, shared: &Shared, busy: bool, watcher: Watcher)

@@ -1,11 +1,9 @@
 //! Runs the rules for each trigger, and hands their calls over.
 
 use std::fmt;
-use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::model::event::EventKind;
 use crate::model::state::State;
 use crate::rules::{Call, Rules, Trigger};
 
@@ -14,7 +12,7 @@ pub type Enqueue = Box<dyn Fn(Vec<Call>) + Send + Sync>;
 
 /// Rules, and where their calls go.
 pub(super) struct Reactions {
-    rules: ArcSwap<Rules>,
+    pub(super) rules: ArcSwap<Rules>,
     enqueue: Enqueue,
 }
 
@@ -27,16 +25,6 @@ impl fmt::Debug for Reactions {
 impl Reactions {
     pub(super) fn new(rules: Rules, enqueue: Enqueue) -> Self {
         Self { rules: ArcSwap::from_pointee(rules), enqueue }
-    }
-
-    /// Replaces the rules.
-    pub(super) fn replace_rules(&self, rules: Rules) {
-        self.rules.store(Arc::new(rules));
-    }
-
-    /// Whether events of this kind may trigger any rule.
-    pub(super) fn may_trigger(&self, kind: EventKind) -> bool {
-        self.rules.load().may_trigger(kind)
     }
 
     /// Runs the rules for a trigger. It is called under the server's lock, so that calls keep the order of their events.

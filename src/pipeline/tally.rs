@@ -1,4 +1,4 @@
-//! Counts of everything received: received = applied + duplicate + rejected + dropped.
+//! OutcomeCounts of everything received: received = applied + duplicate + rejected + dropped.
 
 use strum::VariantArray;
 
@@ -25,7 +25,7 @@ pub enum EventOutcome {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Counts {
+struct OutcomeCounts {
     received: u64,
     applied: u64,
     duplicate: u64,
@@ -36,11 +36,11 @@ struct Counts {
 /// The counts of all transports and formats. They move together, so the identity holds at any instant.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    counts: [[Counts; Format::ALL.len()]; Transport::VARIANTS.len()],
+    counts: [[OutcomeCounts; Format::ALL.len()]; Transport::VARIANTS.len()],
 }
 
 impl Tally {
-    /// Counts one event, or a body that was rejected as a whole.
+    /// OutcomeCounts one event, or a body that was rejected as a whole.
     pub fn count(&mut self, transport: Transport, format: Format, outcome: &Result<EventOutcome, Rejection>) {
         let counts = &mut self.counts[transport as usize][format as usize];
         counts.received += 1;
@@ -64,7 +64,7 @@ impl Tally {
         })
     }
 
-    fn each(&self, mut each: impl FnMut(&Counts, [(&'static str, &'static str); 2])) {
+    fn each(&self, mut each: impl FnMut(&OutcomeCounts, [(&'static str, &'static str); 2])) {
         for transport in Transport::VARIANTS {
             for format in Format::ALL {
                 let labels = [("transport", transport.into()), ("format", format.label())];

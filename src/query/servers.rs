@@ -35,21 +35,21 @@ impl View {
     pub(super) fn of(server: &Server, sources: Sources<'_>, now: Timestamp) -> Self {
         let files = sources.files.iter().find(|files| files.server.name == server.name);
         let reconciler = sources.reconcilers.iter().find(|reconciler| reconciler.server.name == server.name);
-        let (event_files, reconcile) = (
-            files.map(|files| files.reading().view()),
-            reconciler.map(|reconciler| reconciler.status().view()),
-        );
+        let event_files = files.map(|files| files.reading().view());
+        let reconcile = reconciler.map(|reconciler| reconciler.status().view());
+        let streams = |state: &State, wanted| {
+            state.streams.count(|direction, purpose| direction == wanted && purpose != Purpose::Internal)
+        };
         server.read(|state| Self {
             name: server.name.clone(),
             server: state.server.view(),
-            streams_in: state.streams.count(|direction, purpose| {
-                direction == Direction::In && !matches!(purpose, Purpose::Internal)
-            }),
-            streams_out: state.streams.count(|direction, purpose| {
-                direction == Direction::Out && !matches!(purpose, Purpose::Internal)
-            }),
+            streams_in: streams(state, Direction::In),
+            streams_out: streams(state, Direction::Out),
             streams_missing: state.streams.missing().count(),
-            viewers: viewers(state),
+            // Players with a connection of their own.
+            viewers: state
+                .streams
+                .count(|direction, purpose| direction == Direction::Out && purpose == Purpose::Play),
             sessions: state.sessions.open(),
             timers: state.timers.open(),
             outputs: state.outputs.counts(now),
@@ -59,9 +59,4 @@ impl View {
             reconcile,
         })
     }
-}
-
-/// Players with a connection of their own.
-fn viewers(state: &State) -> usize {
-    state.streams.count(|direction, purpose| direction == Direction::Out && purpose == Purpose::Play)
 }

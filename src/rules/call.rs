@@ -57,15 +57,7 @@ pub enum Skipped {
     /// A condition does not hold.
     #[error("{} does not hold", .0.name())]
     Condition(Condition),
-    /// The request is invalid.
-    #[error(transparent)]
-    Invalid(#[from] InvalidCall),
-}
-
-/// Why a request is invalid. No value is part of it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidCall {
-    /// A template names a field that the event does not have, or fails otherwise.
+    /// A template names a field that the event does not have, or fails otherwise. No value is part of the reason.
     #[error("cannot render the parameter {parameter}: {why}")]
     Template {
         /// The parameter.
@@ -83,12 +75,12 @@ pub(super) fn plan(rule: &Arc<Rule>, trigger: &Trigger, state: &State) -> Call {
     let target = trigger.target(state);
     let action = match rule.when.filter(|condition| !condition.holds(&target, state)) {
         Some(condition) => Err(Skipped::Condition(condition)),
-        None => request(rule, trigger).map_err(Skipped::Invalid),
+        None => request(rule, trigger),
     };
     Call { rule: Arc::clone(rule), server: Arc::clone(&trigger.server), at: trigger.at, target, action }
 }
 
-fn request(rule: &Rule, trigger: &Trigger) -> Result<Action, InvalidCall> {
+fn request(rule: &Rule, trigger: &Trigger) -> Result<Action, Skipped> {
     match &rule.act {
         Act::Post(address) => Ok(Action::Post(address.clone(), body(rule, trigger))),
         Act::Call(command, with) => {
@@ -96,7 +88,7 @@ fn request(rule: &Rule, trigger: &Trigger) -> Result<Action, InvalidCall> {
             let mut parameters = Vec::new();
             for (name, template) in with {
                 let value = render(template, &context)
-                    .map_err(|why| InvalidCall::Template { parameter: name.clone(), why })?;
+                    .map_err(|why| Skipped::Template { parameter: name.clone(), why })?;
                 parameters.push((name.clone(), value));
             }
             if command.keeps_marks() && !with.iter().any(|(name, _)| name == MARK.0) {

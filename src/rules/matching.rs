@@ -23,51 +23,23 @@ pub struct Match {
     pub formats: Vec<Format>,
 }
 
-/// One thing that must match.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
-#[strum(serialize_all = "lowercase")]
-pub enum Aspect {
-    /// See [`Match::servers`].
-    Server,
-    /// See [`Match::streams`].
-    Stream,
-    /// See [`Match::groups`].
-    Group,
-    /// See [`Match::kinds`].
-    #[strum(serialize = "type")]
-    Kind,
-    /// See [`Match::purposes`].
-    Purpose,
-    /// See [`Match::formats`].
-    Format,
-}
-
-impl Aspect {
-    /// Its key in the configuration.
-    pub fn label(self) -> &'static str {
-        self.into()
-    }
-}
-
 impl Match {
     /// Whether a server of this name matches.
     pub fn server(&self, name: &str) -> bool {
         glob_matches(&self.servers, Some(name))
     }
 
-    /// The first aspect of a trigger that does not match. An unknown value matches no list.
-    pub(super) fn mismatch(&self, trigger: &Trigger) -> Option<Aspect> {
-        [
-            (Aspect::Server, self.server(&trigger.server)),
-            (Aspect::Stream, glob_matches(&self.streams, trigger.stream.as_deref())),
-            (Aspect::Group, glob_matches(&self.groups, trigger.group.as_deref())),
-            (Aspect::Kind, matches(&self.kinds, trigger.kind)),
-            (Aspect::Purpose, matches(&self.purposes, trigger.purpose)),
-            (Aspect::Format, matches(&self.formats, trigger.format)),
-        ]
-        .into_iter()
-        .find(|(_, matches)| !matches)
-        .map(|(aspect, _)| aspect)
+    /// The first key that a trigger does not match. An unknown value matches no list.
+    pub(super) fn mismatch(&self, trigger: &Trigger) -> Option<&'static str> {
+        let keys = [
+            ("server", self.server(&trigger.server)),
+            ("stream", glob_matches(&self.streams, trigger.stream.as_deref())),
+            ("group", glob_matches(&self.groups, trigger.group.as_deref())),
+            ("type", matches(&self.kinds, trigger.kind)),
+            ("purpose", matches(&self.purposes, trigger.purpose)),
+            ("format", matches(&self.formats, trigger.format)),
+        ];
+        keys.into_iter().find(|(_, matches)| !matches).map(|(key, _)| key)
     }
 }
 
