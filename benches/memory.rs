@@ -5,9 +5,9 @@
 
 mod common;
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+
+use testkit::{Exporter, Program};
 
 use common::load::{self, Connections};
 use common::{Recorded, START, print_table};
@@ -16,65 +16,42 @@ use common::{Recorded, START, print_table};
 const STREAMS: u64 = 10_000;
 const SCRAPES: usize = 3;
 
-/// The program, running; it ends with this.
-struct Running(Child);
-
-impl Running {
-    fn start(address: SocketAddr) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ems-exporter"));
-        command.arg(format!("--web.listen-address={address}")).arg("--log.level=error");
-        let running = Self(command.stdout(Stdio::null()).spawn().unwrap());
-        while TcpStream::connect(address).is_err() {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        running
-    }
-
-    /// What it has in memory, in megabytes.
-    fn resident(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.kill().and_then(|()| self.0.wait()).unwrap();
-    }
+/// The resident memory of the exporter, in megabytes.
+fn resident(exporter: &Exporter) -> f64 {
+    exporter.process.bytes("VmRSS") as f64 / 1024.0 / 1024.0
 }
 
 fn main() {
-    let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).unwrap();
-    let running = Running::start(address);
+    let exporter = Program(env!("CARGO_BIN_EXE_ems-exporter")).serve(&[]);
+    let address = exporter.address;
     std::thread::sleep(Duration::from_secs(1));
-    let idle = running.resident();
+    let idle = resident(&exporter);
 
     let recorded = START.map(Recorded::read);
     let mut id = 0;
     for (at, event) in recorded.iter().enumerate() {
         let requests = (0..STREAMS).map(|stream| {
             id += 1;
-            // The inbound stream and the output are two things.
+            // The inbound stream and the output have different ids.
             let unique = 1 + stream * 2 + u64::from(at >= 2);
             load::post("/events", &event.body(id, unique, &format!("cam{stream:05}")))
         });
         load::send(address, requests.collect(), Connections::New);
     }
-    let active = running.resident();
+    let active = resident(&exporter);
     for _ in 0..SCRAPES {
-        load::ask(address, &load::scrape());
+        load::request(address, &load::scrape());
     }
-    let scraped = running.resident();
-    let page = load::ask(address, b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+    let scraped = resident(&exporter);
+    let page = load::request(address, b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
     for series in ["ems_outputs{server=\"ems\",format=\"hls\"}", "ems_exporter_series{server=\"ems\"}"] {
         let line = format!("{series} {STREAMS}\n");
-        assert!(memchr::memmem::find(&page, line.as_bytes()).is_some(), "not every stream is there");
+        assert!(memchr::memmem::find(&page, line.as_bytes()).is_some(), "some streams are missing");
     }
 
-    let row = |what: &str, resident: f64, target: &str| {
+    let row = |name: &str, resident: f64, target: &str| {
         let above = format!("{:.1}", resident - idle);
-        vec![what.to_owned(), format!("{resident:.1}"), above, target.to_owned()]
+        vec![name.to_owned(), format!("{resident:.1}"), above, target.to_owned()]
     };
     print_table(
         "memory: resident megabytes",

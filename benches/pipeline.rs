@@ -281,7 +281,7 @@ impl Recordings {
     }
 }
 
-/// How many nanoseconds it takes to ask the clock.
+/// How many nanoseconds it takes to read the clock.
 fn clock_cost() -> f64 {
     let mut costs: Vec<f64> = (0..10_000).map(|_| Instant::now().elapsed().as_nanos() as f64).collect();
     median(&mut costs)

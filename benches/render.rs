@@ -208,7 +208,7 @@ fn scrape_under_load(app: &Arc<App>, streams: u64, next: u64) {
         move || {
             let mut scrapes = Vec::new();
             while !done.load(Ordering::Relaxed) {
-                scrapes.push(timed(|| load::ask(target, &load::scrape())));
+                scrapes.push(timed(|| load::request(target, &load::scrape())));
             }
             scrapes
         }

@@ -1,4 +1,4 @@
-//! A load generator: requests that were written beforehand, sent from many local addresses.
+//! A load generator: requests that are built beforehand, sent from many local addresses.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -111,7 +111,7 @@ async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) 
 }
 
 /// Sends one request on its own connection and returns the body of the answer.
-pub(crate) fn ask(target: SocketAddr, request: &[u8]) -> Vec<u8> {
+pub(crate) fn request(target: SocketAddr, request: &[u8]) -> Vec<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut buffer = Vec::new();
