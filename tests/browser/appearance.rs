@@ -1,4 +1,4 @@
-//! How the page looks.
+//! The page's appearance: contrast, narrow screens, no script.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use testkit::browser::Browser;
 use crate::page::{output, post, stream};
 use crate::program;
 
-/// Every visible text with too little contrast to what is behind it, by the rules of WCAG 2 AA.
+/// Every visible text with too little contrast to its background, by the rules of WCAG 2 AA.
 const FAINT: &str = "(() => {
     const parse = (color) => color.match(/[\\d.]+/g).map(Number);
     const light = (color) => {
@@ -39,8 +39,8 @@ const FAINT: &str = "(() => {
     return faint;
 })()";
 
-/// An exporter with something of every kind on its page: an expected stream that is missing, an
-/// output that stalls, a rejection, and names that are very long.
+/// An exporter with one row of every kind on its page: a missing expected stream, a stalled output, a rejection, and very
+/// long names.
 fn troubled() -> Exporter {
     let config = "servers: [{name: ems, expect: [gone]}]\nstall: {factor: 1, minimum: 1s}";
     let exporter = program().configured(config);
@@ -49,28 +49,28 @@ fn troubled() -> Exporter {
     late["payload"]["hlsSettings"]["chunkLength"] = json!(100);
     let timer = json!({"id": 30, "processId": 7, "type": "timerCreated",
         "payload": {"PID": 7, "timerId": 5, "value": 10, "triggerCount": 0}});
-    let refused = json!({"id": 31, "type": "timerCreated", "payload": {}});
+    let rejected = json!({"id": 31, "type": "timerCreated", "payload": {}});
     assert_eq!(post(&exporter, &[stream(1, "cam"), stream(2, &long), output(10, &long), late, timer]), 200);
-    assert_eq!(post(&exporter, &[refused]), 400, "an event without its timer");
+    assert_eq!(post(&exporter, &[rejected]), 400, "an event without its timer");
     exporter
 }
 
 #[test]
-fn both_themes_have_enough_contrast_in_good_and_bad_times() {
+fn both_themes_have_enough_contrast_in_every_state() {
     let exporter = troubled();
     let mut browser = Browser::at(exporter.address);
     browser.until("document.querySelectorAll('#outputs tr.bad').length === 1");
     browser.until("document.querySelectorAll('#streams tr.bad').length === 1");
     browser.until("document.querySelectorAll('#rejections li').length === 1");
     browser.run("await page.evaluate(() => { document.getElementById('setup').open = true })");
-    let mut grounds = Vec::new();
+    let mut backgrounds = Vec::new();
     for scheme in ["light", "dark"] {
         browser.run(&format!("await page.emulateMedia({{ colorScheme: '{scheme}' }})"));
         assert_eq!(browser.value(FAINT), json!([]), "{scheme}");
-        grounds.push(browser.value("getComputedStyle(document.body).backgroundColor"));
+        backgrounds.push(browser.value("getComputedStyle(document.body).backgroundColor"));
     }
-    assert_ne!(grounds[0], grounds[1]);
-    browser.assert_content();
+    assert_ne!(backgrounds[0], backgrounds[1]);
+    browser.assert_no_errors();
 }
 
 #[test]
@@ -84,11 +84,11 @@ fn a_phone_needs_no_sideways_scrolling() {
         let needed = browser.value("document.documentElement.scrollWidth");
         assert_eq!(needed, json!(width), "at {width} px");
     }
-    browser.assert_content();
+    browser.assert_no_errors();
 }
 
 #[test]
-fn without_script_the_page_still_leads_somewhere() {
+fn without_script_the_page_shows_links() {
     let exporter = troubled();
     let mut browser = Browser::at(exporter.address);
     let links = browser.run(&format!(
@@ -107,5 +107,5 @@ fn without_script_the_page_still_leads_somewhere() {
         "{policy}"
     );
     let nothing: Vec<Value> = Vec::new();
-    assert_eq!(browser.run("return takeComplaints()"), json!(nothing));
+    assert_eq!(browser.run("return takeErrors()"), json!(nothing));
 }

@@ -1,5 +1,5 @@
-// Does in a browser what the tests say: each line on standard input is the JSON text of the body of
-// an async function of `page` and `context`; each line on standard output is what came of it.
+// Runs scripts of the tests in a browser: each line on standard input is the JSON text of the body of an async function
+// of `page`, `context` and `takeErrors`; each line on standard output is its result.
 // arguments: the folder with node_modules, the path of the browser
 import { createRequire } from "node:module";
 import { resolve } from "node:path";
@@ -14,20 +14,20 @@ const context = await browser.newContext({ viewport: { width: 1400, height: 900 
 const page = await context.newPage();
 page.setDefaultTimeout(300_000);
 
-// What the browser complains of, until a test asks for it.
-let complaints = [];
+// Errors and warnings of the browser, until a test takes them.
+let errors = [];
 page.on("console", (message) => {
-  if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+  if (["error", "warning"].includes(message.type())) errors.push(message.text());
 });
-page.on("pageerror", (error) => complaints.push(String(error)));
-page.on("dialog", (dialog) => { complaints.push("a dialog: " + dialog.message()); dialog.dismiss(); });
-const takeComplaints = () => complaints.splice(0);
+page.on("pageerror", (error) => errors.push(String(error)));
+page.on("dialog", (dialog) => { errors.push("a dialog: " + dialog.message()); dialog.dismiss(); });
+const takeErrors = () => errors.splice(0);
 
 const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor;
 for await (const line of createInterface({ input: process.stdin })) {
   try {
-    const run = new AsyncFunction("page", "context", "takeComplaints", JSON.parse(line));
-    const value = await run(page, context, takeComplaints);
+    const run = new AsyncFunction("page", "context", "takeErrors", JSON.parse(line));
+    const value = await run(page, context, takeErrors);
     console.log(JSON.stringify({ value: value ?? null }));
   } catch (error) {
     console.log(JSON.stringify({ error: String(error?.stack ?? error) }));

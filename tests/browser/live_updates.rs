@@ -1,4 +1,4 @@
-//! What the page shows by itself.
+//! Updates of the page without any action.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use testkit::process::Signal;
 
 use crate::page::{names, post, stream};
 use crate::program;
-use crate::simulated::Simulated;
+use testkit::simulated::Simulated;
 
 #[test]
 fn the_demo_appears() {
@@ -22,7 +22,7 @@ fn the_demo_appears() {
     browser.until("document.querySelectorAll('#timers tbody tr').length > 0");
     browser.until("document.querySelector('#servers tbody').textContent.includes('1.7.1')");
     browser.until("document.querySelectorAll('#events li').length > 10");
-    // The ages count on between two messages.
+    // Ages increase between two messages.
     let ages = "document.querySelector('#outputs tbody .gauge span').textContent";
     let before = browser.text(ages);
     browser.until(&format!("{ages} !== {before:?}"));
@@ -30,7 +30,7 @@ fn the_demo_appears() {
     assert!(scrape.contains(&format!("targets: [\"{}\"]", exporter.address)), "{scrape}");
     assert!(sink.contains(&format!("url = \"http://{}/events\"", exporter.address)), "{sink}");
     browser.until("document.title === 'all is well – ems-exporter'");
-    browser.assert_content();
+    browser.assert_no_errors();
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_stall_turns_its_row_red_and_the_headline_names_it_until_it_is_over() {
     browser.until("document.querySelector('#events').textContent.includes('chunkStalled')");
     browser.until(&format!("{row}?.className === 'good'"));
     browser.until("document.querySelector('h1').textContent.startsWith('All is well: 2 streams')");
-    browser.assert_content();
+    browser.assert_no_errors();
     drop(simulated);
 }
 
@@ -73,7 +73,7 @@ fn the_page_says_that_it_is_stale_and_recovers() {
     let mut browser = Browser::at(address);
     browser.until("document.getElementById('pulse').textContent === 'live'");
     browser.until(&format!("{}.includes('before')", names("streams")));
-    browser.assert_content();
+    browser.assert_no_errors();
     drop(exporter);
     browser.until("document.getElementById('pulse').textContent === 'stale'");
     browser.until("document.querySelector('h1').textContent.startsWith('No data from the exporter')");
@@ -113,5 +113,5 @@ fn servers_are_told_apart_where_there_are_several() {
     assert_eq!(browser.text(&format!("{}.join()", names("servers"))), "east,west");
     browser.run("await page.selectOption('#server', 'east')");
     browser.until("document.querySelectorAll('#streams tbody tr.bad').length === 1");
-    browser.assert_content();
+    browser.assert_no_errors();
 }

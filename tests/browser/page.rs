@@ -1,4 +1,4 @@
-//! What the tests of the page share: what is shown, and events that fill it.
+//! Shared by the tests of the page: expressions for its content, and events that fill it.
 
 use serde_json::{Value, json};
 use testkit::{Exporter, now};

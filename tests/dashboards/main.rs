@@ -1,8 +1,8 @@
-//! Every query of every dashboard, asked of a real Prometheus that scraped the demo.
+//! Every query of every dashboard, run on a real Prometheus that scrapes the demo.
 //!
-//! The demo runs faster than the wall clock, so that what takes minutes has happened within the test. Beside it a second
-//! simulated server stalls and crashes, so that there is something to annotate. Panels are judged by the demo alone, and
-//! once more with all variables at All. `cargo test --test dashboards` runs this; it needs Prometheus.
+//! The demo runs faster than the wall clock, so that the test does not take minutes. Beside it a second
+//! simulated server stalls and crashes, which the annotations need. Panels are checked with the demo alone, and once more
+//! with all variables at All. `cargo test --test dashboards` runs this; it needs Prometheus.
 
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 #![allow(unreachable_pub, reason = "a test crate has no outside")]
@@ -23,17 +23,17 @@ use stage::Stage;
 const EMPTY: [(&str, &str, &str, &str); 6] = [
     ("ems-overview", "Failed pulls", "A", "every pull of the demo succeeds"),
     ("ems-stream", "Failed pulls", "A", "every pull of the demo succeeds"),
-    ("ems-viewers-timers", "Connections", "A", "the demo tells of no connections, as RMS does"),
-    ("ems-viewers-timers", "Connections by protocol", "A", "the demo tells of no connections"),
-    ("ems-viewers-timers", "Connections opened and closed", "A", "the demo tells of no connections"),
-    ("ems-viewers-timers", "Connections opened and closed", "B", "the demo tells of no connections"),
+    ("ems-viewers-timers", "Connections", "A", "the demo, like RMS, sends no connection events"),
+    ("ems-viewers-timers", "Connections by protocol", "A", "the demo sends no connection events"),
+    ("ems-viewers-timers", "Connections opened and closed", "A", "the demo sends no connection events"),
+    ("ems-viewers-timers", "Connections opened and closed", "B", "the demo sends no connection events"),
 ];
 
 /// The name under which the demo appears.
 const DEMO: &str = "ems";
 /// The server that stalls and crashes.
 const SECOND: &str = "second";
-/// From one round of questions to the next.
+/// The interval between two rounds of queries.
 const ROUND: Duration = Duration::from_secs(1);
 
 type Values = Vec<(String, String)>;
@@ -57,7 +57,7 @@ fn demo_chosen(stage: &Stage, dashboard: &Dashboard) -> Option<Values> {
     for variable in dashboard.variables() {
         let selector = substituted(&variable.selector, &values);
         let path = format!("label/{}/values", variable.label);
-        let offered = stage.ask(&path, &[("match[]", &selector)]);
+        let offered = stage.query(&path, &[("match[]", &selector)]);
         let offered = offered.unwrap_or_else(|error| panic!("{}: {selector}: {error}", dashboard.uid()));
         let mut offered: BTreeSet<&str> =
             offered.as_array().unwrap().iter().map(|value| value.as_str().unwrap()).collect();
@@ -80,10 +80,10 @@ fn gives_data(stage: &Stage, query: &Query, values: &Values) -> bool {
     let expression = substituted(&query.expression, values);
     let (start, end) = ((now() - 30.0).to_string(), now().to_string());
     let answer = if query.instant {
-        stage.ask("query", &[("query", &expression), ("time", &end)])
+        stage.query("query", &[("query", &expression), ("time", &end)])
     } else {
         let range = [("query", &*expression), ("start", &start), ("end", &end), ("step", "5")];
-        stage.ask("query_range", &range)
+        stage.query("query_range", &range)
     };
     let answer =
         answer.unwrap_or_else(|error| panic!("{}: {}: {expression}: {error}", query.uid, query.title));
@@ -112,15 +112,15 @@ fn every_query_gives_data_in_the_demo_or_has_a_reason_not_to() {
         (0..dashboards.len()).flat_map(of_panels).partition(|(_, query)| known_empty(query));
     assert_eq!(empty.len(), EMPTY.len(), "the list of empty panels names one that is not there");
     assert!(waiting.len() > 100, "the test has lost sight of the queries");
-    // Annotations are judged with All, as are the panels once more: nothing may be lost by it.
+    // Annotations are checked with All; panels also, since All must not lose data.
     let marks = dashboards.iter().enumerate().flat_map(|(number, dashboard)| {
         dashboard.annotations().into_iter().map(move |query| (number, query))
     });
     let mut waiting_with_all: Vec<(usize, Query)> = waiting.iter().cloned().chain(marks).collect();
 
-    // In the server's own time, ten times as fast: its stall is known after 14 s on the wall, its crash comes after 18 s.
+    // In the server's own time, ten times as fast: it stalls after 14 s of wall time and crashes after 18 s.
     let faults = ["--speed=10", "--streams=6", "--stall=cam1:hls:after=20s,for=1h", "--crash-after=3m"];
-    let stage = Stage::set("20", SECOND, &faults);
+    let stage = Stage::start("20", SECOND, &faults);
     wait_for("data from every query", || {
         let chosen: Vec<Option<Values>> =
             dashboards.iter().map(|dashboard| demo_chosen(&stage, dashboard)).collect();
@@ -135,7 +135,7 @@ fn every_query_gives_data_in_the_demo_or_has_a_reason_not_to() {
                 let gives = gives_data(&stage, query, values);
                 assert!(
                     !gives,
-                    "{:?}: it is listed as empty and gives data",
+                    "{:?}: it is listed as empty but gives data",
                     names(&[(*number, query.clone())])
                 );
             }
@@ -145,6 +145,6 @@ fn every_query_gives_data_in_the_demo_or_has_a_reason_not_to() {
         Err([names(&waiting), names(&waiting_with_all)].concat())
     });
 
-    let servers = stage.ask("label/server/values", &[("match[]", "ems_up")]).unwrap();
+    let servers = stage.query("label/server/values", &[("match[]", "ems_up")]).unwrap();
     assert_eq!(servers, serde_json::json!([DEMO, SECOND]));
 }

@@ -1,4 +1,4 @@
-//! All that runs, on loopback: the demo, a Prometheus that scrapes it, and a second media server.
+//! The running programs, on loopback: the demo, a Prometheus that scrapes it, and a second media server.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use testkit::process::Process;
 use testkit::prometheus::Prometheus;
 use testkit::{Exporter, Program, programs};
 
-/// A rule for both servers, so that there are actions to be shown.
+/// A rule for both servers, so that the dashboards have actions to show.
 const RULES: &str = "\
 servers: [{name: ems}, {name: SECOND, api: {url: 'http://API'}}]
 rules:
@@ -19,7 +19,7 @@ rules:
     with: {localStreamNames: '{{ stream }}', targetFolder: /srv/www, groupName: more, keepAlive: 0}
 ";
 
-/// All that runs.
+/// The running programs.
 #[derive(Debug)]
 pub struct Stage {
     prometheus: Prometheus,
@@ -30,7 +30,7 @@ pub struct Stage {
 
 impl Stage {
     /// Starts the demo, a Prometheus, and, once that has scraped, a second server with the arguments of `simulate`.
-    pub fn set(speed: &str, second: &str, simulate: &[&str]) -> Self {
+    pub fn start(speed: &str, second: &str, simulate: &[&str]) -> Self {
         programs::require(&["prometheus"]);
         let program = Program(env!("CARGO_BIN_EXE_ems-exporter"));
         let folder = TempDir::new().unwrap();
@@ -45,8 +45,8 @@ impl Stage {
         Self { prometheus, _second: server, _exporter: exporter, _folder: folder }
     }
 
-    /// Asks Prometheus's API; the `data` of its answer, or what it says is wrong.
-    pub fn ask(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Value, String> {
-        self.prometheus.answer(path, parameters)
+    /// Queries Prometheus's API: the `data` of its answer, or its error.
+    pub fn query(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Value, String> {
+        self.prometheus.api(path, parameters)
     }
 }

@@ -1,4 +1,4 @@
-//! Prometheus answers what the simulated servers know themselves, scrape by scrape and in the end.
+//! Prometheus agrees with the truth of the simulated servers, in each scrape and at the end.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -12,16 +12,16 @@ use testkit::{Exporter, now, wait_for};
 
 use crate::facts::{self, Facts};
 use crate::program;
-use crate::simulated::{Quiet, Simulated};
+use testkit::simulated::{Quiet, Simulated};
 
-/// How many scrapes see a server live, at least.
+/// How many scrapes see a running server, at least.
 const LIFE: usize = 20;
 
-/// How much of what is open can be compared.
+/// Which facts can be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Compare {
     All,
-    /// Closes are lost on purpose, so only what is counted is true while the server runs.
+    /// Closes are lost on purpose, so only counts agree while the server runs.
     Counts,
 }
 
@@ -49,23 +49,23 @@ struct Running {
     events: &'static [&'static str],
     /// Gone once it has ended.
     simulated: Option<Simulated>,
-    /// What was true at each scrape that could be compared.
+    /// The facts of each scrape that could be compared.
     compared: Vec<Facts>,
-    /// When the last scrape began that was looked at, in Unix seconds.
-    looked_at: f64,
+    /// When the last checked scrape began, in Unix seconds.
+    checked_until: f64,
 }
 
 impl Running {
-    /// Compares each further scrape that fell into a quiet moment of the server with what was true then.
+    /// Compares each further scrape that fell into a quiet moment of the server with the truth at that time.
     fn compare(&mut self, prometheus: &Prometheus, quiet: &[Quiet]) {
         let name = self.name;
-        let durations = prometheus.scraped_after("scrape_duration_seconds", self.looked_at);
+        let durations = prometheus.scraped_after("scrape_duration_seconds", self.checked_until);
         // One that is being stored just now has no duration yet.
         let Some((_, durations)) = durations.first() else { return };
-        let scrapes = prometheus.scraped_after(&format!("{{server=\"{name}\"}}"), self.looked_at);
+        let scrapes = prometheus.scraped_after(&format!("{{server=\"{name}\"}}"), self.checked_until);
         let mut scrapes = facts::of_scrapes(&scrapes);
         for (began, took) in durations {
-            self.looked_at = *began;
+            self.checked_until = *began;
             // A millisecond is lost in the time at which a scrape began.
             let within = |span: &&Quiet| span.from < began - 0.002 && began + took + 0.002 < span.to;
             let scraped = scrapes.remove(&((began * 1000.0).round() as u64));
@@ -80,8 +80,8 @@ impl Running {
         }
     }
 
-    /// What has not been compared yet and should be.
-    fn lacks(&self) -> Option<String> {
+    /// The comparisons that are still missing.
+    fn missing(&self) -> Option<String> {
         let missing = if self.compare == Compare::All { missing_kinds(&self.compared) } else { Vec::new() };
         let truth = self.simulated.as_ref().unwrap().server().truth();
         let missing_events: Vec<_> =
@@ -94,9 +94,9 @@ impl Running {
     }
 }
 
-/// Lets all servers live at the same time before one exporter and one Prometheus, and compares.
+/// Runs all servers at the same time with one exporter and one Prometheus, and compares.
 fn assert_agreement(cases: Vec<Case>) -> Vec<Truth> {
-    // What one test compares needs moments at which nothing happens: the others would only take the time for them.
+    // A comparison needs moments at which nothing happens, which concurrent tests would make rare.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let exporter = program().serve(&[]);
@@ -115,7 +115,7 @@ fn assert_agreement(cases: Vec<Case>) -> Vec<Truth> {
                 events,
                 simulated: Some(simulated),
                 compared: Vec::new(),
-                looked_at: started,
+                checked_until: started,
             }
         })
         .collect();
@@ -124,12 +124,12 @@ fn assert_agreement(cases: Vec<Case>) -> Vec<Truth> {
         prometheus.wait_for_scrape_after(now());
         scrapes += 1;
         for one in &mut running {
-            // The last of them goes on: of a scrape that has ended by now, it tells enough.
+            // The last span is still open, but it covers every scrape that has ended by now.
             let quiet = one.simulated.as_ref().unwrap().quiet();
             one.compare(&prometheus, &quiet);
         }
-        let lacking = running.iter().find_map(Running::lacks);
-        holds(scrapes >= LIFE && lacking.is_none(), (scrapes, lacking))
+        let missing = running.iter().find_map(Running::missing);
+        holds(scrapes >= LIFE && missing.is_none(), (scrapes, missing))
     });
     let mut ended = Vec::new();
     for mut one in running {
@@ -138,7 +138,7 @@ fn assert_agreement(cases: Vec<Case>) -> Vec<Truth> {
         ended.push((one, truth, quiet));
     }
     prometheus.wait_for_scrape_after(now());
-    prometheus.assert_no_scrape_was_refused();
+    prometheus.assert_pages_accepted();
     for (one, truth, quiet) in &mut ended {
         let name = one.name;
         assert!(truth.rejected.is_empty(), "{name}: {:?}", truth.rejected);
@@ -156,7 +156,7 @@ fn assert_agreement(cases: Vec<Case>) -> Vec<Truth> {
     truths
 }
 
-/// The kinds of facts that were not compared: a comparison of nothing with nothing proves nothing.
+/// The kinds of facts that were not compared, since comparing two empty sets proves nothing.
 fn missing_kinds(compared: &[Facts]) -> Vec<&'static str> {
     let seen: BTreeSet<&str> = compared.iter().flat_map(|facts| facts.keys().map(String::as_str)).collect();
     let kinds = [
@@ -180,7 +180,7 @@ fn missing_kinds(compared: &[Facts]) -> Vec<&'static str> {
     kinds.into_iter().filter(|kind| !seen.contains(kind)).collect()
 }
 
-/// Every post is accounted for: applied, or recognised as a copy.
+/// Every post is accounted for: applied, or recognised as a duplicate.
 fn assert_accounts(exporter: &Exporter, truths: &[Truth]) {
     let total = |of: fn(&Truth) -> u64| truths.iter().map(of).sum::<u64>() as f64;
     let duplicated = total(|truth| truth.duplicated.values().sum());
@@ -190,55 +190,55 @@ fn assert_accounts(exporter: &Exporter, truths: &[Truth]) {
     assert_eq!(exporter.sum("ems_exporter_events_applied_total{"), delivered - duplicated);
 }
 
-/// Minutes of a server's life in some seconds.
-fn hasty(seed: u64, format: Format) -> Options {
+/// Runs faster than real time.
+fn fast(seed: u64, format: Format) -> Options {
     Options { speed: 2.0, chunk_length: Duration::from_secs(20), seed, format, ..Options::default() }
 }
 
 #[test]
-fn prometheus_knows_what_the_server_knows_whatever_the_serializer() {
+fn prometheus_agrees_with_the_server_for_every_serializer() {
     // Faster, so that inputs come and go.
-    let fast = |seed, format| Options { speed: 8.0, ..hasty(seed, format) };
+    let faster = |seed, format| Options { speed: 8.0, ..fast(seed, format) };
     let cases = [
-        Case::new("a", "/events/a", fast(1, Format::Json)),
-        Case::new("b", "/events/b", Options { nul_header: true, ..fast(2, Format::Xml) }),
-        Case::new("c", "/events/c", fast(3, Format::Xmlrpc)),
-        Case::new("ems", "/events", Options { streams: 7, ..fast(4, Format::Json) }),
+        Case::new("a", "/events/a", faster(1, Format::Json)),
+        Case::new("b", "/events/b", Options { nul_header: true, ..faster(2, Format::Xml) }),
+        Case::new("c", "/events/c", faster(3, Format::Xmlrpc)),
+        Case::new("ems", "/events", Options { streams: 7, ..faster(4, Format::Json) }),
     ];
     let events = &["inStreamClosed", "outStreamClosed", "timerClosed", "streamingSessionEnded"];
     assert_agreement(cases.into_iter().map(|case| Case { events, ..case }).collect());
 }
 
 #[test]
-fn faults_on_the_way_change_nothing_of_what_is_true() {
+fn duplicates_reordering_and_loss_do_not_change_the_facts() {
     let truths = assert_agreement(vec![
-        Case::new("copied", "/events/copied", Options { duplicates: 0.1, ..hasty(11, Format::Json) }),
-        Case::new("reordered", "/events/reordered", Options { reorder: 0.1, ..hasty(12, Format::Json) }),
+        Case::new("copied", "/events/copied", Options { duplicates: 0.1, ..fast(11, Format::Json) }),
+        Case::new("reordered", "/events/reordered", Options { reorder: 0.1, ..fast(12, Format::Json) }),
         Case::new(
             "both",
             "/events/both",
-            Options { duplicates: 0.05, reorder: 0.05, format: Format::Xml, ..hasty(13, Format::Json) },
+            Options { duplicates: 0.05, reorder: 0.05, format: Format::Xml, ..fast(13, Format::Json) },
         ),
         Case {
             compare: Compare::Counts,
-            ..Case::new("losing", "/events/losing", Options { lose_closes: 0.5, ..hasty(14, Format::Json) })
+            ..Case::new("losing", "/events/losing", Options { lose_closes: 0.5, ..fast(14, Format::Json) })
         },
     ]);
     assert!(truths.iter().take(3).all(|truth| truth.lost.is_empty()));
     assert!(!truths[0].duplicated.is_empty() && !truths[3].lost.is_empty());
 }
 
-/// A crash in the middle; the pause lets what was held back arrive before the next start.
+/// A crash in the middle; delayed events arrive during the pause before the next start.
 fn crashing(seed: u64) -> Options {
     Options {
         crash_after: Some(Duration::from_secs(54)),
         crash_pause: Duration::from_secs(10),
-        ..hasty(seed, Format::Json)
+        ..fast(seed, Format::Json)
     }
 }
 
 #[test]
-fn a_crash_closes_what_was_open_and_keeps_what_was_counted() {
+fn a_crash_closes_open_objects_and_keeps_counts() {
     let truths = assert_agreement(vec![
         Case::new("new", "/events/new", crashing(21)),
         Case::new("same", "/events/same", Options { crash_keep_pid: true, ..crashing(22) }),
@@ -258,11 +258,11 @@ fn a_crash_closes_what_was_open_and_keeps_what_was_counted() {
 
 #[test]
 fn hostile_names_and_bursts_are_counted_like_any_other() {
-    let hostile = |seed, format| Options { hostile_names: true, format, ..hasty(seed, format) };
+    let hostile = |seed, format| Options { hostile_names: true, format, ..fast(seed, format) };
     assert_agreement(vec![
         Case::new("json", "/events/json", hostile(31, Format::Json)),
         Case::new("xml", "/events/xml", hostile(32, Format::Xml)),
         Case::new("xmlrpc", "/events/xmlrpc", hostile(33, Format::Xmlrpc)),
-        Case::new("burst", "/events/burst", Options { burst: 40, ..hasty(34, Format::Json) }),
+        Case::new("burst", "/events/burst", Options { burst: 40, ..fast(34, Format::Json) }),
     ]);
 }

@@ -1,4 +1,4 @@
-//! A stalled output pages while it lasts, that one alone, by the rules and configurations that are shipped.
+//! A stall pages while it lasts, and no other alert fires, with the shipped rules and configurations.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use testkit::prometheus::{Labels, Prometheus};
 use testkit::{now, repository, wait_for};
 
 use crate::program;
-use crate::simulated::{Quiet, Simulated};
+use testkit::simulated::{Quiet, Simulated};
 
 /// Seconds from one scrape to the next, and from one evaluation of the rules to the next.
 const INTERVAL: f64 = 1.0;
@@ -23,9 +23,9 @@ const THRESHOLD: f64 = 5.0;
 const STALLED: [(&str, &str); 4] =
     [("server", "ems"), ("format", "hls"), ("group", "hls"), ("stream", "cam2")];
 
-/// Alerts that may wait to fire, and never do: name and reason.
-const WAITING: [(&str, &str); 2] = [
-    ("EmsExporterDown", "there is no up before the first scrape"),
+/// Alerts that may be pending but must not fire: name and reason.
+const PENDING: [(&str, &str); 2] = [
+    ("EmsExporterDown", "up does not exist before the first scrape"),
     ("EmsPlaylistStalled", "the stalled output's playlist may be a scrape away from its chunks"),
 ];
 
@@ -33,24 +33,24 @@ fn shipped(name: &str) -> PathBuf {
     repository().join("dashboards/prometheus").join(name)
 }
 
-/// A shipped file with other texts in place of those that must differ here; each of them must be there, once.
+/// A shipped file with some texts replaced; each must occur exactly once.
 fn adapted(name: &str, changes: &[(&str, String)]) -> String {
     let mut text = fs::read_to_string(shipped(name)).unwrap();
     for (from, to) in changes {
         let times = text.matches(from).count();
-        assert_eq!(times, 1, "{name} no longer says {from:?} once: let this test replace what it says now");
+        assert_eq!(times, 1, "{from:?} is not in {name} exactly once: adapt this test to the file");
         text = text.replace(from, to);
     }
     text
 }
 
-/// When Alertmanager was told that an alert began or ended, in Unix seconds.
+/// A time of an alert in a notification, in Unix seconds.
 fn seconds(moment: &Value) -> f64 {
     let moment: jiff::Timestamp = moment.as_str().unwrap().parse().unwrap();
     moment.as_millisecond() as f64 / 1000.0
 }
 
-/// The first message that tells of alerts that fire, or that none does any more.
+/// The first notification with this status.
 fn first(webhook: &FakeServer, status: &str) -> Result<Call, Vec<Call>> {
     let messages = webhook.all();
     messages.iter().find(|message| message.body()["status"] == status).cloned().ok_or(messages)
@@ -83,8 +83,8 @@ fn last_closed_in_truth(quiet: &[Quiet]) -> (f64, f64) {
 }
 
 #[test]
-fn a_stall_pages_while_it_lasts_and_nothing_else_does() {
-    let webhook = FakeServer::beside(|_| Reply::Data(Value::Null));
+fn a_stall_pages_while_it_lasts_and_no_other_alert_fires() {
+    let webhook = FakeServer::start_on_thread(|_| Reply::Data(Value::Null));
     let receiver = |path: &str| format!("url: http://{}/{path}", webhook.address);
     let alertmanager = Alertmanager::configured(&adapted(
         "alertmanager.yml",
@@ -120,10 +120,10 @@ fn a_stall_pages_while_it_lasts_and_nothing_else_does() {
     let all_clear = wait_for("the all-clear", || first(&webhook, "resolved"));
     // One scrape more, and the evaluation that sees it.
     prometheus.wait_for_scrape_after(now() + INTERVAL);
-    // Before the server ends, which is an alert of its own.
+    // Before the server stops, which fires another alert.
     let (rules, alerts) = (prometheus.rules(), prometheus.scraped("ALERTS"));
     let scrapes = prometheus.scraped("up");
-    prometheus.assert_no_scrape_was_refused();
+    prometheus.assert_pages_accepted();
     let (truth, quiet) = simulated.end();
     assert_eq!(truth.lost, Default::default());
 
@@ -136,28 +136,33 @@ fn a_stall_pages_while_it_lasts_and_nothing_else_does() {
 
     // Exactly one alert has fired in Prometheus.
     let is = |labels: &Labels, name: &str, value: &str| labels.get(name).is_some_and(|found| found == value);
-    let (firing, waiting): (Vec<_>, Vec<_>) =
+    let (firing, pending): (Vec<_>, Vec<_>) =
         alerts.iter().partition(|(labels, _)| is(labels, "alertstate", "firing"));
-    for (labels, _) in waiting {
-        let listed = WAITING.iter().any(|(name, _)| is(labels, "alertname", name));
-        assert!(listed, "an alert that has no reason to waits to fire: {labels:?}");
+    for (labels, _) in pending {
+        let listed = PENDING.iter().any(|(name, _)| is(labels, "alertname", name));
+        assert!(listed, "an unexpected alert is pending: {labels:?}");
     }
-    let [(labels, firing)] = &*firing else { panic!("one output has stalled, but what fires is {firing:?}") };
+    let [(labels, firing)] = &*firing else {
+        panic!("one output has stalled, but these alerts fire: {firing:?}")
+    };
     let instance = exporter.address.to_string();
-    let told = [
+    let expected = [
         ("alertname", "EmsChunkStalled"),
         ("severity", "critical"),
         ("job", "ems"),
         ("instance", &*instance),
     ];
-    let told: Labels =
-        told.iter().chain(&STALLED).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let expected: Labels = expected
+        .iter()
+        .chain(&STALLED)
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
     let mut without_state = labels.clone();
     without_state.remove("alertstate");
     without_state.remove("__name__");
-    assert_eq!(without_state, told);
+    assert_eq!(without_state, expected);
 
-    // It began when it had to, and was over as soon as chunks came again.
+    // It began at the threshold and ended with the next chunk.
     let chunks =
         prometheus.scraped("ems_chunk_last_closed_timestamp_seconds{stream=\"cam2\", format=\"hls\"}");
     let [(_, chunks)] = &*chunks else { panic!("{chunks:?}") };
@@ -166,11 +171,11 @@ fn a_stall_pages_while_it_lasts_and_nothing_else_does() {
     let recovered = chunks.iter().find(|(_, closed)| *closed > last_closed).unwrap().1;
     let (not_before, not_after) = last_closed_in_truth(&quiet);
     assert!(
-        // The exporter tells whole milliseconds.
+        // The exporter exposes whole milliseconds.
         not_before - 0.001 <= last_closed && last_closed <= not_after,
         "the last chunk was complete between {not_before} and {not_after}, the exporter says {last_closed}"
     );
-    // What an alert may lag behind what it tells: two scrapes and two evaluations, as they were made.
+    // An alert may lag by two scrapes and two evaluations, measured in this run.
     let lag = 2.0 * (longest_gap(&scrapes[0].1) + longest_gap(firing));
     let age = fired - last_closed;
     assert!(age > THRESHOLD, "it fires after {age} s, within the threshold");
@@ -178,21 +183,23 @@ fn a_stall_pages_while_it_lasts_and_nothing_else_does() {
     let over = fired_last - recovered;
     assert!(over <= lag, "it still fires {over} s after the first chunk");
 
-    // It was delivered while the output stood still, and its end was delivered, too.
+    // It was delivered during the stall, and its end was delivered as well.
     assert!(page.at < recovered, "the page came only {} s after the first chunk", page.at - recovered);
     for message in webhook.all() {
         let body = message.body();
         assert_eq!((&*message.command, &body["receiver"]), ("page", &json!("page")), "{message:?}");
         let alerts = body["alerts"].as_array().unwrap();
-        let [alert] = &**alerts else { panic!("one output has stalled, but told is {alerts:#?}") };
+        let [alert] = &**alerts else {
+            panic!("one output has stalled, but the notification has {alerts:#?}")
+        };
         assert_eq!(alert["status"], body["status"], "{message:?}");
-        assert_eq!(alert["labels"], serde_json::to_value(&told).unwrap(), "{message:?}");
+        assert_eq!(alert["labels"], serde_json::to_value(&expected).unwrap(), "{message:?}");
         assert_eq!(alert["annotations"]["summary"], "ems: hls chunks of cam2 have stalled.", "{message:?}");
         let began = seconds(&alert["startsAt"]) - fired;
-        assert!(began.abs() < 0.01, "it is said to have begun {began} s after it fired");
+        assert!(began.abs() < 0.01, "startsAt is {began} s after it fired");
     }
     let ended = seconds(&all_clear.body()["alerts"][0]["endsAt"]) - recovered;
-    assert!((0.0..=lag).contains(&ended), "it is said to have ended {ended} s after the first chunk");
+    assert!((0.0..=lag).contains(&ended), "endsAt is {ended} s after the first chunk");
     eprintln!(
         "last chunk to firing {age:.1} s, firing to page {:.1} s, first chunk to all-clear {:.1} s",
         page.at - fired,

@@ -1,4 +1,4 @@
-//! What the commands of the program answer to a person.
+//! The output of the program's commands.
 
 use std::fs;
 use std::net::TcpListener;
@@ -11,11 +11,11 @@ use testkit::wait_for;
 use crate::program;
 
 #[test]
-fn the_demo_is_alive_within_seconds_and_ends_at_once() {
+fn the_demo_shows_every_family_and_ends_on_interrupt() {
     let mut demo = program().demo(&[]);
-    let said = demo.process.output();
+    let output_text = demo.process.output();
     for address in ["/metrics\n", "/\n", "/-/healthy\n"] {
-        assert!(said.contains(&format!("http://{}{address}", demo.address)), "{said}");
+        assert!(output_text.contains(&format!("http://{}{address}", demo.address)), "{output_text}");
     }
     for start in [
         "ems_stream_up{",
@@ -35,7 +35,7 @@ fn the_demo_is_alive_within_seconds_and_ends_at_once() {
 }
 
 #[test]
-fn the_simulated_server_prints_what_the_exporter_has_counted() {
+fn the_simulated_server_prints_the_counts_of_the_exporter() {
     let exporter = program().serve(&[]);
     let url = exporter.url("/events/alone");
     let output = program().run(&[
@@ -70,8 +70,8 @@ fn check_config_reports_every_fault_at_once() {
     )
     .unwrap();
     let bad = program().run(&["check-config", "--config.file", path]);
-    let said = String::from_utf8_lossy(&bad.stderr);
-    assert_eq!(bad.status.code(), Some(1), "{said}");
+    let output_text = String::from_utf8_lossy(&bad.stderr);
+    assert_eq!(bad.status.code(), Some(1), "{output_text}");
     for fault in [
         "4 faults",
         "config.yml:1:23: web.listen_address: nowhere is not HOST:PORT",
@@ -79,7 +79,7 @@ fn check_config_reports_every_fault_at_once() {
         "config.yml:3:1: stal is not a known key",
         "config.yml:4:11: servers[].name is missing",
     ] {
-        assert!(said.contains(fault), "{fault:?} is not in:\n{said}");
+        assert!(output_text.contains(fault), "{fault:?} is not in:\n{output_text}");
     }
     fs::write(&file, "stall: {minimum: 20s}\n").unwrap();
     let good = program().run(&["check-config", "--config.file", path]);
@@ -87,7 +87,7 @@ fn check_config_reports_every_fault_at_once() {
 }
 
 #[test]
-fn healthcheck_tells_a_running_exporter_from_none() {
+fn healthcheck_reports_whether_an_exporter_runs() {
     let mut exporter = program().serve(&[]);
     let address = exporter.address.to_string();
     let check = || program().run(&["healthcheck", "--web.listen-address", &address]);
@@ -101,14 +101,17 @@ fn healthcheck_tells_a_running_exporter_from_none() {
 }
 
 #[test]
-fn a_taken_port_is_told_in_one_sentence() {
+fn a_taken_port_is_reported_in_one_sentence() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     for command in [&["--web.listen-address", &address][..], &["demo", "--web.listen-address", &address]] {
         let output = program().run(command);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(said.starts_with(&format!("ems-exporter: cannot listen on {address}: ")), "{said}");
-        assert_eq!(said.lines().count(), 1, "{said}");
+        let output_text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{output_text}");
+        assert!(
+            output_text.starts_with(&format!("ems-exporter: cannot listen on {address}: ")),
+            "{output_text}"
+        );
+        assert_eq!(output_text.lines().count(), 1, "{output_text}");
     }
 }

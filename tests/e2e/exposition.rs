@@ -1,4 +1,4 @@
-//! `promtool` and the reference OpenMetrics parser find nothing wrong with the pages of a busy exporter.
+//! `promtool` and the reference OpenMetrics parser accept the pages of a busy exporter.
 
 use std::io::Read;
 use std::process::Command;
@@ -7,11 +7,11 @@ use std::time::Duration;
 use ems_simulator::Options;
 
 use testkit::http::Response;
-use testkit::process::{run, run_well};
+use testkit::process::{run, run_successfully};
 use testkit::{Exporter, programs, repository};
 
 use crate::program;
-use crate::simulated::Simulated;
+use testkit::simulated::Simulated;
 
 const OPENMETRICS: (&str, &str) = ("Accept", "application/openmetrics-text; version=1.0.0");
 const GZIP: (&str, &str) = ("Accept-Encoding", "gzip");
@@ -47,7 +47,7 @@ fn samples(page: &[u8]) -> usize {
 }
 
 #[test]
-fn promtool_and_the_reference_parser_find_nothing_wrong() {
+fn promtool_and_the_reference_parser_accept_the_page() {
     let exporter = busy();
     for encoding in [&[][..], &[GZIP]] {
         let response = exporter.get("/metrics", encoding);
@@ -56,8 +56,8 @@ fn promtool_and_the_reference_parser_find_nothing_wrong() {
         let page = unpacked(&response);
         let mut promtool = programs::command("promtool");
         let found = run(promtool.args(["check", "metrics"]), &page);
-        let said = String::from_utf8_lossy(&found.stderr) + String::from_utf8_lossy(&found.stdout);
-        assert!(found.status.success() && said.is_empty(), "promtool: {}\n{said}", found.status);
+        let report = String::from_utf8_lossy(&found.stderr) + String::from_utf8_lossy(&found.stdout);
+        assert!(found.status.success() && report.is_empty(), "promtool: {}\n{report}", found.status);
 
         let response = exporter.get("/metrics", &[&[OPENMETRICS], encoding].concat());
         let kind = response.header("content-type");
@@ -68,9 +68,9 @@ fn promtool_and_the_reference_parser_find_nothing_wrong() {
     }
 }
 
-/// How many samples the reference parser finds.
+/// The number of samples that the reference parser finds.
 fn parsed_by_reference(page: &[u8]) -> usize {
     let script = repository().join("tests/e2e/openmetrics.py");
-    let said = run_well(Command::new(programs::prepared_python()).arg(script), page);
-    said.trim().parse().unwrap()
+    let report = run_successfully(Command::new(programs::prepared_python()).arg(script), page);
+    report.trim().parse().unwrap()
 }

@@ -1,4 +1,4 @@
-//! What is compared: the same facts out of a simulated server's truth and out of a scrape.
+//! The facts that are compared, from a simulated server's truth and from a scrape.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,10 +9,10 @@ use ems_simulator::{OutputFormat, Truth};
 use testkit::exporter::samples;
 use testkit::prometheus::Series;
 
-/// Numbers by what they tell; what is 0 is left out.
+/// Numbers by description, without those that are 0.
 pub(crate) type Facts = BTreeMap<String, f64>;
 
-/// What is open, from an event that may have been lost.
+/// Prefix of facts about open objects, which a lost event makes wrong.
 const OPEN: &str = "open: ";
 
 /// The facts of a simulated server.
@@ -103,7 +103,7 @@ pub(crate) fn of_scrapes(series: &[Series]) -> BTreeMap<u64, Facts> {
     scrapes
 }
 
-/// What is open by a page of metrics.
+/// The open objects of a page of metrics.
 pub(crate) fn open_by_page(page: &str, server: &str) -> Facts {
     let samples = samples(page);
     let samples = samples.iter().map(|(series, value)| {
@@ -128,13 +128,13 @@ fn escaped(text: &str) -> bool {
     text.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
 }
 
-/// Lets go of what is counted.
+/// Removes counts.
 pub(crate) fn only_open(mut facts: Facts) -> Facts {
     facts.retain(|fact, _| fact.starts_with(OPEN));
     facts
 }
 
-/// Lets go of what a lost close makes wrong.
+/// Removes open objects.
 pub(crate) fn without_open(mut facts: Facts) -> Facts {
     facts.retain(|fact, _| !fact.starts_with(OPEN));
     facts

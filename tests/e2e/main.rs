@@ -2,24 +2,19 @@
 //!
 //! | file | purpose |
 //! | --- | --- |
-//! | `agreement.rs` | Prometheus answers what the simulated servers know themselves, with faults too |
-//! | `stalls.rs` | a stalled output is found, that one alone, and counted once |
-//! | `reconcile.rs` | what was open before us or was lost on the way is corrected by the runtime API |
-//! | `rules.rs` | the shipped rules do what they say, whatever goes wrong |
-//! | `alerts.rs` | a stalled output pages, that one alone, by the shipped rules and configurations |
+//! | `agreement.rs` | Prometheus agrees with the simulated servers, also under faults |
+//! | `stalls.rs` | exactly the stalled output is found, and counted once |
+//! | `reconcile.rs` | the runtime API corrects missing and lost events |
+//! | `rules.rs` | the shipped rules work under every fault |
+//! | `alerts.rs` | exactly the stalled output pages, with the shipped rules and configurations |
 //! | `exposition.rs` | `promtool` and the reference OpenMetrics parser find nothing wrong with the pages |
 //! | `commands.rs` | `demo`, `simulate`, `check-config`, `healthcheck`, a taken port |
-//! | `simulated.rs` | a simulated media server whose truth is written down all the time |
-//! | `facts.rs` | what is compared: the same facts out of a truth and out of a scrape |
+//! | `facts.rs` | the facts that are compared, from a truth and from a scrape |
 //!
-//! They judge by what the programs say happened, not by how long it took: a busy machine makes them slower, and no more.
+//! They judge by what the programs report, not by elapsed time: a busy machine only makes them slower.
 //! `cargo test --test e2e` runs them; a program that is missing ends them with one sentence.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a failed expectation is what a test is there for"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed expectation fails the test")]
 
 mod agreement;
 mod alerts;
@@ -28,7 +23,6 @@ mod exposition;
 mod facts;
 mod reconcile;
 mod rules;
-mod simulated;
 mod stalls;
 
 /// The exporter's program.

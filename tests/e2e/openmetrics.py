@@ -6,7 +6,7 @@ try:
     from prometheus_client.openmetrics.parser import text_string_to_metric_families
 except ImportError:
     sys.exit("the Python module prometheus_client is missing: "
-             "install prometheus-client from PyPI, or let tests/all do it")
+             "install prometheus-client from PyPI, or run tests/setup")
 
 page = sys.stdin.buffer.read().decode("utf-8")
 families = list(text_string_to_metric_families(page))

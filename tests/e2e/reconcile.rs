@@ -1,4 +1,4 @@
-//! What was open before the exporter came, and what got lost on the way, is corrected by the runtime API.
+//! The runtime API corrects what the exporter missed: events before its start, and lost ones.
 
 use ems_simulator::{Options, Target, Truth};
 use testkit::ports::free_port;
@@ -7,7 +7,7 @@ use testkit::{Exporter, wait_for};
 
 use crate::facts;
 use crate::program;
-use crate::simulated::{Simulated, settled};
+use testkit::simulated::{Simulated, settled};
 
 /// A simulated server with a runtime API, that posts to an exporter that may not be there yet.
 fn server(port: u16, options: Options) -> Simulated {
@@ -27,9 +27,9 @@ fn polls(exporter: &Exporter) -> f64 {
     exporter.sum("ems_exporter_reconcile_runs_total{")
 }
 
-/// Waits until the page tells what is open. After `enough` polls it must, whenever nothing is under way.
+/// Waits until the page shows the open objects. After `enough` polls it must, whenever no event is under way.
 fn assert_agrees(exporter: &Exporter, server: &Simulated, enough: f64) {
-    wait_for("a page that tells what is open", || {
+    wait_for("a page with the open objects", || {
         let polled = polls(exporter);
         let before = server.server().truth();
         let page = exporter.get("/metrics", &[]);
@@ -47,8 +47,8 @@ fn assert_agrees(exporter: &Exporter, server: &Simulated, enough: f64) {
     });
 }
 
-/// Waits until the server has logged some more events.
-fn live_on(server: &Simulated, events: u64) {
+/// Waits until the server has emitted some more events.
+fn wait_for_events(server: &Simulated, events: u64) {
     let emitted = |truth: Truth| truth.emitted.values().sum::<u64>();
     let before = emitted(server.server().truth());
     wait_for("more events", || {
@@ -58,16 +58,16 @@ fn live_on(server: &Simulated, events: u64) {
 }
 
 #[test]
-fn an_exporter_that_comes_late_or_again_knows_all_after_its_first_polls() {
+fn a_late_or_restarted_exporter_is_complete_after_its_first_polls() {
     let port = free_port();
     let server = server(port, Options { speed: 2.0, ..Options::default() });
-    live_on(&server, 100);
+    wait_for_events(&server, 100);
     let first = exporter(port, &server);
     assert_agrees(&first, &server, 2.0);
     assert_eq!(first.sum("ems_up{"), 1.0);
-    // Killed, as by the kernel for want of memory.
+    // Killed, as by the out-of-memory killer.
     drop(first);
-    live_on(&server, 40);
+    wait_for_events(&server, 40);
     let again = exporter(port, &server);
     assert_agrees(&again, &server, 2.0);
     assert!(again.sum("ems_exporter_reconcile_corrections_total{") > 0.0);
@@ -75,13 +75,13 @@ fn an_exporter_that_comes_late_or_again_knows_all_after_its_first_polls() {
 }
 
 #[test]
-fn events_that_get_lost_are_made_up_for() {
+fn lost_events_are_corrected() {
     let port = free_port();
     let options = Options { lose: 0.3, duplicates: 0.1, reorder: 0.1, streams: 6, ..Options::default() };
     let server = server(port, Options { speed: 2.0, ..options });
     let exporter = exporter(port, &server);
-    live_on(&server, 200);
-    // Each further loss takes further polls.
+    wait_for_events(&server, 200);
+    // Each lost event needs further polls.
     assert_agrees(&exporter, &server, f64::INFINITY);
     let corrections = exporter.sum("ems_exporter_reconcile_corrections_total{");
     let (truth, _) = server.end();

@@ -1,5 +1,5 @@
-//! The shipped rules, on a simulated media server that nobody else attends to: each camera is packaged once, a lost push
-//! closes its input and no other, a stall is mended; and all of that whatever gets lost, comes twice or fails.
+//! The shipped rules, on a simulated media server without an operator: each camera is packaged once, a lost push closes
+//! its input and no other, a stalled output is created again; also when events are lost or repeated and calls fail.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,12 +17,12 @@ use testkit::wait::holds;
 use testkit::{Exporter, now, repository, sum, wait_for};
 
 use crate::program;
-use crate::simulated::Simulated;
+use testkit::simulated::Simulated;
 
-/// A stall is when two chunks are late, of those that the examples have made every two seconds here.
-const HASTE: Duration = Duration::from_secs(5);
-/// A stall is when four are: of so many, events that get lost hide not all.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(9);
+/// The stall threshold: two chunks late, of those that the examples create every two seconds here.
+const SHORT_STALL: Duration = Duration::from_secs(5);
+/// The threshold while events are lost: four chunks late, since loss seldom hides all of them.
+const LONG_STALL: Duration = Duration::from_secs(9);
 
 /// A simulated server without an operator, and an exporter that follows these examples.
 struct Stage {
@@ -78,9 +78,9 @@ impl Stage {
         });
     }
 
-    /// Waits until each camera has exactly one output and that writes: one that is being made anew is missing for a moment.
+    /// Waits until each camera has exactly one output, which writes: an output that is created again is missing for a moment.
     fn wait_until_writing(&self, cameras: usize) {
-        wait_for("one output for each camera, that writes", || {
+        wait_for("one output for each camera, which writes", || {
             let outputs = self.truth().outputs;
             let streams: BTreeSet<&str> = outputs.iter().map(|output| output.stream.as_str()).collect();
             let writing = outputs.iter().all(|output| !output.stalled);
@@ -89,7 +89,7 @@ impl Stage {
         });
     }
 
-    /// Whether all that rules decided has an outcome or waits.
+    /// Fails unless each decision of a rule has an outcome or is queued.
     fn assert_accounted_for(&self) {
         let page = self.exporter.metrics();
         let sum = |metric: &str| sum(&page, &format!("ems_exporter_actions{metric}{{"));
@@ -112,7 +112,7 @@ impl Stage {
     }
 }
 
-/// The series that counts an outcome of a rule.
+/// The series that counts this outcome of this rule.
 fn series(rule: &str, outcome: &str) -> String {
     format!("ems_exporter_actions_total{{server=\"ems\",rule=\"{rule}\",outcome=\"{outcome}\"}}")
 }
@@ -128,7 +128,8 @@ fn rules(example: &str) -> String {
 #[test]
 fn each_camera_is_packaged_once_and_a_lost_push_closes_its_input_alone() {
     let options = Options { streams: 5, ..Options::default() };
-    let stage = Stage::new(&["package-every-camera", "close-unpushed-inputs"], |rules| rules, HASTE, options);
+    let stage =
+        Stage::new(&["package-every-camera", "close-unpushed-inputs"], |rules| rules, SHORT_STALL, options);
     stage.wait_until_packaged(5);
     for target in ["rtmp://192.0.2.8/live", "rtmp://192.0.2.9/live"] {
         stage.call("pushStream", &[("localStreamName", "cam1"), ("uri", target), ("keepAlive", "0")]);
@@ -144,11 +145,11 @@ fn each_camera_is_packaged_once_and_a_lost_push_closes_its_input_alone() {
     let input = stage.truth().streams["cam1"];
     let of_cam1: Vec<String> =
         pushes.iter().filter(|push| push.stream == "cam1").map(|push| push.unique_id.to_string()).collect();
-    // One of two is no reason yet.
+    // The other push remains.
     stage.call("shutdownStream", &[("id", &of_cam1[0]), ("permanently", "1")]);
     let rule = "close the input when its last push is lost";
     stage.exporter.wait_for_value(&series(rule, "condition"), |count| count == 1.0);
-    assert_eq!(stage.truth().streams["cam1"], input, "the input is still fed on");
+    assert_eq!(stage.truth().streams["cam1"], input, "the input still has a push");
     stage.call("shutdownStream", &[("id", &of_cam1[1]), ("permanently", "1")]);
     stage.exporter.wait_for_value(&series(rule, "done"), |count| count == 1.0);
     let ours: Vec<Call> = stage
@@ -160,26 +161,26 @@ fn each_camera_is_packaged_once_and_a_lost_push_closes_its_input_alone() {
     assert!(ours[0].parameters.contains(&("id".to_owned(), input.to_string())), "{:?}", ours[0]);
     assert_ne!(stage.truth().streams.get("cam1"), Some(&input));
     assert!(stage.truth().streams.contains_key("cam2"));
-    // The camera comes back, and is packaged again.
+    // The camera reconnects and is packaged again.
     stage.wait_until_packaged(5);
     stage.assert_accounted_for();
     assert_eq!(stage.calls("createHLSStream").len(), 6, "five cameras, one of them twice, and no loop");
 }
 
 #[test]
-fn a_stalled_output_is_made_anew_and_a_stuck_input_is_cut() {
-    let hook = FakeServer::beside(|_| Reply::Data(Value::Null));
-    // One that has written, and one that writes nothing from its creation on.
+fn a_stalled_output_is_created_again_and_a_stuck_input_is_disconnected() {
+    let hook = FakeServer::start_on_thread(|_| Reply::Data(Value::Null));
+    // One output that has written, and one that never does.
     let stalls = ["cam2:hls:after=12s,for=recreated", "cam1:hls:after=0s,for=11s"];
     let stalls = stalls.map(|stall| stall.parse().unwrap()).to_vec();
     let freeze = vec!["cam3:after=14s".parse().unwrap()];
     let options = Options { streams: 3, stall: stalls, freeze, ..Options::default() };
     let rules = ["package-every-camera", "cut-stuck-input", "recreate-stalled-output", "notify"];
-    let told = |rules: String| rules.replace("127.0.0.1:9000", &hook.address.to_string());
-    let stage = Stage::new(&rules, told, HASTE, options);
+    let to_hook = |rules: String| rules.replace("127.0.0.1:9000", &hook.address.to_string());
+    let stage = Stage::new(&rules, to_hook, SHORT_STALL, options);
     stage.wait_until_packaged(3);
     let before = stage.truth();
-    wait_for("both stalled outputs to be made anew", || {
+    wait_for("both stalled outputs to be created again", || {
         let made = stage.calls("createHLSStream");
         let made = |name: &str| {
             let name = ("localStreamNames".to_owned(), name.to_owned());
@@ -190,7 +191,7 @@ fn a_stalled_output_is_made_anew_and_a_stuck_input_is_cut() {
     });
     stage.exporter.wait_for_value(&series("cut the stuck input", "done"), |count| count == 1.0);
     stage.wait_until_writing(3);
-    assert_ne!(stage.truth().streams["cam3"], before.streams["cam3"], "its pull was connected anew");
+    assert_ne!(stage.truth().streams["cam3"], before.streams["cam3"], "its pull was connected again");
     assert_eq!(stage.truth().streams["cam1"], before.streams["cam1"]);
     // The stall is over for the exporter as well.
     wait_for("no output to be older than its threshold", || {
@@ -199,18 +200,18 @@ fn a_stalled_output_is_made_anew_and_a_stuck_input_is_cut() {
         let oldest = now() - last;
         holds(oldest < 5.0, oldest)
     });
-    let told: Vec<Value> = hook.all().iter().map(|told| told.body()).collect();
-    let stalls: Vec<_> = told.iter().filter(|told| told["event"] == "chunkStalled").collect();
+    let received: Vec<Value> = hook.all().iter().map(|call| call.body()).collect();
+    let stalls: Vec<_> = received.iter().filter(|body| body["event"] == "chunkStalled").collect();
     assert!(
-        stalls.iter().any(|told| told["stream"] == "cam2" && told["fields"]["format"] == "hls"),
-        "{told:?}"
+        stalls.iter().any(|body| body["stream"] == "cam2" && body["fields"]["format"] == "hls"),
+        "{received:?}"
     );
     stage.wait_until_packaged(3);
     stage.assert_accounted_for();
 }
 
 #[test]
-fn there_is_one_output_for_each_camera_whatever_gets_lost_comes_twice_or_fails() {
+fn each_camera_has_one_output_despite_loss_duplicates_and_failures() {
     let api_faults = ApiFaults { fail: 0.15, reset: 0.1, garbage: 0.1, slow: 0.05, ..ApiFaults::default() };
     let options = Options {
         streams: 6,
@@ -224,8 +225,8 @@ fn there_is_one_output_for_each_camera_whatever_gets_lost_comes_twice_or_fails()
         ..Options::default()
     };
     let rules = ["package-every-camera", "close-unpushed-inputs", "recreate-stalled-output"];
-    let stage = Stage::new(&rules, |rules| rules, DEFAULT_TIMEOUT, options);
-    wait_for("the server to restart, and its stalled output to be made anew", || {
+    let stage = Stage::new(&rules, |rules| rules, LONG_STALL, options);
+    wait_for("the server to restart, and its stalled output to be created again", || {
         let packaged = stage.packaged();
         let single = packaged.values().all(|outputs| *outputs <= 1);
         assert!(single, "never two outputs of one camera: {packaged:?}");
@@ -237,12 +238,12 @@ fn there_is_one_output_for_each_camera_whatever_gets_lost_comes_twice_or_fails()
     stage.wait_until_writing(6);
     let calls = stage.calls("createHLSStream").len();
     thread::sleep(Duration::from_secs(3));
-    assert_eq!(stage.calls("createHLSStream").len(), calls, "nothing is called for what is done");
+    assert_eq!(stage.calls("createHLSStream").len(), calls, "no call repeats what is done");
     assert!((12..80).contains(&calls), "six cameras twice, and further attempts: {calls}");
     stage.assert_accounted_for();
     assert!(stage.calls("shutdownStream").is_empty(), "no push was lost");
 
-    // Events go on getting lost, and the API fails again once the push is there.
+    // Events are still lost, and the API fails again once the push exists.
     let push = [("localStreamName", "cam1"), ("uri", "rtmp://192.0.2.9/live"), ("keepAlive", "0")];
     stage.call("pushStream", &push);
     let push = wait_for("the push", || stage.truth().pushed.pop().ok_or(()));
@@ -252,14 +253,14 @@ fn there_is_one_output_for_each_camera_whatever_gets_lost_comes_twice_or_fails()
     stage.call("shutdownStream", &[("id", &push.unique_id.to_string()), ("permanently", "1")]);
     stage.server.server().set_api_faults(faults);
     let input = before["cam1"];
-    // If that event got lost, it takes two looks at the lists, of which most fail.
+    // If that event was lost, two polls are needed, and most of them fail.
     wait_for("its input to be closed", || {
         let streams = stage.truth().streams;
         holds(streams.get("cam1") != Some(&input), streams)
     });
     let after = stage.truth().streams;
     for (name, id) in before.iter().filter(|(name, _)| *name != "cam1") {
-        assert_eq!(after.get(name), Some(id), "{name} is left alone");
+        assert_eq!(after.get(name), Some(id), "{name} is not changed");
     }
     let ours = stage.calls("shutdownStream").into_iter().skip(1);
     for call in ours {
@@ -268,13 +269,13 @@ fn there_is_one_output_for_each_camera_whatever_gets_lost_comes_twice_or_fails()
 }
 
 #[test]
-fn hostile_names_reach_the_server_as_they_are_or_not_at_all() {
+fn hostile_names_reach_the_server_unchanged_or_not_at_all() {
     let options = Options { hostile_names: true, ..Options::default() };
     let every = |rules: String| rules.replace("\"cam*\"", "\"*\"");
-    let stage = Stage::new(&["package-every-camera"], every, HASTE, options);
+    let stage = Stage::new(&["package-every-camera"], every, SHORT_STALL, options);
     let rule = "package every camera";
     let mut streams = BTreeMap::new();
-    wait_for("all streams to have come", || {
+    wait_for("all streams to appear", || {
         let before = std::mem::replace(&mut streams, stage.truth().streams);
         thread::sleep(Duration::from_secs(1));
         holds(before == streams && streams.len() > 4, streams.len())
@@ -285,8 +286,8 @@ fn hostile_names_reach_the_server_as_they_are_or_not_at_all() {
         holds(outcomes >= streams.len() as f64, outcomes)
     });
     let hostile = |name: &str| name.contains(char::is_control);
-    let refused = streams.keys().filter(|name| hostile(name)).count();
-    assert!(refused > 0 && stage.outcomes(rule, "rejected") == refused as f64, "{streams:?}");
+    let rejected = streams.keys().filter(|name| hostile(name)).count();
+    assert!(rejected > 0 && stage.outcomes(rule, "rejected") == rejected as f64, "{streams:?}");
     let calls = stage.server.server().calls();
     assert!(calls.iter().all(|call| !call.injected), "no name ran a command of its own");
     for call in calls.iter().filter(|call| call.command == "createHLSStream") {

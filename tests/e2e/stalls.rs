@@ -1,4 +1,4 @@
-//! A stalled output is found by the query that an alert would use, that one alone, and counted once.
+//! Exactly the stalled output is found by the query of the alert, and its stall is counted once.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use testkit::wait::holds;
 use testkit::{now, wait_for};
 
 use crate::program;
-use crate::simulated::Simulated;
+use testkit::simulated::Simulated;
 
 const STALLED: &str = "time() - ems_chunk_last_closed_timestamp_seconds > ems_chunk_stall_threshold_seconds";
 
@@ -25,7 +25,8 @@ fn a_stall_is_seen_while_it_lasts_and_counted_once() {
         stall: vec!["cam2:hls:after=8s,for=10s".parse().unwrap()],
         ..Options::default()
     });
-    let stalled = wait_for("a stall", || prometheus.now(STALLED).into_iter().next().ok_or("nothing stalls"));
+    let stalled =
+        wait_for("a stall", || prometheus.now(STALLED).into_iter().next().ok_or("no output has stalled"));
     for (label, value) in [("server", "ems"), ("format", "hls"), ("group", "hls"), ("stream", "cam2")] {
         assert_eq!(stalled.0.get(label).map(String::as_str), Some(value), "{stalled:?}");
     }
@@ -42,7 +43,7 @@ fn a_stall_is_seen_while_it_lasts_and_counted_once() {
         let cam2 = labels["stream"] == "cam2" && labels["format"] == "hls";
         assert_eq!(count, f64::from(u8::from(cam2)), "{labels:?}");
     }
-    // The streams never closed: the age of their chunks tells of the stall, nothing else does.
+    // The streams never closed: only the age of the chunks shows the stall.
     assert_eq!(prometheus.now("sum(ems_stream_up)")[0].1, 2.0);
     let all = prometheus.each_second(STALLED, began, recovered);
     assert_eq!(all.len(), 1, "no other output ever stalled: {all:?}");

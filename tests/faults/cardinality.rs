@@ -1,4 +1,4 @@
-//! Names without end.
+//! An unlimited number of names.
 
 use std::fmt::Write;
 
@@ -6,13 +6,13 @@ use testkit::sum;
 
 use crate::events::{answer_to, serve};
 
-/// How many things are named. By half of that, all tables are full.
+/// How many objects are named. All tables are full after half of them.
 fn names() -> usize {
-    std::env::var("FAULTS_NAMES").map_or(300_000, |asked| asked.parse().expect("a number of names"))
+    std::env::var("FAULTS_NAMES").map_or(300_000, |count| count.parse().expect("a number of names"))
 }
 
-/// Events that name things which were never named before: streams, outputs, timers, connections, and event names.
-fn strangers(from: usize) -> String {
+/// Events with new names and ids: of streams, outputs, timers, events and chunk files.
+fn new_names(from: usize) -> String {
     let mut events = String::new();
     for id in (from..from + 500).step_by(5) {
         let name = format!("cam-{id}-{}", "n".repeat(100));
@@ -35,12 +35,12 @@ fn strangers(from: usize) -> String {
 }
 
 #[test]
-fn names_without_end_take_bounded_room() {
+fn unlimited_names_take_bounded_memory() {
     let exporter = serve(&[]);
     let (mut id, mut most) = (1, 0);
     let mut settled = None;
     while id < names() {
-        answer_to(&exporter, strangers(id).as_bytes());
+        answer_to(&exporter, new_names(id).as_bytes());
         id += 500;
         if id > 150_000 && settled.is_none() {
             settled = Some(exporter.process.bytes("VmRSS"));
@@ -49,7 +49,7 @@ fn names_without_end_take_bounded_room() {
     }
     let page = exporter.metrics();
     let streams = page.keys().filter(|series| series.starts_with("ems_stream_up{")).count();
-    eprintln!("{id} things, {} MiB at most, {} series, {streams} streams", most >> 20, page.len());
+    eprintln!("{id} objects, {} MiB at most, {} series, {streams} streams", most >> 20, page.len());
     assert!(sum(&page, "ems_exporter_events_received_total{") >= id as f64 * 0.9);
     assert!(page.len() < 500_000, "{} series", page.len());
     assert!(most < 512 << 20, "{} MiB", most >> 20);

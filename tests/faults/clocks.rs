@@ -1,4 +1,4 @@
-//! Clocks that jump: ours, and the server's.
+//! Clocks that jump: the exporter's and the server's.
 
 use ems_exporter::exposition::Style;
 use ems_exporter::metrics::{self, ExporterMetrics, Sources};

@@ -1,4 +1,4 @@
-//! Many connections, and some that nothing is done with.
+//! Many connections, and idle ones.
 
 use testkit::{DEADLINE, sum};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use crate::events::{answer_to, connect, post, serve, stream, timer};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_thousand_at_once_are_all_answered() {
+async fn two_thousand_concurrent_posts_are_all_answered() {
     testkit::process::raise_file_limit();
     let exporter = serve(&[]);
     let mut open = Vec::new();
@@ -34,24 +34,24 @@ async fn two_thousand_at_once_are_all_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clients_that_never_send_are_cut() {
+async fn clients_that_never_send_are_disconnected() {
     let exporter = serve(&[]);
     let mut silent = connect(&exporter).await;
     let mut halfway = connect(&exporter).await;
     halfway.write_all(b"GET /metrics HTTP/1.1\r\nHost:").await.unwrap();
     let mut slow = connect(&exporter).await;
     slow.write_all(b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{").await.unwrap();
-    // A scraper whose connection rests between two scrapes is closed as well, but that is no fault.
-    let mut resting = connect(&exporter).await;
-    resting.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-    for client in [&mut silent, &mut halfway, &mut resting] {
-        timeout(DEADLINE, client.read_to_end(&mut Vec::new())).await.expect("it was not cut").ok();
+    // The connection of a scraper that idles between two scrapes is closed as well, but not counted.
+    let mut idle = connect(&exporter).await;
+    idle.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    for client in [&mut silent, &mut halfway, &mut idle] {
+        timeout(DEADLINE, client.read_to_end(&mut Vec::new())).await.expect("it was not disconnected").ok();
     }
-    exporter.wait_for_value("ems_exporter_http_connections_closed_total{reason=\"slow_header\"}", |cut| {
-        cut >= 2.0
+    exporter.wait_for_value("ems_exporter_http_connections_closed_total{reason=\"slow_header\"}", |closed| {
+        closed >= 2.0
     });
     let mut answer = String::new();
-    timeout(DEADLINE, slow.read_to_string(&mut answer)).await.expect("it was not cut").unwrap();
+    timeout(DEADLINE, slow.read_to_string(&mut answer)).await.expect("it was not disconnected").unwrap();
     assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
     let aborted =
         "ems_exporter_events_rejected_total{transport=\"http\",format=\"unknown\",reason=\"aborted\"}";
@@ -60,21 +60,21 @@ async fn clients_that_never_send_are_cut() {
     assert_eq!(exporter.value("ems_exporter_http_connections_closed_total{reason=\"slow_header\"}"), 2.0);
 }
 
-/// A page that is larger than what the kernel takes on both sides.
+/// The page is larger than the socket buffers of both sides.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_never_reads_is_cut() {
+async fn a_client_that_never_reads_is_disconnected() {
     let exporter = serve(&[]);
     let events: Vec<String> = (1..8000)
         .map(|id| String::from_utf8(stream(id, &format!("cam{id}-{}", "x".repeat(80)))).unwrap())
         .collect();
     assert!(answer_to(&exporter, events.join("\n").as_bytes()).starts_with("HTTP/1.1 200"));
-    let mut deaf = connect(&exporter).await;
+    let mut reader = connect(&exporter).await;
     for _ in 0..4 {
-        deaf.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        reader.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     }
     // Others are answered meanwhile.
-    let cut = "ems_exporter_http_connections_closed_total{reason=\"slow_reader\"}";
-    assert_eq!(exporter.value(cut), 0.0);
-    exporter.wait_for_value(cut, |cut| cut == 1.0);
-    drop(deaf);
+    let closed = "ems_exporter_http_connections_closed_total{reason=\"slow_reader\"}";
+    assert_eq!(exporter.value(closed), 0.0);
+    exporter.wait_for_value(closed, |count| count == 1.0);
+    drop(reader);
 }

@@ -3,13 +3,13 @@
 use crate::events::{PROGRAM, answer_to, connect, timer};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_few_file_descriptors_it_goes_on() {
+async fn few_file_descriptors_do_not_stop_it() {
     let exporter = PROGRAM.serve_after("ulimit -n 64", &[]);
     let mut idle = Vec::new();
     for _ in 0..300 {
         idle.push(connect(&exporter).await);
     }
-    // Those who only hold a connection are cut one after the other, while they hold on.
+    // Idle connections are closed one after the other.
     let scraped = exporter.metrics();
     assert!(scraped["ems_exporter_http_connection_limit_hits_total"] >= 1.0);
     assert!(exporter.process.descriptors() <= 64);

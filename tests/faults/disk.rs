@@ -1,4 +1,4 @@
-//! A disk that takes nothing more.
+//! A full disk.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -9,7 +9,7 @@ use testkit::process::Signal;
 use crate::events::{PROGRAM, timer};
 
 #[test]
-fn a_checkpoint_that_cannot_be_written_is_told_and_written_when_it_can() {
+fn a_failed_checkpoint_is_counted_and_written_later() {
     let directory = tempfile::tempdir().unwrap();
     let (log, storage) = (directory.path().join("events.json"), directory.path().join("storage"));
     fs::write(&log, "").unwrap();

@@ -1,4 +1,4 @@
-//! What the tests share: events, requests that post them, and connections.
+//! Shared by the tests: events, requests that post them, and connections.
 
 use testkit::http::{block_on, exchange};
 use testkit::{Exporter, Program};
@@ -12,7 +12,7 @@ pub fn serve(flags: &[&str]) -> Exporter {
     PROGRAM.serve(flags)
 }
 
-/// A connection that its test does with what it likes.
+/// A raw connection.
 pub async fn connect(exporter: &Exporter) -> TcpStream {
     TcpStream::connect(exporter.address).await.unwrap()
 }

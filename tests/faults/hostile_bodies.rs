@@ -1,4 +1,4 @@
-//! Bodies that no server sends: recordings with bytes changed, cut, repeated and swapped, and noise.
+//! Bodies that no server sends: recordings with bytes changed, removed, repeated, swapped and inserted.
 
 use std::thread;
 
@@ -8,7 +8,7 @@ use testkit::recordings::{body, examples};
 use crate::events::{answer_to, serve, timer};
 
 const BODIES: usize = 10_000;
-/// Pieces that parsers stumble over.
+/// Text that is difficult for parsers.
 const PIECES: [&[u8]; 12] = [
     b"{",
     b"}",

@@ -1,7 +1,7 @@
-//! The real exporter on real sockets, among clients and machines that do the worst: nothing that they do may stop it,
-//! make it grow without end, or keep scrapes from it.
+//! The real exporter on real sockets under faults and overload: nothing may stop it, let its memory grow without limit, or
+//! prevent scrapes.
 //!
-//! `FAULTS_NAMES=3000000 cargo test --test faults cardinality` lets the longest of them run longer.
+//! `FAULTS_NAMES=3000000 cargo test --test faults cardinality` runs the longest of them longer.
 
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 #![allow(unreachable_pub, reason = "a test crate has no outside")]

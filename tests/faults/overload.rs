@@ -9,7 +9,7 @@ use crate::events::{answer_to, connect, serve, timer};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_beyond_capacity_get_503_scrapes_go_on_and_it_recovers() {
     let exporter = serve(&[]);
-    // Bodies that never end take the whole capacity.
+    // Bodies that never end use the whole capacity.
     let mut slow = Vec::new();
     for _ in 0..600 {
         let mut stream = connect(&exporter).await;
@@ -20,13 +20,13 @@ async fn events_beyond_capacity_get_503_scrapes_go_on_and_it_recovers() {
     let answer = answer_to(&exporter, &timer(1));
     assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
     assert!(answer.contains("\r\nretry-after: 1\r\n"), "{answer}");
-    // Scrapes do not wait for events: bodies that never come to an end are still there after one.
+    // Scrapes do not wait for events: connections with unfinished bodies are still open after one.
     assert!(exporter.value("ems_exporter_http_connections") > 1.0);
     let overload =
         "ems_exporter_events_dropped_total{transport=\"http\",format=\"unknown\",reason=\"overload\"}";
     assert!(exporter.value(overload) >= 1.0);
     exporter.assert_accounted();
-    // Without their doing anything, half of them are given up soon.
+    // Half of them time out soon.
     wait_for("capacity for an event", || {
         let answer = answer_to(&exporter, &timer(2));
         holds(answer.starts_with("HTTP/1.1 200"), answer)
@@ -62,10 +62,7 @@ async fn memory_for_large_bodies_is_bounded() {
     exporter.wait_for_value(overload, |count| count >= 10.0);
     let grown = exporter.process.bytes("VmRSS") - before;
     assert!(grown < 600 << 20, "{} MiB", grown >> 20);
-    assert!(
-        answer_to(&exporter, &timer(1)).starts_with("HTTP/1.1 200"),
-        "small events are taken all the time"
-    );
+    assert!(answer_to(&exporter, &timer(1)).starts_with("HTTP/1.1 200"), "small events are still accepted");
     drop(held);
     exporter.assert_accounted();
 }

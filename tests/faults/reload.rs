@@ -7,7 +7,7 @@ use testkit::process::Signal;
 use crate::events::{answer_to, serve, timer};
 
 #[test]
-fn broken_files_change_nothing_and_good_ones_do() {
+fn broken_files_change_nothing_and_valid_files_do() {
     let directory = tempfile::tempdir().unwrap();
     let (file, web) = (directory.path().join("ems.yml"), directory.path().join("web.yml"));
     fs::write(&file, "ingest: {allow: 127.0.0.1}\n").unwrap();
@@ -15,7 +15,7 @@ fn broken_files_change_nothing_and_good_ones_do() {
     let flags = ["--config.file", file.to_str().unwrap(), "--web.config.file", web.to_str().unwrap()];
     let exporter = serve(&flags);
     assert_eq!(exporter.get("/-/healthy", &[]).text(), "ok\n");
-    fs::write(&file, "ingest: {allow: nobody}\n").unwrap();
+    fs::write(&file, "ingest: {allow: invalid}\n").unwrap();
     fs::write(&web, "tls_server_config: {cert_file: none, key_file: none}\n").unwrap();
     exporter.process.signal(Signal::HUP);
     exporter.wait_for_value("ems_exporter_config_last_reload_successful", |good| good == 0.0);

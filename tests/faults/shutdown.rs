@@ -14,18 +14,18 @@ use tokio::task::JoinSet;
 use crate::events::{connect, post, serve, timer};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_under_way_is_answered_and_the_checkpoint_written() {
+async fn open_requests_are_answered_and_the_checkpoint_is_written() {
     let directory = tempfile::tempdir().unwrap();
     let (log, storage) = (directory.path().join("events.json"), directory.path().join("storage"));
     let mut file = OpenOptions::new().append(true).create(true).open(&log).unwrap();
     let flags = ["--events.file", log.to_str().unwrap(), "--storage.path", storage.to_str().unwrap()];
     let mut exporter = serve(&flags);
-    // What is written before the file is seen is not followed.
+    // Following begins at the end of the file as it is found.
     exporter.wait_for_value("ems_exporter_tail_files{server=\"ems\"}", |files| files == 1.0);
     file.write_all(&[timer(1), b"\n".to_vec()].concat()).unwrap();
     exporter.wait_for_value("ems_timers_triggered_total{server=\"ems\"}", |count| count == 1.0);
     let (address, answered) = (exporter.address, Arc::new(AtomicUsize::new(0)));
-    // One whose request is half there when the end comes.
+    // One request is incomplete at the time of the signal.
     let mut half = connect(&exporter).await;
     let request = post(&timer(2));
     let (first, second) = request.split_at(request.len() - 10);
@@ -35,13 +35,13 @@ async fn what_is_under_way_is_answered_and_the_checkpoint_written() {
         let answered = Arc::clone(&answered);
         load.spawn(async move {
             for id in 0.. {
-                // Refused once nobody listens any more.
+                // Refused once the listener is closed.
                 let Ok(mut stream) = TcpStream::connect(address).await else { return };
                 let sent = stream.write_all(&post(&timer(10 + sender + 16 * id))).await;
                 let mut answer = String::new();
                 let read = stream.read_to_string(&mut answer).await;
                 if sent.is_err() || read.is_err() || answer.is_empty() {
-                    // It was in the kernel's queue only.
+                    // The exporter had not accepted it.
                     return;
                 }
                 assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");

@@ -1,11 +1,11 @@
-//! The compose file, as docker-compose reads it: what can be judged without Docker Engine. `tests/compose/run` brings them up.
+//! The compose file as docker-compose reads it, as far as no Docker Engine is needed. `tests/compose/run` starts the stack.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
-use testkit::process::run_well;
+use testkit::process::run_successfully;
 use testkit::programs::require;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -65,7 +65,7 @@ enum Volume {
 }
 
 impl Volume {
-    /// What is mounted, and whether the container may not write to it.
+    /// The mounted source, and whether it is read-only.
     fn source(&self) -> (&str, bool) {
         match self {
             Self::Short(volume) => (volume.split(':').next().unwrap(), volume.ends_with(":ro")),
@@ -82,8 +82,8 @@ fn stack(events: &Path) -> Stack {
         command.env_remove(name);
     }
     command.args(["--file", "docker-compose.yml", "--profile", "ems", "config"]).current_dir(ROOT);
-    let said = run_well(command.env("EMS_EVENTS", events).env_remove("DEMO_STALL"), b"");
-    serde_saphyr::from_str(&said).unwrap()
+    let resolved = run_successfully(command.env("EMS_EVENTS", events).env_remove("DEMO_STALL"), b"");
+    serde_saphyr::from_str(&resolved).unwrap()
 }
 
 fn here() -> Stack {
@@ -103,7 +103,7 @@ fn the_services_are_those_of_the_readme() {
     };
     assert_eq!(of_profile(&[]), ["alertmanager", "exporter", "grafana", "prometheus", "simulator"]);
     assert_eq!(of_profile(&["ems"]), ["exporter-ems"]);
-    // Grafana brings its Prometheus along but neither exporter: which of them there is, is the reader's choice.
+    // Grafana starts its Prometheus but no exporter: the reader chooses one.
     let needs = |name: &str| stack.services[name].depends_on.keys().collect::<Vec<_>>();
     assert_eq!(needs("grafana"), ["prometheus"]);
     assert_eq!(needs("prometheus"), ["alertmanager"]);
@@ -134,7 +134,7 @@ fn images_are_pinned_and_ours_is_of_this_version() {
 }
 
 #[test]
-fn containers_may_do_only_what_they_must() {
+fn containers_are_restricted() {
     for (name, service) in here().services {
         assert!(service.read_only, "{name}");
         assert_eq!(service.cap_drop, ["ALL"], "{name}");
@@ -143,7 +143,7 @@ fn containers_may_do_only_what_they_must() {
 }
 
 #[test]
-fn what_is_mounted_exists_and_is_not_written_to() {
+fn mounts_exist_and_are_read_only() {
     let events = tempfile::tempdir().unwrap();
     let stack = stack(events.path());
     let mut files = 0;
@@ -159,7 +159,7 @@ fn what_is_mounted_exists_and_is_not_written_to() {
         }
     }
     assert_eq!(files, 5);
-    // What programs are told to read is in what they are given.
+    // The files that the programs read are in the mounted directories.
     for file in ["prometheus/prometheus.yml", "prometheus/alertmanager.yml", "grafana/ems-overview.json"] {
         assert!(Path::new(ROOT).join("dashboards").join(file).exists(), "{file}");
     }
@@ -184,7 +184,7 @@ fn names_in_configurations_are_names_in_the_stack() {
 }
 
 #[test]
-fn the_simulator_understands_what_it_is_told() {
+fn the_simulator_accepts_its_command_line() {
     use clap::Parser;
     let stack = here();
     let command = &stack.services["simulator"].command;
@@ -194,7 +194,7 @@ fn the_simulator_understands_what_it_is_told() {
         panic!("{command:?} does not simulate");
     };
     let stall = &options.stall[0];
-    // Longer than a scrape, an evaluation and the threshold together, so that one sees it fire.
+    // Longer than threshold, scrape and evaluation together, so that the alert fires.
     let lasting = stall.lasting.unwrap();
     assert!(lasting.as_secs() >= 12 + 15 + 15, "{stall:?}");
     assert!(stall.every.is_some_and(|every| every > lasting * 2), "{stall:?}");

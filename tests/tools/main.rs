@@ -1,4 +1,4 @@
-//! What is shipped, judged by the programs that it is for.
+//! The shipped files, checked by the programs that they are for.
 //!
 //! | file | purpose |
 //! | --- | --- |

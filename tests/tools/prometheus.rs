@@ -1,19 +1,19 @@
-//! The alert rules and the configurations that go with them, and every query that is shown to a reader.
+//! The alert rules, their configurations, and every query in the documentation.
 
 use std::fs;
 
 use ems_exporter::metrics::{self, ExporterMetrics};
 use ems_protocol::Timestamp;
 use serde_json::json;
-use testkit::process::run_well;
+use testkit::process::run_successfully;
 use testkit::programs::require;
 use testkit::{promql_blocks, repository};
 
-/// Runs a program in the folder of the rules; it must be content. Returns its answer.
+/// Runs a program in the folder of the rules; it must succeed. Returns its output.
 fn run(program: &str, arguments: &[&str]) -> String {
     require(&["promtool", "amtool"]);
     let folder = repository().join("dashboards/prometheus");
-    run_well(testkit::programs::command(program).args(arguments).current_dir(folder), b"")
+    run_successfully(testkit::programs::command(program).args(arguments).current_dir(folder), b"")
 }
 
 #[test]
@@ -32,8 +32,9 @@ fn alertmanager_accepts_its_configuration_and_routes_by_severity() {
     run("amtool", &["check-config", "alertmanager.yml"]);
     for (severity, receiver) in [("critical", "page"), ("warning", "notes")] {
         let severity = format!("severity={severity}");
-        let said = run("amtool", &["config", "routes", "test", "--config.file=alertmanager.yml", &severity]);
-        assert_eq!(said.trim(), receiver);
+        let output =
+            run("amtool", &["config", "routes", "test", "--config.file=alertmanager.yml", &severity]);
+        assert_eq!(output.trim(), receiver);
     }
 }
 

@@ -35,7 +35,7 @@ impl Alertmanager {
     }
 }
 
-/// The address that a program of the Prometheus project says it listens on.
+/// The address on which a program of the Prometheus project listens, from its log.
 pub(crate) fn listening_on(output: &str) -> Option<SocketAddr> {
     let (_, rest) = output.split_once("msg=\"Listening on\" address=")?;
     rest.split_whitespace().next()?.parse().ok()

@@ -1,4 +1,4 @@
-//! A browser that does what a test says: Chromium, driven by `tests/browser/driver.mjs` in Node.
+//! A browser that runs the scripts of a test: Chromium, driven by `tests/browser/driver.mjs` in Node.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -31,13 +31,13 @@ impl Browser {
         browser
     }
 
-    /// Runs the body of an async function of `page`, `context` and `takeComplaints`.
+    /// Runs the body of an async function of `page`, `context` and `takeErrors`.
     pub fn run(&mut self, script: &str) -> Value {
         let line = format!("{}\n", json!(script));
-        self.input.write_all(line.as_bytes()).expect("the driver listens");
+        self.input.write_all(line.as_bytes()).expect("the driver reads its input");
         let mut answer = String::new();
         self.output.read_line(&mut answer).expect("the driver answers");
-        assert!(!answer.is_empty(), "the driver ended in the middle of:\n{script}");
+        assert!(!answer.is_empty(), "the driver ended while it ran:\n{script}");
         let answer: Value = serde_json::from_str(&answer).expect("the driver answers in JSON");
         if let Some(error) = answer.get("error") {
             panic!("{}\n--- in\n{script}", error.as_str().unwrap_or_default());
@@ -61,14 +61,14 @@ impl Browser {
     }
 
     /// Fails if the browser has reported any error.
-    pub fn assert_content(&mut self) {
-        assert_eq!(self.run("return takeComplaints()"), json!([]), "the browser complains");
+    pub fn assert_no_errors(&mut self) {
+        assert_eq!(self.run("return takeErrors()"), json!([]), "errors in the browser");
     }
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // The browser goes with its driver.
+        // The browser ends with its driver.
         drop(self.child.kill());
         drop(self.child.wait());
     }

@@ -17,7 +17,7 @@ use crate::wait::{holds, wait_for};
 pub struct Program(pub &'static str);
 
 impl Program {
-    /// A command, free of what the environment of the tests says.
+    /// A command without the environment of the tests.
     pub fn command(self, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.0);
         command.env_clear().args(arguments);
@@ -34,7 +34,7 @@ impl Program {
         self.serve_after("", flags)
     }
 
-    /// Serves in a shell that does something before.
+    /// Serves after a shell has run `before`.
     pub fn serve_after(self, before: &str, flags: &[&str]) -> Exporter {
         self.serve_at(0, before, "", flags)
     }
@@ -115,7 +115,7 @@ impl Exporter {
         samples(page.text())
     }
 
-    /// The value of a series, which must be there.
+    /// The value of a series, which must exist.
     pub fn value(&self, series: &str) -> f64 {
         self.metrics().get(series).copied().unwrap_or_else(|| panic!("there is no {series}"))
     }
@@ -125,16 +125,16 @@ impl Exporter {
         sum(&self.metrics(), start)
     }
 
-    /// Waits until the value of a series is right; a series that is not there has none.
+    /// Waits until the value of a series meets a condition; a missing series does not.
     #[track_caller]
-    pub fn wait_for_value(&self, series: &str, right: impl Fn(f64) -> bool) {
-        wait_for(&format!("the right value of {series}"), || {
+    pub fn wait_for_value(&self, series: &str, condition: impl Fn(f64) -> bool) {
+        wait_for(&format!("the expected value of {series}"), || {
             let value = self.metrics().get(series).copied();
-            holds(value.is_some_and(&right), value)
+            holds(value.is_some_and(&condition), value)
         });
     }
 
-    /// Fails if anything that was received is unaccounted for, and returns how much it was.
+    /// Fails if a received event is unaccounted for; returns how many were received.
     #[track_caller]
     pub fn assert_accounted(&self) -> f64 {
         let page = self.metrics();

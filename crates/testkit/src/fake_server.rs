@@ -45,7 +45,7 @@ impl Call {
     }
 }
 
-/// What is answered.
+/// An answer.
 #[derive(Debug, Clone)]
 pub enum Reply {
     /// The data of a call that succeeds.
@@ -56,7 +56,7 @@ pub enum Reply {
     Status(u16),
     /// The connection is closed.
     Nothing,
-    /// The connection stays open, and nothing comes.
+    /// The connection stays open without an answer.
     Silence,
     /// An answer, after some milliseconds.
     Slow(u64, Box<Self>),
@@ -64,9 +64,9 @@ pub enum Reply {
 
 type Script = dyn Fn(&Call) -> Reply + Send + Sync;
 
-/// What it has been asked, and how many requests are under way, and were at most.
+/// The requests that it received, and how many are and were at most under way at once.
 #[derive(Debug, Default)]
-struct Book {
+struct Received {
     calls: Vec<Call>,
     busy: usize,
     most_busy: usize,
@@ -77,7 +77,7 @@ struct Book {
 pub struct FakeServer {
     /// Where it listens.
     pub address: SocketAddr,
-    book: Arc<Mutex<Book>>,
+    received: Arc<Mutex<Received>>,
     /// Ends the server's own runtime, where it has one.
     _runtime: Option<oneshot::Sender<()>>,
 }
@@ -87,13 +87,13 @@ impl FakeServer {
     pub async fn start(script: impl Fn(&Call) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("it listens");
-        let (book, script): (Arc<Mutex<Book>>, Arc<Script>) = (Arc::default(), Arc::new(script));
-        tokio::spawn(serve(listener, Arc::clone(&book), script));
-        Self { address, book, _runtime: None }
+        let (received, script): (Arc<Mutex<Received>>, Arc<Script>) = (Arc::default(), Arc::new(script));
+        tokio::spawn(serve(listener, Arc::clone(&received), script));
+        Self { address, received, _runtime: None }
     }
 
     /// Starts one on a thread of its own, for a test that is not async.
-    pub fn beside(script: impl Fn(&Call) -> Reply + Send + Sync + 'static) -> Self {
+    pub fn start_on_thread(script: impl Fn(&Call) -> Reply + Send + Sync + 'static) -> Self {
         let (started, start) = mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         std::thread::spawn(move || {
@@ -114,24 +114,24 @@ impl FakeServer {
 
     /// All requests so far.
     pub fn all(&self) -> Vec<Call> {
-        lock(&self.book).calls.clone()
+        lock(&self.received).calls.clone()
     }
 
     /// How many requests were under way at once, at most.
     pub fn most_at_once(&self) -> usize {
-        lock(&self.book).most_busy
+        lock(&self.received).most_busy
     }
 }
 
-fn lock(book: &Mutex<Book>) -> MutexGuard<'_, Book> {
-    book.lock().expect("no thread has panicked with it")
+fn lock(received: &Mutex<Received>) -> MutexGuard<'_, Received> {
+    received.lock().expect("no thread has panicked with it")
 }
 
-async fn serve(listener: TcpListener, book: Arc<Mutex<Book>>, script: Arc<Script>) {
+async fn serve(listener: TcpListener, received: Arc<Mutex<Received>>, script: Arc<Script>) {
     while let Ok((stream, _)) = listener.accept().await {
-        let (book, script) = (Arc::clone(&book), Arc::clone(&script));
+        let (received, script) = (Arc::clone(&received), Arc::clone(&script));
         tokio::spawn(async move {
-            let answer = service_fn(async |request| answer(request, &book, &*script).await);
+            let answer = service_fn(async |request| answer(request, &received, &*script).await);
             // A caller that disconnects is not a failure of the test, nor is an answer that is withheld.
             drop(
                 http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), answer).await,
@@ -142,25 +142,27 @@ async fn serve(listener: TcpListener, book: Arc<Mutex<Book>>, script: Arc<Script
 
 async fn answer(
     request: Request<Incoming>,
-    book: &Mutex<Book>,
+    received: &Mutex<Received>,
     script: &Script,
 ) -> io::Result<Response<String>> {
     let call = read(request).await?;
     {
-        let mut book = lock(book);
-        book.calls.push(call.clone());
-        book.busy += 1;
-        book.most_busy = book.most_busy.max(book.busy);
+        let mut received = lock(received);
+        received.calls.push(call.clone());
+        received.busy += 1;
+        received.most_busy = received.most_busy.max(received.busy);
     }
     let mut reply = script(&call);
     while let Reply::Slow(millis, then) = reply {
         tokio::time::sleep(Duration::from_millis(millis)).await;
         reply = *then;
     }
-    lock(book).busy -= 1;
+    lock(received).busy -= 1;
     let (status, body) = match reply {
         Reply::Data(data) => (200, json!({"data": data, "description": "fine", "status": "SUCCESS"})),
-        Reply::Fail(why) => (200, json!({"data": null, "description": why, "status": "FAIL"})),
+        Reply::Fail(description) => {
+            (200, json!({"data": null, "description": description, "status": "FAIL"}))
+        }
         Reply::Status(status) => (status, Value::Null),
         Reply::Nothing => return Err(io::ErrorKind::ConnectionAborted.into()),
         Reply::Silence | Reply::Slow(..) => return std::future::pending().await,

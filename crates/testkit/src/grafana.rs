@@ -27,7 +27,7 @@ pub struct Query {
     pub expression: String,
     /// How series are named.
     pub legend: String,
-    /// Whether it is asked for one moment only.
+    /// Whether it is an instant query.
     pub instant: bool,
 }
 
@@ -40,7 +40,7 @@ pub struct Variable {
     pub selector: String,
     /// The label whose values it takes.
     pub label: String,
-    /// Whether it is only carried from page to page.
+    /// Whether it is only passed from page to page.
     pub hidden: bool,
 }
 
@@ -75,7 +75,7 @@ pub fn list<'v>(value: &'v Value, member: &str) -> &'v [Value] {
 }
 
 impl Dashboard {
-    /// What it is known by.
+    /// Its uid.
     pub fn uid(&self) -> &str {
         text(&self.json, "uid")
     }

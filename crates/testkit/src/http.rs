@@ -1,4 +1,4 @@
-//! The HTTP client of the tests, one connection a request; and exchanges of raw bytes for what no client would send.
+//! The HTTP client of the tests, one connection a request; and exchanges of raw bytes for requests that no client would send.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,14 +1,15 @@
-//! What the tests share: one way of starting programs, one HTTP client, one way of waiting.
+//! Shared code of the tests: one way of starting programs, one HTTP client, one way of waiting.
 //!
 //! | module | purpose |
 //! | --- | --- |
-//! | [`wait`] | waits for a condition, and says what was last seen when it does not come true |
+//! | [`wait`] | waits for a condition; a timeout reports the last observation |
 //! | [`http`] | the HTTP client, and exchanges of raw bytes |
 //! | [`programs`] | the programs that tests may need, and where they come from |
 //! | [`process`] | a process that ends with its test and whose output is kept |
 //! | [`exporter`] | the exporter itself, running |
 //! | [`prometheus`], [`alertmanager`], [`browser`] | the programs around it, running |
 //! | [`fake_server`] | an HTTP server that records requests and gives the answers that a test configures |
+//! | [`simulated`] | a simulated media server whose truth is recorded while it runs |
 //! | [`grafana`] | the dashboards as they are committed |
 //! | [`recordings`] | requests of a real server |
 //! | [`ports`] | ports for programs that must know of each other before they run |
@@ -16,7 +17,7 @@
 //! Only Cargo's integration tests know where the exporter's program is, so they pass its path: see
 //! [`exporter::Program`].
 
-#![allow(clippy::unwrap_used, reason = "what helps tests fails by panicking")]
+#![allow(clippy::unwrap_used, reason = "a failed expectation fails the test")]
 
 pub mod alertmanager;
 pub mod browser;
@@ -29,6 +30,7 @@ pub mod process;
 pub mod programs;
 pub mod prometheus;
 pub mod recordings;
+pub mod simulated;
 pub mod wait;
 
 use std::path::{Path, PathBuf};

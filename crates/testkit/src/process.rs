@@ -12,7 +12,7 @@ pub use rustix::process::Signal;
 
 use crate::wait_for;
 
-/// Raises the limit of open files of this process, and so of those that it starts, to what it may have. The usual one,
+/// Raises the limit of open files of this process, and so of those that it starts, to its maximum. The usual one,
 /// 1024, is too small for tests with many connections.
 pub fn raise_file_limit() {
     let limit = getrlimit(Resource::Nofile);
@@ -58,15 +58,15 @@ impl Process {
         Pid::from_child(&self.child)
     }
 
-    /// All that it has written so far.
+    /// Its output so far.
     pub fn output(&self) -> String {
         String::from_utf8_lossy(&lock(&self.output)).into_owned()
     }
 
     /// Waits for something in the output.
     pub fn wait_for_output<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> T {
-        wait_for(&format!("the right output of {}", self.name), || {
-            // Asked first: all that an ended process wrote is there.
+        wait_for(&format!("the expected output of {}", self.name), || {
+            // Checked first: all output of an ended process is there.
             let ended = self.reading.is_finished();
             let output = self.output();
             let found = find(&output);
@@ -89,7 +89,7 @@ impl Process {
     /// Waits for the end.
     pub fn wait(&mut self) -> ExitStatus {
         wait_for(&format!("the end of {}", self.name), || {
-            self.child.try_wait().expect("the process can be asked").ok_or_else(|| self.output())
+            self.child.try_wait().expect("the process can be waited for").ok_or_else(|| self.output())
         })
     }
 
@@ -106,7 +106,7 @@ impl Process {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs").count()
     }
 
-    /// The time of the processor that it has used, in hundredths of a second.
+    /// The CPU time that it has used, in hundredths of a second.
     pub fn ticks(&self) -> u64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs");
         let (_, after_name) = stat.rsplit_once(") ").expect("the name stands in parentheses");
@@ -117,7 +117,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if thread::panicking() {
-            eprintln!("--- what {} said:\n{}", self.name, self.output());
+            eprintln!("--- output of {}:\n{}", self.name, self.output());
         }
         // It may have ended by itself.
         drop(self.child.kill());
@@ -132,21 +132,20 @@ pub fn run(command: &mut Command, input: &[u8]) -> Output {
     let mut child = started.unwrap_or_else(|error| panic!("{name} cannot be run: {error}"));
     let mut stdin = child.stdin.take().expect("the input is a pipe");
     let input = input.to_vec();
-    // Beside the reading of its output, so that neither waits for the other. A program that reads nothing is not a
-    // failure.
+    // On a thread of its own, so that neither pipe blocks the other. A program that reads no input is not a failure.
     let writer = thread::spawn(move || drop(stdin.write_all(&input)));
     let output = child.wait_with_output().expect("the process ends");
     writer.join().expect("the input is written");
     output
 }
 
-/// Runs a program to its end, which must be a success, and returns what it wrote to standard output.
-pub fn run_well(command: &mut Command, input: &[u8]) -> String {
+/// Runs a program to its end, which must be a success; returns its standard output.
+pub fn run_successfully(command: &mut Command, input: &[u8]) -> String {
     let output = run(command, input);
-    let [said, complained] =
-        [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
-    assert!(output.status.success(), "{command:?}: {}\n{said}{complained}", output.status);
-    said
+    let [stdout, stderr] =
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    assert!(output.status.success(), "{command:?}: {}\n{stdout}{stderr}", output.status);
+    stdout
 }
 
 fn lock(output: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {

@@ -1,4 +1,4 @@
-//! Waiting for a condition. A deadline bounds a failure and judges nothing: it is long enough for a busy machine.
+//! Waiting for a condition. The deadline only bounds a failure: it is long enough for a busy machine.
 
 use std::fmt::Debug;
 use std::thread;
@@ -10,32 +10,32 @@ pub const DEADLINE: Duration = Duration::from_secs(300);
 /// The interval between two checks.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Calls `look` until it succeeds; its error is what was seen instead. `what` completes "waited in vain for …".
+/// Calls `check` until it succeeds; its error is the last observation. `what` completes "timed out waiting for …".
 #[track_caller]
-pub fn wait_for<T, S: Debug>(what: &str, mut look: impl FnMut() -> Result<T, S>) -> T {
+pub fn wait_for<T, S: Debug>(what: &str, mut check: impl FnMut() -> Result<T, S>) -> T {
     let deadline = Instant::now() + DEADLINE;
     loop {
-        match look() {
+        match check() {
             Ok(answer) => return answer,
-            Err(seen) => assert!(Instant::now() < deadline, "{}", in_vain(what, &seen)),
+            Err(seen) => assert!(Instant::now() < deadline, "{}", timed_out(what, &seen)),
         }
         thread::sleep(PAUSE);
     }
 }
 
 /// [`wait_for`] for a test that runs in tokio, by tokio's clock.
-pub async fn until<T, S: Debug>(what: &str, mut look: impl AsyncFnMut() -> Result<T, S>) -> T {
+pub async fn until<T, S: Debug>(what: &str, mut check: impl AsyncFnMut() -> Result<T, S>) -> T {
     let deadline = tokio::time::Instant::now() + DEADLINE;
     loop {
-        match look().await {
+        match check().await {
             Ok(answer) => return answer,
-            Err(seen) => assert!(tokio::time::Instant::now() < deadline, "{}", in_vain(what, &seen)),
+            Err(seen) => assert!(tokio::time::Instant::now() < deadline, "{}", timed_out(what, &seen)),
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// Turns a condition into what [`wait_for`] takes.
+/// Turns a condition into a result for [`wait_for`].
 ///
 /// # Errors
 /// Gives `seen` if the condition does not hold.
@@ -43,6 +43,6 @@ pub fn holds<S>(condition: bool, seen: S) -> Result<(), S> {
     if condition { Ok(()) } else { Err(seen) }
 }
 
-fn in_vain(what: &str, seen: &impl Debug) -> String {
-    format!("waited {DEADLINE:?} in vain for {what}; last seen: {seen:?}")
+fn timed_out(what: &str, seen: &impl Debug) -> String {
+    format!("timed out after {DEADLINE:?} waiting for {what}; last seen: {seen:?}")
 }
