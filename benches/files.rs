@@ -31,7 +31,7 @@ const PROCESS: &[u8] = b"32193";
 const STARTED: u64 = 1_795_364_000;
 const SESSION: u64 = 300;
 
-/// What another exporter would need of an event at least.
+/// The fields that another exporter would need at least.
 #[derive(Deserialize)]
 struct Line<'a> {
     #[serde(borrow, rename = "type")]
@@ -137,7 +137,7 @@ fn serde_json_alone(input: &Input) {
         }
         let end = line.iter().rposition(|byte| *byte == b'}').unwrap() + 1;
         events += 1;
-        // Some names hold bytes that no strict parser takes.
+        // Some names hold bytes that strict parsers reject.
         let Ok(parsed) = serde_json::from_slice::<Line<'_>>(&line[..end]) else { continue };
         let Line { name, id, process, timestamp, payload } = black_box(&parsed);
         black_box((name, id, process, timestamp));
@@ -184,7 +184,7 @@ fn main() {
     let xml = repeat(folder.path(), "xml_noappend.xml", LARGE);
     let text = repeat(folder.path(), "text_noappend.txt", LARGE);
 
-    // Others start up, and read a file so short that it costs nothing, before they do anything.
+    // The start of other programs, measured with a very short file, is subtracted.
     let start = Instant::now();
     mtail(&program, &one);
     let start = start.elapsed();

@@ -36,7 +36,7 @@ const STREAMS: [(&str, &str); 13] = [
     ("out", "ONP"),
     ("out", "ONR"),
 ];
-/// What happens to a stream, in this order, each [`Size::age`] steps after the one before.
+/// The events of a stream, in this order, each [`Size::age`] steps after the one before.
 const LIFE: [&str; 3] = ["Created", "CodecsUpdated", "Closed"];
 const CHUNKS: [&str; 10] = [
     "hlsChunkCreated",
@@ -50,7 +50,7 @@ const CHUNKS: [&str; 10] = [
     "recordChunkCreated",
     "recordChunkClosed",
 ];
-/// How much a server has to do. At each step one stream of every type is created, one learns its
+/// The load of a server. At each step one stream of every type is created, one learns its
 /// codecs, one closes; and of each [`CHUNK_AGE`]th stream that is open the outputs of all formats
 /// open and close a chunk.
 #[derive(Clone, Copy)]
@@ -60,7 +60,7 @@ struct Size {
     /// How many stream names there are.
     names: u64,
 }
-/// A large server, and one whose tables are larger than the caches that are near.
+/// A large server, and one whose tables are larger than the nearest CPU caches.
 const SIZES: [Size; 2] = [Size { age: 30, names: 100 }, Size { age: 100, names: 500 }];
 const STEPS: u64 = 600;
 const CHUNK_AGE: u64 = 20;

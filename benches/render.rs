@@ -1,5 +1,5 @@
-//! A page of 100 000 series: how long it takes beside the `prometheus` crate's, how long it holds
-//! up events, what compression adds, and whether scraping it under full load loses an event.
+//! A page of 100 000 series: how long it takes compared with the `prometheus` crate, how long it delays
+//! events, the cost of compression, and whether scraping it under full load loses an event.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot run fails")]
@@ -54,7 +54,7 @@ fn fill(app: &App) -> (u64, u64) {
     while page(app).0 < SERIES {
         for _ in 0..100 {
             for (at, event) in recorded.iter().enumerate() {
-                // The inbound stream and the output are two things.
+                // The inbound stream and the output have different ids.
                 let unique = 1 + stream * 2 + u64::from(at >= 2);
                 let body = event.body(id, unique, &format!("cam{stream:05}"));
                 app.pipeline.accept(Transport::Http, &server, body.as_bytes(), Timestamp::now());

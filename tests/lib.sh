@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What ./demo and the scripts in tests/ share: how they speak, where tests/setup puts programs, and how Debian packages
-# are installed. It is sourced in the root of the repository.
+# Shared by ./demo and the scripts in tests/: messages, the folder into which tests/setup puts programs, and the
+# installation of Debian packages. It is sourced in the root of the repository.
 
 say() { printf '%s: %s\n' "${0##*/}" "$*"; }
 fail() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }

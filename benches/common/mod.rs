@@ -7,12 +7,12 @@ pub(crate) mod load;
 use std::path::Path;
 use std::time::Duration;
 
-/// Names that the recorded events carry, each replaced by that of the stream asked for.
+/// Names that the recorded events carry, each replaced by that of the requested stream.
 const NAMES: [&str; 7] = ["stream1", "pulled1", "ed2", "ts_2639_9qCO", "127.0.0.1_46566", "short1", "short2"];
-/// The recorded recordings are named after nothing; their paths end in this folder.
+/// The paths of recordings carry no stream name; they end in this folder.
 const RECORDINGS: &str = "media\\/g_";
 
-/// What a stream with one HLS output sends until its first chunk is complete.
+/// The events of a stream with one HLS output until its first chunk is complete.
 pub(crate) const START: [&str; 7] = [
     "inStreamCreated.INR",
     "inStreamCodecsUpdated.INR",
@@ -39,7 +39,7 @@ impl Recorded {
         Self { name: name.to_owned(), body: body.trim_end().to_owned() }
     }
 
-    /// The event with sequence number `id`, for the thing with `unique` as id, of the stream `name`.
+    /// The event with sequence number `id`, for the object with the id `unique`, of the stream `name`.
     pub(crate) fn body(&self, id: u64, unique: u64, name: &str) -> String {
         let mut body = self.body.replace(RECORDINGS, &format!("media\\/{name}_"));
         for recorded in NAMES {

@@ -111,7 +111,7 @@ fn every_query_gives_data_in_the_demo_or_has_a_reason_not_to() {
     let (empty, mut waiting): (Vec<_>, Vec<_>) =
         (0..dashboards.len()).flat_map(of_panels).partition(|(_, query)| known_empty(query));
     assert_eq!(empty.len(), EMPTY.len(), "the list of empty panels names one that is not there");
-    assert!(waiting.len() > 100, "the test has lost sight of the queries");
+    assert!(waiting.len() > 100, "too few queries");
     // Annotations are checked with All; panels also, since All must not lose data.
     let marks = dashboards.iter().enumerate().flat_map(|(number, dashboard)| {
         dashboard.annotations().into_iter().map(move |query| (number, query))

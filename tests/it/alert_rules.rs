@@ -16,7 +16,7 @@ const TARGET_LABELS: [&str; 2] = ["job", "instance"];
 /// Series of Prometheus itself, and their labels.
 const PROMETHEUS: &[(&str, &[&str])] = &[("up", &[]), ("ALERTS", &["alertname", "alertstate", "severity"])];
 
-/// Fails if a query is none.
+/// Fails if a query does not parse.
 pub fn parse(query: &str) {
     promql_parser::parser::parse(query).unwrap_or_else(|error| panic!("{error}: {query}"));
 }
@@ -52,7 +52,7 @@ fn alerts() -> Vec<Rule> {
     rules.groups.into_iter().flat_map(|group| group.rules).collect()
 }
 
-/// What queries may name: metrics with their labels.
+/// The metrics and labels that queries may use.
 pub struct Names(BTreeMap<String, BTreeSet<String>>);
 
 impl Names {
@@ -118,7 +118,7 @@ fn is_word(token: &str) -> bool {
     token.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
 }
 
-/// The words and single signs of a query, without its strings.
+/// The words and punctuation of a query, without its strings.
 fn tokens(query: &str) -> Vec<String> {
     let mut tokens = Vec::new();
     let mut rest = query.chars().peekable();
@@ -139,11 +139,11 @@ fn tokens(query: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_alertmanager_holds_back_exists() {
+fn inhibited_alerts_exist() {
     let alerts = alerts();
     let file = text("dashboards/prometheus/alertmanager.yml");
     let names: Vec<&str> = file.match_indices("Ems").map(|(at, _)| &file[at..]).collect();
-    assert!(names.len() > 10, "the test has lost sight of the alerts");
+    assert!(names.len() > 10, "too few alerts");
     for rest in names {
         let end = rest.find(|letter: char| !letter.is_ascii_alphanumeric()).unwrap();
         let (name, rest) = rest.split_at(end);
@@ -155,7 +155,7 @@ fn what_alertmanager_holds_back_exists() {
 }
 
 #[test]
-fn every_alert_is_complete_and_names_what_exists() {
+fn every_alert_is_complete_and_uses_existing_metrics() {
     let names = Names::of_catalogue();
     for rule in alerts() {
         let name = &rule.alert;
@@ -172,14 +172,14 @@ fn every_alert_is_complete_and_names_what_exists() {
         }
         let own = tokens(&rule.expr).iter().find_map(|token| names.0.get(token)).unwrap().clone();
         for label in ["server", "stream", "format"].into_iter().filter(|label| own.contains(*label)) {
-            let told = rule.annotations["summary"].contains(&format!("$labels.{label}"));
-            assert!(told, "{name}: the summary does not name {label}");
+            let is_named = rule.annotations["summary"].contains(&format!("$labels.{label}"));
+            assert!(is_named, "{name}: the summary does not name {label}");
         }
     }
 }
 
 #[test]
-fn every_alert_has_its_section_in_the_runbook_and_no_section_is_left_over() {
+fn alerts_and_sections_of_the_runbook_correspond() {
     let runbook = text("dashboards/prometheus/RUNBOOK.md");
     let sections: Vec<&str> = runbook.lines().filter_map(|line| line.strip_prefix("## ")).collect();
     let alerts: Vec<String> = alerts().into_iter().map(|rule| rule.alert).collect();
@@ -215,7 +215,7 @@ struct Expected {
 }
 
 #[test]
-fn every_alert_is_tested_to_fire_and_to_be_silent() {
+fn every_alert_has_a_firing_and_a_silent_test() {
     let tests: Tests = serde_saphyr::from_str(&text("dashboards/prometheus/alerts.test.yml")).unwrap();
     let expected: Vec<Expected> = tests.tests.into_iter().flat_map(|test| test.alert_rule_test).collect();
     for rule in alerts() {
@@ -226,11 +226,11 @@ fn every_alert_is_tested_to_fire_and_to_be_silent() {
 }
 
 #[test]
-fn every_query_in_runbook_readme_and_guides_parses_and_names_what_exists() {
+fn every_query_in_runbook_readme_and_guides_parses_and_uses_existing_metrics() {
     let names = Names::of_catalogue();
     let all = ["dashboards/prometheus/RUNBOOK.md", "README.md"].map(|page| promql_blocks(&text(page)));
     let [runbook, readme] = &all;
-    assert!(runbook.len() > 40 && !readme.is_empty(), "the test has lost sight of the queries");
+    assert!(runbook.len() > 40 && !readme.is_empty(), "too few queries");
     for query in all.iter().flatten() {
         names.check(query);
         parse(query);

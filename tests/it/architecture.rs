@@ -193,7 +193,7 @@ fn modules_import_exactly_what_the_map_declares() {
         let row = found.entry(top.clone()).or_default();
         row.extend(others.into_iter().map(|other| other[0].clone()).filter(|other| other != top));
     }
-    assert!(found.len() > 15, "the test has lost sight of the modules: {}", found.len());
+    assert!(found.len() > 15, "too few modules: {}", found.len());
     for (module, imports) in found {
         let declared = map.get(&module).unwrap_or_else(|| panic!("{module} is not on the map"));
         assert_eq!(imports, *declared, "imports of {module}, beside its line of the map");
@@ -247,7 +247,7 @@ fn no_family_knows_another() {
             assert!(!foreign, "{} imports {}", module.join("::"), other.join("::"));
         }
     }
-    assert!(seen >= FAMILIES.len(), "the test has lost sight of the families: {seen}");
+    assert!(seen >= FAMILIES.len(), "too few families: {seen}");
 }
 
 /// Time comes in as an argument: the map lists the modules that may ask the clock.

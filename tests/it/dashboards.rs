@@ -1,4 +1,4 @@
-//! The dashboards: what Grafana's own linter asks for, and that they know only metrics that there are.
+//! The dashboards follow the rules of Grafana's own linter, and use existing metrics only.
 //!
 //! One of the linter's rules is not wanted: that dashboards cannot be edited.
 
@@ -10,7 +10,7 @@ use testkit::grafana::{Dashboard, Query, dashboards, list, substituted, text};
 
 use crate::promql::{Catalogue, Labels, Reading, read};
 
-/// The dashboards by uid, with the variables that one sees on them.
+/// The dashboards by uid, with their visible variables.
 const PAGES: [(&str, &[&str]); 5] = [
     ("ems-exporter", &["job", "instance", "server"]),
     ("ems-overview", &["job", "instance", "server"]),
@@ -22,13 +22,13 @@ const PAGES: [(&str, &[&str]); 5] = [
 /// Units of Grafana that are used.
 const UNITS: [&str; 8] = ["short", "s", "bytes", "bps", "cps", "pps", "reqps", "percentunit"];
 
-/// Stands for `$__rate_interval` where a query is taken apart.
+/// Stands for `$__rate_interval` where a query is parsed.
 const RATE_INTERVAL: Duration = Duration::from_secs(7919);
 /// Stands for `$__range` there.
 const RANGE: Duration = Duration::from_secs(7907);
 
-/// A query taken apart, its variables still in the matchers.
-fn taken_apart(expression: &str, catalogue: &Catalogue) -> Result<Reading, String> {
+/// A parsed query, its variables still in the matchers.
+fn parsed(expression: &str, catalogue: &Catalogue) -> Result<Reading, String> {
     let ranges = [("__rate_interval", RATE_INTERVAL), ("__range", RANGE)];
     let ranges = ranges.map(|(name, range)| (name.to_owned(), format!("{}s", range.as_secs())));
     read(&substituted(expression, &ranges), catalogue)
@@ -44,7 +44,7 @@ fn names_in(legend: &str) -> Vec<&str> {
 }
 
 #[test]
-fn every_dashboard_has_its_fixed_place_and_the_same_manners() {
+fn every_dashboard_has_its_fixed_uid_and_the_common_settings() {
     let dashboards = dashboards();
     let uids: Vec<&str> = dashboards.iter().map(Dashboard::uid).collect();
     assert_eq!(uids, PAGES.map(|(uid, _)| uid));
@@ -66,7 +66,7 @@ fn every_dashboard_has_its_fixed_place_and_the_same_manners() {
 }
 
 #[test]
-fn everything_asks_the_chosen_data_source() {
+fn every_query_uses_the_selected_data_source() {
     let chosen = json!({"type": "prometheus", "uid": "${datasource}"});
     for dashboard in dashboards() {
         let file = &dashboard.file;
@@ -76,8 +76,8 @@ fn everything_asks_the_chosen_data_source() {
         assert_eq!((text(first, "query"), text(first, "label")), ("prometheus", "Data source"), "{file}");
         let annotations = list(&dashboard.json["annotations"], "list");
         let targets = dashboard.panels().flat_map(|panel| list(panel, "targets"));
-        let asking = variables[1..].iter().chain(annotations).chain(dashboard.panels()).chain(targets);
-        for one in asking {
+        let users = variables[1..].iter().chain(annotations).chain(dashboard.panels()).chain(targets);
+        for one in users {
             assert_eq!(one["datasource"], chosen, "{file}: {one}");
         }
         assert!(dashboard.panels().all(|panel| !list(panel, "targets").is_empty()), "{file}");
@@ -85,7 +85,7 @@ fn everything_asks_the_chosen_data_source() {
 }
 
 #[test]
-fn variables_allow_many_values_and_depend_each_on_the_one_before() {
+fn variables_are_multi_value_and_each_depends_on_the_previous_one() {
     let catalogue = Catalogue::new();
     for (dashboard, (_, seen)) in dashboards().iter().zip(PAGES) {
         let file = &dashboard.file;
@@ -106,7 +106,7 @@ fn variables_allow_many_values_and_depend_each_on_the_one_before() {
         assert_eq!(shown, seen, "{file}");
         for (number, variable) in variables.iter().enumerate() {
             assert_eq!(variable.label, variable.name, "{file}");
-            let reading = taken_apart(&variable.selector, &catalogue).unwrap();
+            let reading = parsed(&variable.selector, &catalogue).unwrap();
             let [selector] = &*reading.selectors else { panic!("{file}: {}", variable.selector) };
             assert!(selector.labels.contains(&variable.label), "{file}: {}", variable.selector);
             // The format does not depend on the stream: it is chosen beside it.
@@ -123,7 +123,7 @@ fn variables_allow_many_values_and_depend_each_on_the_one_before() {
 }
 
 #[test]
-fn every_panel_says_what_it_shows() {
+fn every_panel_has_a_title_description_and_unit() {
     for dashboard in dashboards() {
         let mut titles = BTreeSet::new();
         for panel in dashboard.panels() {
@@ -167,12 +167,12 @@ fn panels_fill_the_width_and_do_not_overlap() {
 }
 
 #[test]
-fn queries_know_only_metrics_and_labels_of_the_catalogue_and_depend_on_the_variables() {
+fn queries_use_metrics_and_labels_of_the_catalogue_and_depend_on_the_variables() {
     let catalogue = Catalogue::new();
     for dashboard in dashboards() {
         let page_has_streams = dashboard.variables().iter().any(|one| one.name == "stream" && !one.hidden);
         for query in dashboard.queries().into_iter().chain(dashboard.annotations()) {
-            let reading = taken_apart(&query.expression, &catalogue);
+            let reading = parsed(&query.expression, &catalogue);
             let reading = reading.unwrap_or_else(|fault| panic!("{}: {fault}", place(&query)));
             assert!(!reading.selectors.is_empty(), "{}", place(&query));
             for selector in &reading.selectors {
@@ -194,12 +194,12 @@ fn queries_know_only_metrics_and_labels_of_the_catalogue_and_depend_on_the_varia
 }
 
 #[test]
-fn counters_are_seen_through_their_rate_over_the_right_interval() {
+fn counters_are_shown_as_rates_over_the_right_interval() {
     let catalogue = Catalogue::new();
     for dashboard in dashboards() {
         for panel in dashboard.panels() {
             for query in dashboard.queries_of(panel) {
-                let reading = taken_apart(&query.expression, &catalogue).unwrap();
+                let reading = parsed(&query.expression, &catalogue).unwrap();
                 for selector in &reading.selectors {
                     let fine = match selector.range {
                         None => !selector.counts,
@@ -214,7 +214,7 @@ fn counters_are_seen_through_their_rate_over_the_right_interval() {
             }
         }
         for query in dashboard.annotations() {
-            let reading = taken_apart(&query.expression, &catalogue).unwrap();
+            let reading = parsed(&query.expression, &catalogue).unwrap();
             let fine = reading.selectors.iter().all(|one| one.range == Some(("increase", RATE_INTERVAL)));
             assert!(fine, "{}", place(&query));
         }
@@ -222,11 +222,11 @@ fn counters_are_seen_through_their_rate_over_the_right_interval() {
 }
 
 #[test]
-fn legends_name_labels_that_the_query_gives() {
+fn legends_use_labels_of_the_query_result() {
     let catalogue = Catalogue::new();
     for dashboard in dashboards() {
         for query in dashboard.queries().into_iter().chain(dashboard.annotations()) {
-            let reading = taken_apart(&query.expression, &catalogue).unwrap();
+            let reading = parsed(&query.expression, &catalogue).unwrap();
             for name in names_in(&query.legend) {
                 assert!(reading.result.contains(name), "{}: no label {name} is left", place(&query));
             }
@@ -261,7 +261,7 @@ fn tables_show_or_hide_every_column_under_its_name() {
             columns.insert("Time".to_owned());
             for query in &queries {
                 assert!(query.instant, "{}", place(query));
-                columns.extend(taken_apart(&query.expression, &catalogue).unwrap().result);
+                columns.extend(parsed(&query.expression, &catalogue).unwrap().result);
             }
             let options = &panel["transformations"][1]["options"];
             let keys = |name: &str| options[name].as_object().unwrap().keys().cloned().collect::<Labels>();
@@ -276,11 +276,11 @@ fn tables_show_or_hide_every_column_under_its_name() {
             }
         }
     }
-    assert!(tables >= 5, "the test has lost sight of the tables");
+    assert!(tables >= 5, "too few tables");
 }
 
 #[test]
-fn links_lead_to_dashboards_that_there_are_with_variables_that_they_have() {
+fn links_lead_to_existing_dashboards_and_variables() {
     let dashboards = dashboards();
     let mut leads_to_stream = false;
     for dashboard in &dashboards {

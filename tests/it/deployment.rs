@@ -1,4 +1,4 @@
-//! What is under `deploy/`: that it agrees with the program and with itself. `tests/package/run` and
+//! The files in `deploy/` agree with the program and with each other. `tests/package/run` and
 //! `tests/kubernetes/run` try it.
 
 use std::collections::BTreeSet;
@@ -48,7 +48,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The words of a text that begin in a certain way.
+/// The words of a text that begin with `start`.
 fn words<'a>(text: &'a str, start: &'a str) -> impl Iterator<Item = &'a str> {
     let breaks = |letter: char| !(letter.is_ascii_alphanumeric() || "_.-$".contains(letter));
     text.split(breaks).filter(move |word| word.starts_with(start) && *word != start)
@@ -62,7 +62,7 @@ fn unit_command() -> Vec<String> {
 }
 
 #[test]
-fn everything_deployed_names_flags_that_there_are() {
+fn deployed_files_name_existing_flags() {
     let known = variables();
     let mut seen = 0;
     for path in files(&at("deploy")).into_iter().chain([at("Dockerfile"), at("docker-compose.yml")]) {
@@ -72,7 +72,7 @@ fn everything_deployed_names_flags_that_there_are() {
             assert!(known.contains(variable), "{}: there is no {variable}", path.display());
         }
     }
-    assert!(seen >= 8, "the test has lost sight of the variables: {seen}");
+    assert!(seen >= 8, "too few variables: {seen}");
     let command = unit_command();
     assert_eq!(command[0], "/usr/bin/ems-exporter");
     Cli::try_parse_from(&command).unwrap();
@@ -85,7 +85,7 @@ fn everything_deployed_names_flags_that_there_are() {
     }
 }
 
-/// The configuration of the package, with its examples as they are, or taken for real.
+/// The configuration of the package, with its examples commented out or in effect.
 pub fn default_configuration(with_examples: bool) -> String {
     let is_example = |line: &str| {
         let rest = line.strip_prefix('#').unwrap_or_default();
@@ -115,7 +115,7 @@ fn the_default_configuration_is_the_default() {
 }
 
 #[test]
-fn the_unit_keeps_its_state_where_systemd_makes_room_for_it() {
+fn the_unit_keeps_its_state_in_the_state_directory_of_systemd() {
     let unit = text(UNIT);
     let has = |line: &str| assert!(unit.lines().any(|ours| ours == line), "{UNIT} lacks {line}");
     has("Type=notify");
@@ -131,7 +131,7 @@ fn the_unit_keeps_its_state_where_systemd_makes_room_for_it() {
 }
 
 #[test]
-fn the_package_holds_files_that_there_are() {
+fn the_package_contains_existing_files() {
     let manifest = text("Cargo.toml");
     let (_, package) = manifest.split_once("[package.metadata.deb]").unwrap();
     let assets = package.lines().filter_map(|line| line.trim().strip_prefix("[\"")).map_while(|line| {
@@ -145,7 +145,7 @@ fn the_package_holds_files_that_there_are() {
         assert!(found > 0, "the package wants {source}");
         seen += 1;
     }
-    assert!(seen >= 10, "the test has lost sight of the assets: {seen}");
+    assert!(seen >= 10, "too few assets: {seen}");
     let shells = fs::read_dir(at("deploy/completions")).unwrap();
     for file in shells.map(|entry| entry.unwrap().file_name().into_string().unwrap()) {
         assert!(manifest.contains(&format!("\"deploy/completions/{file}\"")), "{file} is not in the package");
@@ -153,7 +153,7 @@ fn the_package_holds_files_that_there_are() {
 }
 
 #[test]
-fn versions_are_that_of_the_program() {
+fn versions_equal_that_of_the_program() {
     let chart: Value = yaml(&text(&format!("{CHART}/Chart.yaml")));
     assert_eq!([&chart["version"], &chart["appVersion"]], [VERSION, VERSION]);
     let changelog = text("deploy/debian/changelog");
@@ -212,16 +212,16 @@ fn ports_and_paths_are_those_of_the_program() {
     });
     let of_chart =
         deployment.lines().filter_map(|line| line.trim().strip_prefix("path: ")).map(str::to_owned);
-    let asked: Vec<String> = of_chart.chain(plain).collect();
-    assert_eq!(asked.len(), 4);
+    let probed: Vec<String> = of_chart.chain(plain).collect();
+    assert_eq!(probed.len(), 4);
     let routes = text("src/http/router.rs");
-    for path in asked {
+    for path in probed {
         assert!(routes.contains(&format!(".route(\"{path}\", get(")), "nothing answers at {path}");
     }
 }
 
 #[test]
-fn containers_may_do_only_what_they_must() {
+fn containers_are_restricted() {
     for pod in pods() {
         assert_eq!(pod["automountServiceAccountToken"], false);
         for container in containers(&pod).filter(|container| container["name"] != "media-server") {
@@ -243,13 +243,13 @@ fn containers_may_do_only_what_they_must() {
 }
 
 #[test]
-fn the_chart_holds_the_rules_and_dashboards_themselves() {
+fn the_chart_contains_the_rules_and_dashboards_themselves() {
     let same = |copy: &str, source: &str| {
         assert_eq!(fs::canonicalize(at(copy)).unwrap(), fs::canonicalize(at(source)).unwrap(), "{copy}");
     };
     same(&format!("{CHART}/files/alerts.yml"), "dashboards/prometheus/alerts.yml");
     same(&format!("{CHART}/files/grafana"), "dashboards/grafana");
-    // What Helm is told to leave out is all that is no dashboard.
+    // Helm ignores every file that is not a dashboard.
     let ignored = text(&format!("{CHART}/.helmignore"));
     for entry in fs::read_dir(at("dashboards/grafana")).unwrap() {
         let entry = entry.unwrap();
@@ -261,7 +261,7 @@ fn the_chart_holds_the_rules_and_dashboards_themselves() {
     assert!(text(&format!("{CHART}/templates/servicemonitor.yaml")).contains("replacement: ems\n"));
 }
 
-/// The paths of all values, maps that users fill left whole.
+/// The paths of all values; maps that users fill count as one value.
 fn leaves(value: &Value, path: &str, into: &mut BTreeSet<String>) {
     match value.as_object() {
         Some(map) if !map.is_empty() && !path.ends_with("labels") && path != "resources" => {
@@ -276,7 +276,7 @@ fn leaves(value: &Value, path: &str, into: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn values_of_the_chart_are_used_described_and_there() {
+fn values_of_the_chart_exist_and_are_used_and_described() {
     let values: Value = yaml(&text(&format!("{CHART}/values.yaml")));
     let schema: Value = serde_json::from_str(&text(&format!("{CHART}/values.schema.json"))).unwrap();
     let mut given = BTreeSet::new();
@@ -295,7 +295,7 @@ fn values_of_the_chart_are_used_described_and_there() {
 }
 
 #[test]
-fn templates_of_the_chart_include_what_there_is_and_close_what_they_open() {
+fn templates_of_the_chart_are_balanced_and_include_existing_templates() {
     let helpers = text(&format!("{CHART}/templates/_helpers.tpl"));
     for file in files(&at(&format!("{CHART}/templates"))) {
         let template = fs::read_to_string(&file).unwrap();

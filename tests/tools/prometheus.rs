@@ -46,7 +46,7 @@ fn prometheus_parses_every_query_of_the_documentation() {
     for page in ["dashboards/prometheus/RUNBOOK.md", "README.md"] {
         queries.extend(promql_blocks(&fs::read_to_string(repository().join(page)).unwrap()));
     }
-    assert!(queries.len() > 100, "the test has lost sight of the queries");
+    assert!(queries.len() > 100, "too few queries");
     let rules: Vec<_> = (0..)
         .zip(&queries)
         .map(|(at, query)| json!({"record": format!("query:{at}"), "expr": query}))
