@@ -1,4 +1,4 @@
-//! SIGTERM in the middle of load.
+//! SIGTERM in the middle of load, and the limits of a stop.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -6,10 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use ems_exporter::app;
+use ems_exporter::config::Config;
+use ems_simulator::{Options, Simulation};
 use testkit::process::Signal;
+use testkit::wait::{holds, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::events::{connect, post, serve, timer};
 
@@ -64,4 +70,57 @@ async fn open_requests_are_answered_and_the_checkpoint_is_written() {
     let written: serde_json::Value =
         serde_json::from_slice(&fs::read(storage.join("tail-ems.json")).unwrap()).unwrap();
     assert_eq!(written["files"][0]["offset"], fs::metadata(&log).unwrap().len());
+}
+
+/// How long the exporter may take to stop after SIGTERM.
+const EXPORTER_LIMIT: Duration = Duration::from_secs(5);
+/// How long the simulated server of the demo may take after Ctrl-C.
+const SIMULATOR_LIMIT: Duration = Duration::from_secs(6);
+
+/// On a paused clock only the exporter's own timers count, not the load of the machine.
+#[tokio::test]
+async fn a_request_that_never_ends_delays_the_stop_by_its_limit_only() {
+    let app = app::build(&Config::default()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let running = tokio::spawn({
+        let (app, stop) = (Arc::clone(&app), stop.clone());
+        async move { app::run(app, &Config::default(), vec![listener], stop).await }
+    });
+    let mut half = TcpStream::connect(address).await.unwrap();
+    half.write_all(b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{").await.unwrap();
+    // The feed of a live page is open as well.
+    let mut feed = TcpStream::connect(address).await.unwrap();
+    feed.write_all(b"GET /api/v1/feed HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    feed.read_exact(&mut [0; 12]).await.unwrap();
+    until("two connections", async || {
+        let open = app.exporter_metrics.connections.get();
+        holds(open == 2, open)
+    })
+    .await;
+    tokio::time::pause();
+    let began = Instant::now();
+    stop.cancel();
+    running.await.unwrap().unwrap();
+    assert!(began.elapsed() <= EXPORTER_LIMIT, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_receiver_that_never_answers_delays_the_end_of_the_simulated_server_by_its_limit_only() {
+    let receiver = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/events", receiver.local_addr().unwrap()).parse().unwrap();
+    let simulation = Simulation::new(Options { url, ..Options::default() }).unwrap();
+    let stop = CancellationToken::new();
+    let running = async { simulation.run(stop.cancelled()).await.unwrap() };
+    let stopping = async {
+        let _connection = receiver.accept().await.unwrap();
+        tokio::time::pause();
+        let began = Instant::now();
+        stop.cancel();
+        began
+    };
+    let (truth, began) = tokio::join!(running, stopping);
+    assert!(began.elapsed() <= SIMULATOR_LIMIT, "{:?}", began.elapsed());
+    assert!(!truth.running);
 }
