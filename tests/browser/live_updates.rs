@@ -65,17 +65,47 @@ fn a_stall_turns_its_row_red_and_the_headline_names_it_until_it_is_over() {
     drop(simulated);
 }
 
+/// Milliseconds without data after which the page must be stale.
+const STALE_LIMIT: f64 = 3000.0;
+
+/// Stops the page's clock, so that only the page's own timers count, not the load of the machine. `staleAfter` is then
+/// the time, by that clock, from the last data until the page turned stale.
+fn stop_clock(browser: &mut Browser) {
+    browser.run(
+        "await page.clock.install();
+         await page.clock.pauseAt(Date.now() + 3600 * 1000);
+         await page.addInitScript(() => {
+             const add = EventSource.prototype.addEventListener;
+             EventSource.prototype.addEventListener = function (name, listener) {
+                 add.call(this, name, (message) => { window.receivedAt = performance.now(); listener(message); });
+             };
+         });
+         await page.reload();
+         await page.waitForFunction(() => window.receivedAt !== undefined, null, { polling: 50 });
+         await page.clock.runFor(500);
+         await page.evaluate(() => {
+             const pulse = document.getElementById('pulse');
+             new MutationObserver(() => {
+                 if (pulse.textContent === 'stale') window.staleAfter ??= performance.now() - receivedAt;
+             }).observe(pulse, { childList: true, characterData: true, subtree: true });
+         })",
+    );
+    browser.until("document.getElementById('pulse').textContent === 'live'");
+}
+
 #[test]
-fn the_page_says_that_it_is_stale_and_recovers() {
+fn the_page_turns_stale_when_the_exporter_ends_and_recovers() {
     let exporter = program().configured("{}");
     let address = exporter.address;
     assert_eq!(post(&exporter, &[stream(1, "before")]), 200);
     let mut browser = Browser::at(address);
-    browser.until("document.getElementById('pulse').textContent === 'live'");
+    stop_clock(&mut browser);
     browser.until(&format!("{}.includes('before')", names("streams")));
     browser.assert_no_errors();
     drop(exporter);
+    // The closed connection is enough: no timer of the page runs.
     browser.until("document.getElementById('pulse').textContent === 'stale'");
+    browser.run("await page.clock.resume()");
     browser.until("document.querySelector('h1').textContent.startsWith('No data from the exporter')");
     let again = program().configured_at(address.port(), "{}");
     assert_eq!(post(&again, &[stream(1, "after")]), 200);
@@ -86,21 +116,29 @@ fn the_page_says_that_it_is_stale_and_recovers() {
 }
 
 #[test]
-fn an_exporter_that_hangs_is_told_from_one_that_lives() {
+fn the_page_turns_stale_when_the_exporter_hangs_and_recovers() {
     let exporter = program().configured("{}");
     assert_eq!(post(&exporter, &[stream(1, "cam")]), 200);
     let mut browser = Browser::at(exporter.address);
-    browser.until("document.getElementById('pulse').textContent === 'live'");
-    // The connection stays open: only the silence tells.
+    stop_clock(&mut browser);
+    // The connection stays open without data.
     exporter.process.signal(Signal::STOP);
-    browser.until("document.getElementById('pulse').textContent === 'stale'");
+    browser.run(
+        "for (let step = 0; step < 100; step++) {
+             if (await page.evaluate(() => window.staleAfter !== undefined)) break;
+             await page.clock.runFor(100);
+         }",
+    );
+    let after = browser.value("window.staleAfter").as_f64().expect("the page turned stale");
+    assert!(after <= STALE_LIMIT, "stale {after} ms after the last data");
+    browser.run("await page.clock.resume()");
     exporter.process.signal(Signal::CONT);
     browser.until("document.getElementById('pulse').textContent === 'live'");
     browser.until("document.querySelector('h1').textContent === 'All is well: 1 stream, 0 outputs'");
 }
 
 #[test]
-fn servers_are_told_apart_where_there_are_several() {
+fn several_servers_are_named_and_can_be_selected() {
     let exporter = program().configured("servers: [{name: east, expect: [lobby]}, {name: west}]");
     let mut browser = Browser::at(exporter.address);
     browser
