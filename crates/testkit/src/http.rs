@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle};
 
-use crate::DEADLINE;
+use crate::wait::DEADLINE;
 
 /// A whole answer.
 #[derive(Debug)]

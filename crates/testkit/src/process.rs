@@ -10,7 +10,7 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, kill_process, setrlimit}
 
 pub use rustix::process::Signal;
 
-use crate::wait_for;
+use crate::wait::wait_for;
 
 /// Raises the limit of open files of this process, and so of those that it starts, to its maximum. The usual one,
 /// 1024, is too small for tests with many connections.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use ems_simulator::{Options, Simulation, Truth};
 use tokio_util::sync::CancellationToken;
 
-use crate::{now, wait_for};
+use crate::now;
+use crate::wait::wait_for;
 
 /// The interval between two observations of the truth.
 const INTERVAL: Duration = Duration::from_millis(10);
