@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """Writes the Grafana dashboards beside this file, or into the folder that is its only argument.
 
-The first half is how a dashboard is written down, the second half the five dashboards. Only the second half tells
-of the media server; every query stands there as it is sent, but for the matchers of the variables.
+The first half builds JSON of dashboards in general, the second half holds the five dashboards. Every query is written
+there as it is sent, except for the matchers of the variables.
 """
 
 import json
 import pathlib
 import sys
 
-# --- How a dashboard is written down -------------------------------------------------------------------------------
+# --- Building dashboards -------------------------------------------------------------------------------------------
 
 TAG = "ems-exporter"
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
@@ -404,7 +404,7 @@ def stalled(scope):
 
 
 def pace(scope):
-    """Chunks closed, as a share of what the target asks for. Only outputs that are open have a target."""
+    """Chunks closed, as a share of the target rate. Only outputs that are open have a target."""
     return f"{rate('ems_chunks_closed_total', scope)} * {of(TARGET, scope)}"
 
 
@@ -503,7 +503,7 @@ def overview():
             ("Restarts", by(who, gained("ems_server_restarts_total", SERVER)), {"decimals": 0}),
             ("", by(who + ", version", of("ems_server_info", SERVER), "max"), {}),
         ],
-        "no media server has been heard of",
+        "no media server has sent events yet",
         "Stalled",
         h=7,
         overrides=[named("Server", **link("ems-packaging", "Show the server's packaging", server="Server"))],
@@ -525,7 +525,7 @@ def overview():
                     ),
                     stat(
                         "Servers down",
-                        "Media servers that are down: configured but never heard from, stopped, or not answering.",
+                        "Media servers that are down: configured but silent since the start, stopped, or not answering.",
                         total(f"1 - {servers_up}"),
                         none="no server",
                         thresholds=BAD_FROM_1,
@@ -733,7 +733,7 @@ def stream():
     )
     traffic = "{{server}} {{stream}} {{direction}} {{media}}"
     moves = (
-        " The server tells it with events only: the line stands still while a stream is open and jumps when it closes."
+        " Only events report it: the line is constant while a stream is open and jumps when it closes."
     )
     return dashboard(
         "ems-stream",
@@ -868,7 +868,7 @@ def stream():
                     ),
                     timeseries(
                         "Age of the last chunk",
-                        "When last scraped, beside the smallest stall threshold of each format (dashed).",
+                        "At the last scrape, with the smallest stall threshold of each format (dashed).",
                         (by("server, stream, format, group, track", chunk_age(STREAM), "max"), TRACK_NAME),
                         (by("format", of(THRESHOLD, STREAM), "min"), "threshold of {{format}}"),
                         unit="s",
@@ -879,7 +879,7 @@ def stream():
                     ),
                     timeseries(
                         "Pace",
-                        "Chunks closed, as a share of what the target length asks for: 100 % is on time. Where chunks are as long as some scrapes are apart it comes in steps.",
+                        "Chunks closed, as a share of the rate by target length: 100 % is on time. It moves in steps where chunks are longer than the scrape interval.",
                         (pace(STREAM), TRACK_NAME),
                         unit="percentunit",
                         none="no output",
@@ -938,14 +938,14 @@ def stream():
                             traffic,
                         ),
                         unit="bps",
-                        none="no event has told yet",
+                        none="not reported yet",
                     ),
                     timeseries(
                         "Packets",
                         "Packets of the streams with this name." + moves,
                         (by("server, stream, direction, media", rate("ems_stream_packets_total", STREAM)), traffic),
                         unit="pps",
-                        none="no event has told yet",
+                        none="not reported yet",
                     ),
                     timeseries(
                         "Dropped packets",
@@ -955,7 +955,7 @@ def stream():
                             traffic,
                         ),
                         unit="pps",
-                        none="no event has told yet",
+                        none="not reported yet",
                     ),
                 ],
             ),
@@ -1023,7 +1023,7 @@ def packaging():
                     ),
                     stat(
                         "Slowest pace",
-                        "The least share of the chunks that the target length asks for.",
+                        "The smallest share of chunks closed, by the target length.",
                         total(pace(OUTPUT), "min"),
                         unit="percentunit",
                         none="no output",
@@ -1077,7 +1077,7 @@ def packaging():
                     ),
                     timeseries(
                         "Pace by format",
-                        "Chunks closed, as a share of what the target length asks for: mean and slowest track. 100 % is on time.",
+                        "Chunks closed, as a share of the rate by target length: mean and slowest track. 100 % is on time.",
                         (by("format", pace(OUTPUT), "avg"), "{{format}} mean"),
                         (by("format", pace(OUTPUT), "min"), "{{format}} slowest"),
                         unit="percentunit",
@@ -1086,7 +1086,7 @@ def packaging():
                     ),
                     timeseries(
                         "Age against target",
-                        "The oldest last chunk of each format when last scraped, beside target and threshold (dashed).",
+                        "The oldest last chunk of each format at the last scrape, with target and threshold (dashed).",
                         (by("format", chunk_age(OUTPUT), "max"), "{{format}} oldest"),
                         (by("format", of(TARGET, OUTPUT), "min"), "target of {{format}}"),
                         (by("format", of(THRESHOLD, OUTPUT), "min"), "threshold of {{format}}"),
@@ -1107,7 +1107,7 @@ def packaging():
                     ),
                     timeseries(
                         "Slowest tracks",
-                        "The ten tracks with the least share of the chunks that the target length asks for.",
+                        "The ten tracks with the smallest share of chunks closed, by the target length.",
                         (f"bottomk(10, {pace(OUTPUT)})", TRACK_NAME),
                         unit="percentunit",
                         none="no output",
@@ -1249,7 +1249,7 @@ def viewers_timers():
                         "Connections",
                         "Open connections of all protocols; only if the server's application sends these events.",
                         total(of("ems_connections", SERVER)),
-                        none="not told",
+                        none="not reported",
                         w=4,
                     ),
                     stat(
@@ -1359,7 +1359,7 @@ def viewers_timers():
                         "Connections by protocol",
                         "Open connections by the server's tag of the protocol; only if the server's application sends these events.",
                         (by("protocol", of("ems_connections", SERVER)), "{{protocol}}"),
-                        none="not told",
+                        none="not reported",
                         w=12,
                         stack=True,
                     ),
@@ -1369,7 +1369,7 @@ def viewers_timers():
                         (by("protocol", rate("ems_connections_opened_total", SERVER)), "{{protocol}} opened"),
                         (by("protocol", rate("ems_connections_closed_total", SERVER)), "{{protocol}} closed"),
                         unit="cps",
-                        none="not told",
+                        none="not reported",
                         w=12,
                     ),
                 ],
@@ -1456,7 +1456,7 @@ def exporter():
     return dashboard(
         "ems-exporter",
         "EMS / Exporter",
-        "The exporter itself: what became of every event, how many series there are, and what it costs.",
+        "The exporter itself: the outcome of every event, the number of series, and resource usage.",
         [
             (
                 "Now",
@@ -1604,7 +1604,7 @@ def exporter():
                         stack=True,
                     ),
                     timeseries(
-                        "Looks by outcome",
+                        "Polls by outcome",
                         "Polls of the server's own lists through its runtime API.",
                         (
                             by("server, outcome", increase("ems_exporter_reconcile_runs_total", SERVER)),
@@ -1675,7 +1675,7 @@ def exporter():
                 [
                     timeseries(
                         "Stream names tracked by server",
-                        "Names that have series of their own, beside the limit of the strictest server (dashed).",
+                        "Names that have series of their own, with the smallest limit of any server (dashed).",
                         (by("server", of("ems_exporter_series", SERVER)), "{{server}}"),
                         (total(of("ems_exporter_series_limit", SERVER), "min"), "limit"),
                         none="no server",
@@ -1683,7 +1683,7 @@ def exporter():
                     ),
                     timeseries(
                         "Folded into __overflow__",
-                        'Things beyond a limit, which share the series of stream="__overflow__" or have none: raise limits.streams, or look for whoever invents names.',
+                        'Names beyond a limit, which share the series of stream="__overflow__" or have none: raise limits.streams, or find the source of the names.',
                         (by("server", increase("ems_exporter_series_folded_total", SERVER)), "{{server}}"),
                         none="no server",
                         bars=True,
