@@ -1,6 +1,7 @@
 //! Event files: the recorded session in every format, both transports at once, and replay.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use ems_exporter::commands::replay::replay;
@@ -144,9 +145,9 @@ async fn an_event_on_both_transports_counts_once_and_each_transport_fills_the_ga
         if from_http && part.start == 0 {
             send(&exporter, &requests[..200.min(requests.len())]).await;
         }
-        let mut whole = std::fs::read(&file).unwrap();
-        lines[part.clone()].iter().for_each(|line| whole.extend_from_slice(line));
-        std::fs::write(&file, &whole).unwrap();
+        // Appended as the server does: a poll in the middle of a rewrite would see a truncated file.
+        let mut writer = std::fs::OpenOptions::new().append(true).open(&file).unwrap();
+        writer.write_all(&lines[part.clone()].concat()).unwrap();
         until("the file is read", async || {
             let read = exporter.read().await.get("ems_exporter_tail_entries_read_total");
             holds(read == Some(part.end as f64), read)
