@@ -64,6 +64,7 @@ pub fn render_selected(
 ) -> u64 {
     let Sources { pipeline, files, reconcilers, actions, exporter } = sources;
     pipeline.tick(now);
+    exporter.time.set(now.seconds());
     let mut servers = pipeline.servers();
     servers.retain(|server| selection.has_server(&server.name));
     let tally = pipeline.tally();

@@ -49,6 +49,7 @@ pub(super) const QUERIES: &[(&str, &str)] = &[
     ),
     ("ems_exporter_scrape_duration_seconds", "ems_exporter_scrape_duration_seconds > 1"),
     ("ems_exporter_scrape_samples", "topk(5, ems_exporter_scrape_samples)"),
+    ("ems_exporter_time_seconds", "timestamp(ems_exporter_time_seconds) - ems_exporter_time_seconds"),
     ("process_cpu_seconds_total", r#"rate(process_cpu_seconds_total{job="ems"}[5m])"#),
     ("process_max_fds", r#"process_open_fds{job="ems"} / process_max_fds{job="ems"}"#),
     ("process_open_fds", r#"process_open_fds{job="ems"}"#),
@@ -74,6 +75,8 @@ pub enum DisconnectReason {
 #[derive(Debug)]
 pub struct ExporterMetrics {
     pub(super) registry: Registry,
+    /// The exporter's clock at the scrape.
+    pub(super) time: Gauge,
     /// Open HTTP connections.
     pub connections: IntGauge,
     /// HTTP connections accepted since the start.
@@ -184,6 +187,11 @@ impl ExporterMetrics {
             feed_lagged: counter!(
                 "ems_exporter_feed_lagged_total",
                 "Times that a client of the live feed was too slow and missed messages or was disconnected.",
+                registry
+            )?,
+            time: gauge!(
+                "ems_exporter_time_seconds",
+                "Time of the exporter's clock at the scrape. Ages are this minus a timestamp of the exporter; its difference to the time of the scrape is the skew against Prometheus.",
                 registry
             )?,
             scrape_samples: int_gauge!(

@@ -11,6 +11,7 @@ pub mod paths;
 mod row;
 mod rows;
 mod table;
+mod verdict;
 mod view;
 
 pub use event::{Configured, EVENTS, Event, Name, Output, Step, interpret, listed, of_stream};
@@ -19,4 +20,5 @@ pub use metrics::METRICS;
 pub use row::StallTransition;
 pub use rows::OutputRef;
 pub use table::{Stall, Table, Writer};
-pub use view::{Aged, LATE, OutputCounts, OutputHealth, View};
+pub use verdict::Verdict;
+pub use view::{Aged, OutputCounts, View};

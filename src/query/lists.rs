@@ -92,8 +92,9 @@ pub fn answer(
         }
         List::Streams => streams(&servers, query, now),
         List::Outputs => {
-            let views =
-                |server: &Server, skip, take| server.read(|state| state.outputs.views(stream, skip, take));
+            let views = |server: &Server, skip, take| {
+                server.read(|state| state.outputs.views(stream, skip, take, now))
+            };
             each_server(&servers, query, views, |view| view.at(now))
         }
         List::Timers => {

@@ -14,7 +14,6 @@ use super::servers;
 use crate::feed::{Client, Feed, Frame, Topic};
 use crate::metrics::Sources;
 use crate::model::Key;
-use crate::model::output::LATE;
 use crate::model::state::recent::EventRecord;
 use crate::model::stream::{Direction, Purpose};
 use crate::pipeline::Server;
@@ -190,7 +189,6 @@ fn message(
     let head = json!({
         "whole": before.is_none(),
         "now_timestamp_seconds": now.seconds(),
-        "late_ratio": LATE,
         "servers": views,
         "exporter": exporter(sources, reasons),
         "events": events(before, &servers),

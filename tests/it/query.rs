@@ -150,11 +150,12 @@ async fn outputs_have_the_same_health_as_in_the_metrics() {
     let mut harness = crate::support::Harness::new();
     harness.post("outStreamCreated", 0.0, output(1, "hls", "cam", 4));
     let state = |harness: &crate::support::Harness, seconds| {
-        let (_, views) = harness.server.read(|state| state.outputs.views(None, 0, 10));
-        serde_json::to_value(views[0].clone().at(crate::support::at(seconds))).unwrap()["state"].clone()
+        let now = crate::support::at(seconds);
+        let (_, views) = harness.server.read(|state| state.outputs.views(None, 0, 10, now));
+        serde_json::to_value(views[0].clone().at(now)).unwrap()["state"].clone()
     };
     for (seconds, expected) in
-        [(0.0, "waiting"), (7.1, "waiting"), (7.3, "late"), (12.0, "late"), (12.1, "stalled")]
+        [(0.0, "waiting"), (7.1, "waiting"), (7.3, "late"), (12.0, "late"), (12.1, "never_started")]
     {
         assert_eq!(state(&harness, seconds), expected, "at {seconds}");
     }

@@ -5,6 +5,7 @@ use strum::{EnumCount, VariantArray};
 use super::format::{Format, Playlist};
 use super::row::{Row, TrackState, Updates};
 use super::table::Table;
+use super::verdict::Verdict;
 use crate::exposition::{Histogram, Kind, Labels, Metric, Samples};
 
 const TRACK_LABELS: &[&str] = &["format", "group", "stream", "track"];
@@ -150,6 +151,38 @@ pub const METRICS: &[Metric<Table>] = &[
             each_live(table, |row, track, labels| {
                 samples.add_known(labels, track.threshold(row.chunk_length, table.policy));
             });
+        },
+    },
+    Metric {
+        name: "ems_chunk_stalled",
+        kind: Kind::Gauge,
+        help: "1 while a track of an open output is stalled, by the age of its last chunk in the exporter's own time against the stall threshold; from outStreamCreated and the chunk events, without any other clock.",
+        labels: TRACK_LABELS,
+        query: "ems_chunk_stalled == 1",
+        samples: |table, samples| {
+            let now = samples.now();
+            each_live(table, |row, track, labels| {
+                samples.add(labels, u64::from(table.verdict(row, track, now).is_stalled()));
+            });
+        },
+    },
+    Metric {
+        name: "ems_tracks",
+        kind: Kind::Gauge,
+        help: "Tracks of open outputs by verdict: ok, waiting for the first chunk, late beyond 0.6 times the stall threshold, stalled, or never_started if the present run has closed no chunk; from outStreamCreated and the chunk events.",
+        labels: &["format", "state"],
+        query: r#"sum by (server, format) (ems_tracks{state=~"stalled|never_started"}) > 0"#,
+        samples: |table, samples| {
+            let now = samples.now();
+            let mut tracks = [[0u64; Verdict::COUNT]; Format::COUNT];
+            each_live(table, |row, track, _| {
+                tracks[row.identity.format as usize][table.verdict(row, track, now) as usize] += 1;
+            });
+            for (format, counts) in Format::VARIANTS.iter().zip(tracks) {
+                for (verdict, count) in Verdict::VARIANTS.iter().zip(counts) {
+                    samples.add(&[("format", format.label()), ("state", verdict.label())], count);
+                }
+            }
         },
     },
     Metric {

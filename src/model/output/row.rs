@@ -8,6 +8,7 @@ use strum::EnumCount;
 
 use super::event::Step;
 use super::format::{Format, Track};
+use super::verdict::Verdict;
 use crate::model::OVERFLOW;
 use ems_protocol::Timestamp;
 
@@ -234,15 +235,14 @@ impl Row {
         let judged = self.open() && !self.is_overflow();
         let chunk_length = self.chunk_length;
         self.tracks.iter_mut().flatten().filter_map(move |track| {
-            let age = now.since(track.last).as_secs_f64();
-            let old = track.threshold(chunk_length, policy).is_some_and(|threshold| age > threshold);
-            let begins = judged && track.live && !track.stalled && old;
+            let verdict = track.verdict(chunk_length, policy, now);
+            let begins = judged && track.live && !track.stalled && verdict.is_stalled();
             track.stalled |= begins;
             track.stalls += u64::from(begins);
             let recovered = std::mem::take(&mut track.recovered);
             let transition = match (begins, recovered) {
-                (true, _) if track.wrote => StallTransition::Stalled,
-                (true, _) => StallTransition::NeverStarted,
+                (true, _) if verdict == Verdict::NeverStarted => StallTransition::NeverStarted,
+                (true, _) => StallTransition::Stalled,
                 (false, true) if judged && track.live => StallTransition::Recovered,
                 (false, _) => return None,
             };
@@ -333,9 +333,7 @@ impl TrackState {
     /// A chunk is complete. A stall between two ticks is counted when it ends.
     fn complete(&mut self, chunk_length: Option<Duration>, policy: StallPolicy, now: Timestamp) {
         if self.wrote && !self.stalled {
-            let silent = now.since(self.last).as_secs_f64();
-            let threshold = self.threshold(chunk_length, policy);
-            self.stalls += u64::from(threshold.is_some_and(|threshold| silent > threshold));
+            self.stalls += u64::from(self.verdict(chunk_length, policy, now).is_stalled());
         }
         self.recovered |= self.stalled;
         (self.wrote, self.stalled) = (true, false);
@@ -366,6 +364,16 @@ impl TrackState {
         let target = self.target(chunk_length)?;
         let usual = self.usual().map_or(target, |usual| usual.max(target));
         Some((policy.factor * usual).max(policy.minimum.as_secs_f64()))
+    }
+
+    /// The verdict on the track, which an open output writes.
+    pub(super) fn verdict(
+        &self,
+        chunk_length: Option<Duration>,
+        policy: StallPolicy,
+        now: Timestamp,
+    ) -> Verdict {
+        Verdict::of(now.since(self.last), self.threshold(chunk_length, policy), self.wrote)
     }
 }
 

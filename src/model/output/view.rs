@@ -1,4 +1,4 @@
-//! A track of an output in the API, and the health of outputs.
+//! A track of an output in the API, and how many outputs need attention.
 
 use std::sync::Arc;
 
@@ -7,45 +7,8 @@ use serde::Serialize;
 
 use super::row::{Row, TrackState};
 use super::table::Table;
+use super::verdict::Verdict;
 use ems_protocol::Timestamp;
-
-/// From which share of its stall threshold on the age of a last chunk is late.
-pub const LATE: f64 = 0.6;
-
-/// The health of an output, by the worst of its tracks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OutputHealth {
-    /// Chunks come in time.
-    Ok,
-    /// Its present run has not closed a chunk yet, and is not late.
-    Waiting,
-    /// The last chunk is older than [`LATE`] of the stall threshold.
-    Late,
-    /// The last chunk is older than the stall threshold.
-    Stalled,
-}
-
-impl OutputHealth {
-    /// By the numbers that decide on stalls everywhere else.
-    fn of(age: f64, threshold: Option<f64>, started: bool) -> Self {
-        let threshold = threshold.unwrap_or(f64::INFINITY);
-        if age > threshold {
-            Self::Stalled
-        } else if age > LATE * threshold {
-            Self::Late
-        } else if started {
-            Self::Ok
-        } else {
-            Self::Waiting
-        }
-    }
-
-    /// Whether it needs attention.
-    pub const fn troubled(self) -> bool {
-        matches!(self, Self::Late | Self::Stalled)
-    }
-}
 
 /// One track of an open output.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -69,6 +32,8 @@ pub struct View {
     pub stall_threshold_seconds: Option<f64>,
     /// Whether its present run has completed a chunk.
     pub started: bool,
+    /// The verdict on it.
+    pub state: Verdict,
     chunks_opened_total: u64,
     chunks_closed_total: u64,
     /// Times that it has stalled.
@@ -81,7 +46,6 @@ pub struct Aged {
     #[serde(flatten)]
     view: View,
     chunk_age_seconds: f64,
-    state: OutputHealth,
 }
 
 /// How many outputs are open, and how many of them are in trouble by the worst of their tracks.
@@ -96,7 +60,7 @@ pub struct OutputCounts {
 }
 
 impl View {
-    fn of(table: &Table, place: usize, row: &Row, track: &TrackState) -> Self {
+    fn of(table: &Table, place: usize, row: &Row, track: &TrackState, state: Verdict) -> Self {
         Self {
             place,
             format: row.identity.format.label(),
@@ -107,6 +71,7 @@ impl View {
             target_seconds: track.target(row.chunk_length),
             stall_threshold_seconds: track.threshold(row.chunk_length, table.policy),
             started: track.wrote,
+            state,
             chunks_opened_total: track.opened,
             chunks_closed_total: track.closed,
             stalls_total: track.stalls,
@@ -115,13 +80,16 @@ impl View {
 
     /// The track with its age at `now`.
     pub fn at(self, now: Timestamp) -> Aged {
-        let age = (now.seconds() - self.last_closed_timestamp_seconds).max(0.0);
-        let state = OutputHealth::of(age, self.stall_threshold_seconds, self.started);
-        Aged { view: self, chunk_age_seconds: age, state }
+        let age = now.seconds() - self.last_closed_timestamp_seconds;
+        Aged { view: self, chunk_age_seconds: age.max(0.0) }
     }
 }
 
 impl Table {
+    pub(super) fn verdict(&self, row: &Row, track: &TrackState, now: Timestamp) -> Verdict {
+        track.verdict(row.chunk_length, self.policy, now)
+    }
+
     /// Every track that is being written now and can be judged one by one.
     fn live(&self) -> impl Iterator<Item = (usize, &Row, &TrackState)> {
         let open = self.rows.iter().filter(|(_, row)| row.open() && !row.is_overflow());
@@ -131,30 +99,40 @@ impl Table {
     }
 
     /// How many tracks there are, of one stream or of all, and `take` of them after the first `skip`.
-    pub fn views(&self, stream: Option<&str>, skip: usize, take: usize) -> (usize, Vec<View>) {
+    pub fn views(
+        &self,
+        stream: Option<&str>,
+        skip: usize,
+        take: usize,
+        now: Timestamp,
+    ) -> (usize, Vec<View>) {
         let wanted =
             || self.live().filter(|(_, row, _)| stream.is_none_or(|stream| *row.identity.stream == *stream));
         let views = wanted().skip(skip).take(take);
-        (wanted().count(), views.map(|(place, row, track)| View::of(self, place, row, track)).collect())
+        (
+            wanted().count(),
+            views
+                .map(|(place, row, track)| View::of(self, place, row, track, self.verdict(row, track, now)))
+                .collect(),
+        )
     }
 
     /// All counted, and at most `most` of them, those in trouble before all others.
     pub fn troubled_first(&self, now: Timestamp, most: usize) -> (OutputCounts, Vec<View>) {
         let (mut counts, mut troubled, mut others) = (OutputCounts::default(), Vec::new(), Vec::new());
-        let mut worst: HashMap<usize, OutputHealth> = HashMap::new();
+        let mut worst: HashMap<usize, Verdict> = HashMap::new();
         for (place, row, track) in self.live() {
-            let (age, threshold) = (now.since(track.last), track.threshold(row.chunk_length, self.policy));
-            let health = OutputHealth::of(age.as_secs_f64(), threshold, track.wrote);
-            let known = worst.entry(place).or_insert(health);
-            *known = (*known).max(health);
-            let kept = if health.troubled() { &mut troubled } else { &mut others };
+            let verdict = self.verdict(row, track, now);
+            let known = worst.entry(place).or_insert(verdict);
+            *known = (*known).max(verdict);
+            let kept = if verdict >= Verdict::Late { &mut troubled } else { &mut others };
             if kept.len() < most {
-                kept.push(View::of(self, place, row, track));
+                kept.push(View::of(self, place, row, track, verdict));
             }
         }
         counts.outputs = worst.len();
-        counts.outputs_stalled = worst.values().filter(|health| **health == OutputHealth::Stalled).count();
-        counts.outputs_late = worst.values().filter(|health| **health == OutputHealth::Late).count();
+        counts.outputs_stalled = worst.values().filter(|verdict| verdict.is_stalled()).count();
+        counts.outputs_late = worst.values().filter(|verdict| **verdict == Verdict::Late).count();
         others.truncate(most - troubled.len());
         troubled.append(&mut others);
         (counts, troubled)

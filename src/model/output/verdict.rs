@@ -1,0 +1,54 @@
+//! The verdict on a track of an open output. There is no other judge: metrics, API, live page, derived events, and
+//! through them rules and alerts, all use this one.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use strum::{EnumCount, IntoStaticStr, VariantArray};
+
+/// From which share of its stall threshold on the age of a last chunk is late.
+const LATE: f64 = 0.6;
+
+/// The verdict on a track, from the best to the worst.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, EnumCount, IntoStaticStr, Serialize, VariantArray,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Verdict {
+    /// Chunks come in time.
+    Ok,
+    /// The present run of the output has not closed a chunk yet, and is not late.
+    Waiting,
+    /// The last chunk, or the opening of the output, is older than 0.6 times the stall threshold.
+    Late,
+    /// The present run of the output has closed no chunk, and its opening is older than the stall threshold.
+    NeverStarted,
+    /// The last chunk is older than the stall threshold.
+    Stalled,
+}
+
+impl Verdict {
+    /// The verdict at an `age` of the last chunk; before the first one, of the output. Without a threshold nothing is
+    /// late: an unchunked recording writes one file for hours.
+    pub(super) fn of(age: Duration, threshold: Option<f64>, started: bool) -> Self {
+        let age = age.as_secs_f64();
+        match threshold {
+            Some(threshold) if age > threshold && started => Self::Stalled,
+            Some(threshold) if age > threshold => Self::NeverStarted,
+            Some(threshold) if age > LATE * threshold => Self::Late,
+            _ if started => Self::Ok,
+            _ => Self::Waiting,
+        }
+    }
+
+    /// Whether chunks are missing.
+    pub const fn is_stalled(self) -> bool {
+        matches!(self, Self::Stalled | Self::NeverStarted)
+    }
+
+    /// The value of the label `state`.
+    pub fn label(self) -> &'static str {
+        self.into()
+    }
+}
