@@ -11,7 +11,7 @@ use testkit::{now, wait_for};
 use crate::program;
 use testkit::simulated::Simulated;
 
-const STALLED: &str = "time() - ems_chunk_last_closed_timestamp_seconds > ems_chunk_stall_threshold_seconds";
+const STALLED: &str = "ems_chunk_stalled == 1";
 
 #[test]
 fn a_stall_is_seen_while_it_lasts_and_counted_once() {
