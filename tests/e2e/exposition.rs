@@ -2,7 +2,6 @@
 
 use std::io::Read;
 use std::process::Command;
-use std::time::Duration;
 
 use ems_simulator::Options;
 
@@ -16,6 +15,17 @@ use testkit::simulated::Simulated;
 const OPENMETRICS: (&str, &str) = ("Accept", "application/openmetrics-text; version=1.0.0");
 const GZIP: (&str, &str) = ("Accept-Encoding", "gzip");
 
+/// One of the last events of each family in the first minutes of a simulated server.
+const SEEN: [&str; 7] = [
+    "outStreamClosed",
+    "mssChunkClosed",
+    "recordChunkClosed",
+    "timerTriggered",
+    "streamingSessionEnded",
+    "mediaFileDownloaded",
+    "audioFeedStopped",
+];
+
 /// An exporter that has seen every family of metrics, and hostile names.
 fn busy() -> Exporter {
     let exporter = program().configured("servers: [{name: ems, expect: [missing]}]");
@@ -23,11 +33,15 @@ fn busy() -> Exporter {
         url: exporter.url("/events/ems").parse().unwrap(),
         speed: 50.0,
         hostile_names: true,
-        duration: Some(Duration::from_secs(6)),
         ..Options::default()
     });
-    let (truth, _) = simulated.finish();
-    assert!(truth.lost.is_empty() && truth.rejected.is_empty(), "{truth:?}");
+    for event in SEEN {
+        exporter.wait_for_value(&format!("ems_events_total{{server=\"ems\",event=\"{event}\"}}"), |count| {
+            count > 0.0
+        });
+    }
+    let (truth, _) = simulated.end();
+    assert!(truth.rejected.is_empty(), "{truth:?}");
     exporter
 }
 

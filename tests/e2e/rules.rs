@@ -251,7 +251,7 @@ fn each_camera_has_one_output_despite_loss_duplicates_and_failures() {
     stage.exporter.wait_for_value(pushes, |count| count == 1.0);
     let before = stage.truth().streams;
     stage.call("shutdownStream", &[("id", &push.unique_id.to_string()), ("permanently", "1")]);
-    stage.server.server().set_api_faults(faults);
+    stage.server.server().set_api_faults(api_faults);
     let input = before["cam1"];
     // If that event was lost, two polls are needed, and most of them fail.
     wait_for("its input to be closed", || {

@@ -91,7 +91,7 @@ fn faults_of_the_runtime_api_come_at_once() {
     )
     .unwrap_err();
     for expected in [
-        "2:26: servers[].api.url: the URL is not an address such as http://127.0.0.1:7777 or http://HOST:8888/apiproxy",
+        "2:26: servers[].api.url: the URL must begin with http://: for https, give the address of a proxy that forwards to it",
         "3:20: servers[].api needs both username and password_file, or neither",
         "3:20: servers[].api.url is missing: set it to an address such as http://127.0.0.1:7777",
         "4:26: servers[].api.url: the URL must not hold a password: it goes into username and password_file",
