@@ -389,3 +389,45 @@ fn outputs_beyond_the_limit_share_one_series_and_still_count() {
     }
     assert_eq!(harness.read(2.0).get("ems_outputs{format=\"hls\"}"), Some(0.0));
 }
+
+#[test]
+fn a_stream_with_one_medium_has_one_track_and_no_series_of_the_other() {
+    for (format, medium, other, codec, absent) in [
+        ("dash", "audio", "video", "AAAC", "VPT"),
+        ("mss", "audio", "video", "AAAC", "VPT"),
+        ("dash", "video", "audio", "VH264", "APT"),
+        ("mss", "video", "audio", "VH264", "APT"),
+    ] {
+        let mut harness = Harness::new();
+        let media = |bytes: u64| json!({medium: {"codec": codec, "bytesCount": bytes}, other: {"codec": absent, "bytesCount": 0}});
+        harness.post("inStreamCreated", 0.0, stream(1, "INR", "cam"));
+        harness.post("inStreamCodecsUpdated", 1.0, with(stream(1, "INR", "cam"), media(4338)));
+        harness.post("outStreamCreated", 2.0, output(2, format, "cam", 3));
+        harness.post("outStreamCodecsUpdated", 2.0, with(output(2, format, "cam", 3), media(0)));
+        for chunk in 1..8 {
+            let seconds = 2.0 + 3.0 * f64::from(chunk);
+            let file = json!({"file": format!("/srv/{format}/cam/{medium}/32000/segment_{chunk}.m4s")});
+            harness.post(&format!("{format}ChunkClosed"), seconds, file);
+            harness.post(&format!("{other}FeedStopped"), seconds, json!({"id": 1, "localStreamName": "cam"}));
+        }
+        let page = harness.page(ems_exporter::exposition::Style::Prometheus, 24.0);
+        let of_other = |line: &&str| {
+            line.contains(&format!("track=\"{other}\"")) || line.contains(&format!("media=\"{other}\""))
+        };
+        assert_eq!(page.lines().find(of_other), None, "{format}");
+        let samples = Samples::of(&page);
+        assert_eq!(closed(&samples, format, "cam", medium), Some(7.0));
+        assert_eq!(samples.sum("ems_chunk_stalled"), 0.0);
+        assert_eq!(samples.sum("ems_stream_feed_stopped_total"), 0.0);
+
+        // The first chunk, or byte, shows that the medium is there after all.
+        let file = json!({"file": format!("/srv/{format}/cam/{other}/32000/segment_1.m4s")});
+        harness.post(&format!("{format}ChunkClosed"), 24.0, file);
+        let both = json!({other: {"codec": absent, "bytesCount": 9}});
+        harness.post("inStreamCodecsUpdated", 24.0, with(stream(1, "INR", "cam"), both));
+        let samples = harness.read(24.0);
+        assert_eq!(closed(&samples, format, "cam", other), Some(1.0));
+        let bytes = format!("ems_stream_bytes_total{{direction=\"in\",stream=\"cam\",media=\"{other}\"}}");
+        assert_eq!(samples.get(&bytes), Some(9.0));
+    }
+}

@@ -75,7 +75,7 @@ pub struct Output<'a> {
     pub config: Option<u64>,
     /// Whether it was made by one of the exporter's own calls.
     pub ours: bool,
-    /// The tracks whose codecs are known by now; one for the formats that do not split.
+    /// The tracks that a codec or bytes show by now; one for the formats that do not split.
     pub tracks: Vec<Track>,
 }
 
@@ -233,9 +233,12 @@ fn tracks(format: Format, payload: Map<'_, '_>) -> Result<Vec<Track>, Rejection>
         return Ok(vec![Track::Whole]);
     }
     let mut known = Vec::new();
-    for (medium, track, unknown) in [("audio", Track::Audio, "AUNK"), ("video", Track::Video, "VUNK")] {
-        let codec = payload.map(medium)?.map_or(Ok(None), |medium| medium.text("codec"))?;
-        if codec.is_some_and(|codec| codec != unknown) {
+    for (medium, track) in [("audio", Track::Audio), ("video", Track::Video)] {
+        let Some(medium) = payload.map(medium)? else { continue };
+        // A medium that the stream lacks is said to be passed through.
+        let codec =
+            medium.text("codec")?.filter(|codec| !matches!(&**codec, "AUNK" | "VUNK" | "APT" | "VPT"));
+        if codec.is_some() || medium.u64("bytesCount")?.is_some_and(|bytes| bytes > 0) {
             known.push(track);
         }
     }

@@ -213,6 +213,12 @@ impl Codec {
     pub(super) fn known(self) -> bool {
         !matches!(self.label(), "" | "AUNK" | "VUNK")
     }
+
+    /// Whether the tag shows that the stream has the medium. The server gives the medium that a stream lacks the tag of
+    /// pass-through, so that one shows nothing.
+    pub(super) fn shows_medium(self) -> bool {
+        self.known() && !matches!(self.label(), "APT" | "VPT")
+    }
 }
 
 impl serde::Serialize for Codec {

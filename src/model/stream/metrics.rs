@@ -47,7 +47,7 @@ fn each_medium(table: &Table, mut each: impl FnMut(&Named, Direction, Media, &[(
 /// The traffic of each medium of each name in each direction.
 fn traffic(table: &Table, samples: &mut Samples<'_>, read: fn(&Traffic) -> u64) {
     each_medium(table, |named, direction, media, labels| {
-        if named.exposed[direction as usize] {
+        if named.exposed[direction as usize][media as usize] {
             samples.add(labels, read(&named.traffic[direction as usize][media as usize]));
         }
     });
@@ -165,7 +165,8 @@ pub const METRICS: &[Metric<Table>] = &[
         query: r#"sum by (server, stream) (ems_stream_bits_per_second{direction="in"})"#,
         samples: |table, samples| {
             each_medium(table, |named, direction, media, labels| {
-                samples.add_known(labels, named.rates[direction as usize][media as usize]);
+                let rate = named.rates[direction as usize][media as usize];
+                samples.add_known(labels, rate.filter(|_| named.exposed[direction as usize][media as usize]));
             });
         },
     },
@@ -192,14 +193,12 @@ pub const METRICS: &[Metric<Table>] = &[
         labels: &["stream", "media"],
         query: "increase(ems_stream_feed_stopped_total[1h]) > 0",
         samples: |table, samples| {
-            for (name, named) in table
-                .names
-                .iter()
-                .filter(|(_, named)| named.exposed[0] || named.feeds.iter().any(|feed| feed.stops > 0))
-            {
+            for (name, named) in table.names.iter() {
                 for media in Media::VARIANTS {
                     let stops = named.feeds[*media as usize].stops;
-                    samples.add(&[("stream", name), ("media", media.label())], stops);
+                    if stops > 0 || named.exposed[0][*media as usize] {
+                        samples.add(&[("stream", name), ("media", media.label())], stops);
+                    }
                 }
             }
         },

@@ -29,9 +29,9 @@ pub(super) struct Named {
     /// Open streams of this name in either direction.
     open: u32,
     idle_since: Timestamp,
-    /// By [`Label::side`]; a direction is exposed from its first stream on.
+    /// By [`Label::side`] and medium; a medium is exposed from the first stream on that has it.
     pub(super) traffic: [[Traffic; 2]; 2],
-    pub(super) exposed: [bool; 2],
+    pub(super) exposed: [[bool; 2]; 2],
     /// Bits per second between the last two lists of the server, by direction and medium.
     pub(super) rates: [[Option<f64>; 2]; 2],
     pub(super) feeds: [FeedStops; 2],
@@ -144,7 +144,6 @@ impl Names {
         };
         let named = self.entry(name, now);
         named.open += 1;
-        named.exposed[label.side()] = true;
         if label.inbound() {
             if named.inbound == 0 {
                 named.since = now;
@@ -167,6 +166,9 @@ impl Names {
         let Some(named) = row.name.as_ref().and_then(|name| self.names.get_mut(name)) else {
             return;
         };
+        for (medium, exposed) in named.exposed[label.side()].iter_mut().enumerate() {
+            *exposed |= row.has(medium);
+        }
         let totals = named.traffic[label.side()].iter_mut();
         for (total, (before, after)) in totals.zip(before.iter().zip(&row.traffic)) {
             total.add_growth(*before, *after);

@@ -55,6 +55,11 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// Whether the stream has a medium: its codec or its bytes show it.
+    pub(super) fn has(&self, medium: usize) -> bool {
+        self.codecs[medium].shows_medium() || self.traffic[medium].bytes > 0
+    }
+
     /// A stream whose traffic up to `uncounted` flowed before it was first seen.
     pub(super) fn new(stream: &Stream<'_>, uncounted: [Traffic; 2], now: Timestamp) -> Self {
         Self {

@@ -215,7 +215,7 @@ impl Table {
         let row = key.and_then(|key| self.streams.get(&key)).map(|open| &open.row);
         let name = match row {
             // The server also reports the audio of a stream that never had any.
-            Some(row) if row.codecs[1 - media as usize].known() && !row.codecs[media as usize].known() => {
+            Some(row) if row.has(1 - media as usize) && !row.has(media as usize) => {
                 return Change::Counted;
             }
             Some(Row { name: Some(name), .. }) => Arc::clone(name),
