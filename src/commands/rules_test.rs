@@ -226,6 +226,7 @@ fn derived(message: &Message<'_>, state: &State) -> Result<DerivedEvent, Rejecti
         stream: stream.as_ref().into(),
         track,
         writer,
+        input: None,
     }))
 }
 

@@ -187,7 +187,7 @@ impl Trigger {
         self.key = Some(key);
         self.edge = state.server.process().is_some_and(|origin| origin != key.pid);
         self.config = writer.config;
-        self.input = state.streams.properties(key).and_then(|known| known.input);
+        self.input = state.streams.properties(key).and_then(|known| known.input).or(stall.input);
         let input = self.input.and_then(|input| state.streams.properties(input));
         (self.kind, self.purpose) = (input.map(|input| input.kind), input.map(|input| input.purpose));
     }

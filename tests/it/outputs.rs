@@ -431,3 +431,57 @@ fn a_stream_with_one_medium_has_one_track_and_no_series_of_the_other() {
         assert_eq!(samples.get(&bytes), Some(9.0));
     }
 }
+
+/// An output that the server makes anew each second, for 0.05 s each time, after it has written a chunk at 0 s; from
+/// `first` to before `end`. `read` gets what is shown in the middle between two creations.
+fn remake(harness: &mut Harness, first: u32, end: u32, mut read: impl FnMut(f64, Samples)) {
+    for second in first..end {
+        let at = f64::from(second);
+        let payload = output(100 + u64::from(second), "hls", "cam", 3);
+        harness.post("outStreamCreated", at, payload.clone());
+        harness.post("outStreamCodecsUpdated", at, with(payload.clone(), json!({"inStreamUniqueId": 1})));
+        harness.post("outStreamClosed", at + 0.05, with(payload, json!({"inStreamUniqueId": 1})));
+        read(at + 0.5, harness.read(at + 0.5));
+    }
+}
+
+#[test]
+fn an_output_that_is_made_anew_each_second_and_cannot_write_stalls_once_and_in_every_scrape() {
+    let mut harness = Harness::new();
+    let stalled = |samples: &Samples| samples.get(&format!("ems_chunk_stalled{}", labels("hls", "cam", "")));
+    harness.post("outStreamCreated", 0.0, output(2, "hls", "cam", 3));
+    harness.post("hlsChunkClosed", 3.0, chunk("/srv/hls/cam/1.ts"));
+    harness.post("outStreamClosed", 4.0, output(2, "hls", "cam", 3));
+    let mut seen = Vec::new();
+    remake(&mut harness, 5, 40, |at, samples| {
+        seen.push((at, stalled(&samples), stalls(&samples, "hls", "cam", "")));
+    });
+    for (at, stalled, stalls) in seen {
+        let expected = Some(f64::from(u8::from(at > 15.0)));
+        assert_eq!((stalled, stalls), (expected, expected), "at {at}");
+    }
+    // It writes again.
+    let payload = output(999, "hls", "cam", 3);
+    harness.post("outStreamCreated", 40.0, payload);
+    harness.post("hlsChunkClosed", 43.0, chunk("/srv/hls/cam/2.ts"));
+    assert_eq!(stalled(&harness.read(43.0)), Some(0.0));
+    let derived: Vec<_> =
+        harness.server.read(|state| state.recent.notable(0).map(|event| event.name).collect());
+    let derived: Vec<&str> =
+        derived.into_iter().filter(|name: &&str| !name.starts_with("outStream")).collect();
+    assert_eq!(derived, ["outputNeverStarted", "chunkRecovered"]);
+}
+
+#[test]
+fn an_output_that_is_not_made_anew_any_more_goes_within_seconds_and_at_once_with_its_server() {
+    let shown = |samples: &Samples| samples.get(&format!("ems_chunk_stalled{}", labels("hls", "cam", "")));
+    let mut harness = Harness::new();
+    remake(&mut harness, 0, 20, |_, _| ());
+    assert_eq!(shown(&harness.read(24.0)), Some(1.0));
+    assert_eq!(shown(&harness.read(24.1)), None, "five seconds after its last close");
+    remake(&mut harness, 25, 30, |_, _| ());
+    assert_eq!(shown(&harness.read(29.6)), Some(1.0), "the same silence");
+    harness.post("serverStopping", 29.7, json!({}));
+    let samples = harness.read(29.7);
+    assert_eq!((shown(&samples), samples.sum("ems_outputs")), (None, 0.0));
+}

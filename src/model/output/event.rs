@@ -71,6 +71,8 @@ pub struct Output<'a> {
     pub folder: String,
     /// `chunkLength`, where it is not 0.
     pub chunk_length: Option<Duration>,
+    /// `inStreamUniqueId`: the stream that feeds it; null in a creation, and once that stream is gone.
+    pub input: Option<Key>,
     /// `configId`: the configuration that keeps it.
     pub config: Option<u64>,
     /// Whether it was made by one of the exporter's own calls.
@@ -188,14 +190,17 @@ pub fn of_stream<'a>(message: &Message<'a>) -> Result<Option<Output<'a>>, Reject
         return Ok(None);
     }
     let Configured { format, group, stream, folder, chunk_length } = configured(format, settings, name)?;
+    let key = Key::of(message, "uniqueId")?;
+    let input = payload.u64("inStreamUniqueId").ok().flatten();
     Ok(Some(Output {
-        key: Key::of(message, "uniqueId")?,
+        key,
         created: payload.created()?,
         format,
         group,
         stream,
         folder,
         chunk_length,
+        input: input.map(|id| Key { pid: key.pid, id }),
         config: settings.u64("configId").ok().flatten(),
         ours: is_ours(settings),
         tracks: tracks(format, payload)?,

@@ -9,12 +9,15 @@ use strum::EnumCount;
 use super::event::Step;
 use super::format::{Format, Track};
 use super::verdict::Verdict;
-use crate::model::OVERFLOW;
+use crate::model::{Key, OVERFLOW};
 use ems_protocol::Timestamp;
 
 /// An output that never wrote and is re-created within this time counts as silent since its first
 /// creation.
 const REMADE: Duration = Duration::from_secs(30);
+/// How long an output that is re-created without writing stays open after a close: the server makes an output that
+/// cannot write anew every second, and has it open for a twentieth of that.
+const RETRIED: Duration = Duration::from_secs(5);
 /// For how long chunks may follow the close of their output: bodies overtake each other.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
 /// How many intervals the learned one is the median of. One long stall does not move it; a true
@@ -41,6 +44,16 @@ pub(super) struct StallPolicy {
     pub(super) minimum: Duration,
 }
 
+/// The stream that writes an output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Writer {
+    pub(super) row: usize,
+    /// See [`super::Output::config`].
+    pub config: Option<u64>,
+    /// See [`super::Output::ours`].
+    pub ours: bool,
+}
+
 /// The identity of an output: the labels of its series.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Identity {
@@ -59,6 +72,13 @@ pub(super) struct Row {
     pub(super) writers: usize,
     /// Whether it is open without a known writer: its creation is late or lost.
     pub(super) adopted: bool,
+    /// Whether the present run began soon after another.
+    remade: bool,
+    /// Whether it is open although it was closed: it wrote nothing and is likely to be made anew.
+    retried: bool,
+    /// The last stream that wrote it, and the stream that fed that one.
+    pub(super) last_writer: Option<(Key, Writer)>,
+    pub(super) input: Option<Key>,
     /// The folders that lead here, the latest last: a recording may get a new one each day.
     pub(super) folders: Vec<Arc<str>>,
     pub(super) chunk_length: Option<Duration>,
@@ -79,6 +99,10 @@ impl Row {
             serial,
             writers: 0,
             adopted: false,
+            remade: false,
+            retried: false,
+            last_writer: None,
+            input: None,
             folders: Vec::new(),
             chunk_length: None,
             since: now,
@@ -89,7 +113,7 @@ impl Row {
     }
 
     pub(super) const fn open(&self) -> bool {
-        self.adopted || self.writers > 0
+        self.adopted || self.writers > 0 || self.retried
     }
 
     /// Whether it stands for all outputs beyond a limit, and so cannot be judged.
@@ -114,19 +138,18 @@ impl Row {
 
     /// A writer opens it. Returns the moment from which its silence counts.
     pub(super) fn begin(&mut self, chunk_length: Option<Duration>, now: Timestamp) -> Timestamp {
-        if !self.open() {
+        if self.writers == 0 && !self.adopted {
             self.chunk_length = None;
-            let remade = self.ended.is_some_and(|ended| now.since(ended) <= REMADE);
+            self.remade = self.ended.is_some_and(|ended| now.since(ended) <= REMADE);
             let known = self.tracks().next().is_some();
-            let silent = known && !self.tracks().any(|track| track.wrote);
-            if remade && silent {
+            if self.remade && known && self.silent() {
                 // The same silence goes on, and with it its stall.
                 self.tracks.iter_mut().flatten().for_each(|track| track.writing = false);
             } else {
                 self.run_from(now);
             }
         }
-        self.adopted = false;
+        (self.adopted, self.retried) = (false, false);
         self.writers += 1;
         self.chunk_length = self.chunk_length.max(chunk_length);
         self.since
@@ -162,6 +185,20 @@ impl Row {
         self.writers = self.writers.saturating_sub(1);
         self.adopted = false;
         self.ended = Some(now);
+        self.retried = self.writers == 0 && self.remade && self.silent();
+    }
+
+    /// It ends for good: its server process is gone.
+    pub(super) fn abandon(&mut self, now: Timestamp) {
+        if self.open() {
+            self.ended = Some(now);
+        }
+        (self.writers, self.adopted, self.retried) = (0, false, false);
+    }
+
+    /// Whether the present run has completed no chunk.
+    fn silent(&self) -> bool {
+        !self.tracks().any(|track| track.wrote)
     }
 
     /// Makes the tracks that are known live, or a whole one as long as none is known.
@@ -232,6 +269,7 @@ impl Row {
         policy: StallPolicy,
         now: Timestamp,
     ) -> impl Iterator<Item = (StallTransition, Track)> {
+        self.retried &= self.ended.is_some_and(|ended| now.since(ended) <= RETRIED);
         let judged = self.open() && !self.is_overflow();
         let chunk_length = self.chunk_length;
         self.tracks.iter_mut().flatten().filter_map(move |track| {

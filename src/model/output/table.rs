@@ -14,7 +14,7 @@ use strum::EnumCount;
 use super::event::{Event, Output, Step};
 use super::format::{Format, Playlist, Track};
 use super::paths;
-use super::row::{GRACE, Identity, StallPolicy, StallTransition, Updates};
+use super::row::{GRACE, Identity, StallPolicy, StallTransition, Updates, Writer};
 use super::rows::{OutputRef, Rows};
 use crate::exposition::{Histogram, bounded};
 use crate::model::discrepancies::Discrepancies;
@@ -44,16 +44,8 @@ pub struct Stall {
     pub track: Track,
     /// The stream that writes it, if its creation has come.
     pub writer: Option<(Key, Writer)>,
-}
-
-/// The stream that writes an output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Writer {
-    row: usize,
-    /// See [`Output::config`].
-    pub config: Option<u64>,
-    /// See [`Output::ours`].
-    pub ours: bool,
+    /// The stream that feeds the writer, if an event has named it.
+    pub input: Option<Key>,
 }
 
 /// A file of a recording whose creation has not come yet.
@@ -159,7 +151,9 @@ impl Table {
         let Some(index) = self.writers.get(&key).map(|writer| writer.row.row) else {
             return change;
         };
+        self.rows[index].input = output.input.or(self.rows[index].input);
         if change.opens() {
+            self.rows[index].last_writer = self.writers.get(&key).map(|writer| (key, writer.row));
             let start = self.rows[index].begin(output.chunk_length, now);
             self.rows[index].expect(&output.tracks, start);
             if format == Format::Record {
@@ -263,11 +257,9 @@ impl Table {
 
     /// Closes everything: the server process that owned the outputs is gone.
     pub fn empty(&mut self, now: Timestamp) {
-        for writer in self.writers.end_all() {
-            self.rows[writer.row.row].end(now);
-        }
-        for (_, row) in self.rows.iter_mut().filter(|(_, row)| row.adopted) {
-            row.end(now);
+        drop(self.writers.end_all());
+        for (_, row) in self.rows.iter_mut() {
+            row.abandon(now);
         }
         self.grace_until = now.plus(GRACE);
     }
@@ -289,7 +281,8 @@ impl Table {
         let identity = Identity { format, group: Arc::from(group), stream: Arc::from(stream) };
         let row = self.rows.by_identity(&identity)?;
         let writers = self.writers.iter().filter(|(_, writer)| writer.row.row == row);
-        writers.max_by_key(|(_, writer)| writer.stamp).map(|(key, writer)| (*key, writer.row))
+        let youngest = writers.max_by_key(|(_, writer)| writer.stamp).map(|(key, writer)| (*key, writer.row));
+        youngest.or_else(|| self.rows[row].last_writer.filter(|_| self.rows[row].open()))
     }
 
     /// Whether this track of an open output was stalled at the last tick.
@@ -311,7 +304,7 @@ impl Table {
                 (row.identity.format, Arc::clone(&row.identity.group), Arc::clone(&row.identity.stream));
             let transitions = row.transitions(self.policy, now).map(|(transition, track)| {
                 let (group, stream) = (Arc::clone(&group), Arc::clone(&stream));
-                (index, Stall { transition, format, group, stream, track, writer: None })
+                (index, Stall { transition, format, group, stream, track, writer: None, input: None })
             });
             stalls.extend(transitions);
         }
@@ -341,7 +334,12 @@ impl Table {
             }
         }
         let writer = |row| youngest.get(&row).map(|(_, key, writer)| (*key, *writer));
-        stalls.into_iter().map(|(row, stall)| Stall { writer: writer(row), ..stall }).collect()
+        let named = stalls.into_iter().map(|(index, stall)| {
+            let row = &self.rows[index];
+            // One that is made anew every second has no writer at most ticks.
+            Stall { writer: writer(index).or(row.last_writer), input: row.input, ..stall }
+        });
+        named.collect()
     }
 
     fn tick_groups(&mut self, now: Timestamp) {
