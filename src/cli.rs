@@ -61,7 +61,7 @@ pub enum Command {
     Healthcheck(Serve),
     /// Test rules without calling anything
     #[command(subcommand)]
-    Rules(Rules),
+    Rules(RulesCommand),
     /// Read finished event files as fast as possible and print a summary
     Replay(Replay),
     /// Print the block for the media server's config.lua that makes it post its events here
@@ -150,16 +150,16 @@ fn argument(key: &Key<Config>) -> Arg {
     }
     let arg = arg.value_name(key.value_name);
     if let Value::Choice(names, ..) = &key.value {
-        return arg.value_parser(Listed(names()));
+        return arg.value_parser(ChoiceParser(names()));
     }
     if key.is_list() { arg.action(ArgAction::Append).value_delimiter(',') } else { arg }
 }
 
 /// Lists the names of a choice in help and completions. The configuration checks them, beside all other values.
 #[derive(Clone)]
-struct Listed(Vec<(&'static str, &'static str)>);
+struct ChoiceParser(Vec<(&'static str, &'static str)>);
 
-impl TypedValueParser for Listed {
+impl TypedValueParser for ChoiceParser {
     type Value = String;
 
     fn parse_ref(
@@ -178,7 +178,7 @@ impl TypedValueParser for Listed {
 
 /// Subcommands of `rules`.
 #[derive(Subcommand, Debug, Clone)]
-pub enum Rules {
+pub enum RulesCommand {
     /// Apply the events of a file and print what each rule would do with each of them
     Test(RulesTest),
 }

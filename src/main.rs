@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         Some(Command::Simulate(options)) => commands::simulate::run(*options),
         Some(Command::CheckConfig(flags)) => commands::check_config::run(&flags),
         Some(Command::Healthcheck(flags)) => commands::healthcheck::run(&flags),
-        Some(Command::Rules(cli::Rules::Test(flags))) => commands::rules_test::run(&flags),
+        Some(Command::Rules(cli::RulesCommand::Test(flags))) => commands::rules_test::run(&flags),
         Some(Command::Replay(flags)) => commands::replay::run(&flags),
         Some(Command::SinkConfig { serve, server }) => commands::sink_config::run(&serve, server.as_deref()),
     };

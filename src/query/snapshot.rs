@@ -29,14 +29,14 @@ const TIMERS: usize = 500;
 const MAX_ITEMS: usize = 50;
 
 /// The serialized rows of a table by their ids.
-type Rows = BTreeMap<String, String>;
+type RenderedRows = BTreeMap<String, String>;
 
 /// The rows of one moment, and how many recent things had been sent by then.
 #[derive(Debug, Default)]
 struct Snapshot {
-    streams: Rows,
-    outputs: Rows,
-    timers: Rows,
+    streams: RenderedRows,
+    outputs: RenderedRows,
+    timers: RenderedRows,
     /// How many events of each server have been sent.
     events: BTreeMap<String, u64>,
     /// How many rejections have been sent.
@@ -163,14 +163,14 @@ const fn is_shown(_: Option<&str>, direction: Direction, purpose: Purpose) -> bo
     }
 }
 
-fn put(rows: &mut Rows, id: String, server: &str, view: &impl Serialize) {
+fn put(rows: &mut RenderedRows, id: String, server: &str, view: &impl Serialize) {
     #[derive(Serialize)]
     struct Row<'r, T> {
         server: &'r str,
         #[serde(flatten)]
         view: &'r T,
     }
-    // Rows consist of texts and numbers, whose serialization cannot fail.
+    // RenderedRows consist of texts and numbers, whose serialization cannot fail.
     if let Ok(json) = serde_json::to_string(&Row { server, view }) {
         rows.insert(id, json);
     }
@@ -259,7 +259,7 @@ fn actions(before: Option<&Snapshot>, sources: Sources<'_>) -> Vec<serde_json::V
 }
 
 /// Appends the rows that are new or different, and the ids of those that disappeared.
-fn changes(json: &mut String, table: &str, before: &Rows, after: &Rows) {
+fn changes(json: &mut String, table: &str, before: &RenderedRows, after: &RenderedRows) {
     *json += &format!(",\"{table}\":{{\"set\":{{");
     let different = after.iter().filter(|(id, row)| before.get(*id) != Some(*row));
     let rows: Vec<String> = different.map(|(id, row)| format!("{}:{row}", json!(id))).collect();
