@@ -473,6 +473,38 @@ fn an_output_that_is_made_anew_each_second_and_cannot_write_stalls_once_and_in_e
 }
 
 #[test]
+fn a_recording_without_chunks_that_is_made_anew_each_second_stalls_until_it_stays_open() {
+    let mut harness = Harness::new();
+    let payload = |id: u64| with(output(id, "record", "cam", 0), json!({"inStreamUniqueId": 1}));
+    let stalled = |samples: &Samples| samples.sum("ems_chunk_stalled");
+    harness.post("outStreamCreated", 0.0, payload(2));
+    harness.post("recordChunkCreated", 0.0, chunk("/srv/record/cam.flv"));
+    assert_eq!(stalled(&harness.read(3600.0)), 0.0);
+    // The disk is full: the server closes the file and opens it again each second.
+    harness.post("recordChunkClosed", 3600.5, chunk("/srv/record/cam.flv"));
+    harness.post("outStreamClosed", 3600.5, payload(2));
+    for second in 3601..3640 {
+        let at = f64::from(second);
+        let payload = |id: u32| payload(u64::from(id));
+        harness.post("outStreamCreated", at, payload(second));
+        harness.post("recordChunkCreated", at + 0.02, chunk("/srv/record/cam.flv"));
+        harness.post("outStreamClosed", at + 0.1, payload(second));
+        let samples = harness.read(at + 0.5);
+        assert_eq!(stalled(&samples), f64::from(u8::from(second >= 3611)), "at {at}");
+    }
+    // It can write again, and a camera that reconnects is no reason for doubt.
+    harness.post("outStreamCreated", 3640.0, payload(4000));
+    assert_eq!(stalled(&harness.read(3644.0)), 1.0);
+    assert_eq!(stalled(&harness.read(3646.0)), 0.0);
+    assert_eq!(harness.read(9000.0).sum("ems_chunk_stalls_total"), 1.0);
+    for (number, at) in [(1, 9001.0), (2, 9003.0), (3, 9005.0)] {
+        harness.post("outStreamClosed", at, payload(3999 + number));
+        harness.post("outStreamCreated", at + 1.0, payload(4000 + number));
+    }
+    assert_eq!(harness.read(9600.0).sum("ems_chunk_stalls_total"), 1.0);
+}
+
+#[test]
 fn an_output_that_is_not_made_anew_any_more_goes_within_seconds_and_at_once_with_its_server() {
     let shown = |samples: &Samples| samples.get(&format!("ems_chunk_stalled{}", labels("hls", "cam", "")));
     let mut harness = Harness::new();

@@ -20,6 +20,9 @@ const REMADE: Duration = Duration::from_secs(30);
 const RETRIED: Duration = Duration::from_secs(5);
 /// For how long chunks may follow the close of their output: bodies overtake each other.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
+/// How often an output without a chunk length is re-created in one silence until that is judged like a chunk that never
+/// comes. One that can write to its only file stays open.
+const REMAKES: u32 = 3;
 /// How many intervals the learned one is the median of. One long stall does not move it; a true
 /// change of the chunk length does after three chunks.
 const LEARNED: usize = 5;
@@ -72,8 +75,8 @@ pub(super) struct Row {
     pub(super) writers: usize,
     /// Whether it is open without a known writer: its creation is late or lost.
     pub(super) adopted: bool,
-    /// Whether the present run began soon after another.
-    remade: bool,
+    /// How many openings in a row came soon after a close, without a chunk before them.
+    remakes: u32,
     /// Whether it is open although it was closed: it wrote nothing and is likely to be made anew.
     retried: bool,
     /// The last stream that wrote it, and the stream that fed that one.
@@ -81,8 +84,12 @@ pub(super) struct Row {
     pub(super) input: Option<Key>,
     /// The folders that lead here, the latest last: a recording may get a new one each day.
     pub(super) folders: Vec<Arc<str>>,
+    /// The configured length of its chunks. Zero while it has none and is re-created all the time: then any silence
+    /// counts.
     pub(super) chunk_length: Option<Duration>,
-    /// When it was opened, or made known.
+    /// When it was last opened.
+    opened: Timestamp,
+    /// From when its silence counts: its opening, or the first one of several without a chunk.
     since: Timestamp,
     /// When it was closed, once it was.
     ended: Option<Timestamp>,
@@ -99,12 +106,13 @@ impl Row {
             serial,
             writers: 0,
             adopted: false,
-            remade: false,
+            remakes: 0,
             retried: false,
             last_writer: None,
             input: None,
             folders: Vec::new(),
             chunk_length: None,
+            opened: now,
             since: now,
             ended: None,
             tracks: [const { None }; Track::COUNT],
@@ -140,18 +148,24 @@ impl Row {
     pub(super) fn begin(&mut self, chunk_length: Option<Duration>, now: Timestamp) -> Timestamp {
         if self.writers == 0 && !self.adopted {
             self.chunk_length = None;
-            self.remade = self.ended.is_some_and(|ended| now.since(ended) <= REMADE);
+            let remade = self.ended.is_some_and(|ended| now.since(ended) <= REMADE);
             let known = self.tracks().next().is_some();
-            if self.remade && known && self.silent() {
+            if remade && known && self.silent() {
                 // The same silence goes on, and with it its stall.
                 self.tracks.iter_mut().flatten().for_each(|track| track.writing = false);
+                self.remakes += 1;
             } else {
                 self.run_from(now);
+                self.remakes = u32::from(remade);
             }
+            self.opened = now;
         }
         (self.adopted, self.retried) = (false, false);
         self.writers += 1;
         self.chunk_length = self.chunk_length.max(chunk_length);
+        if self.remakes >= REMAKES {
+            self.chunk_length.get_or_insert_default();
+        }
         self.since
     }
 
@@ -185,7 +199,7 @@ impl Row {
         self.writers = self.writers.saturating_sub(1);
         self.adopted = false;
         self.ended = Some(now);
-        self.retried = self.writers == 0 && self.remade && self.silent();
+        self.retried = self.writers == 0 && self.remakes > 0 && self.silent();
     }
 
     /// It ends for good: its server process is gone.
@@ -196,9 +210,13 @@ impl Row {
         (self.writers, self.adopted, self.retried) = (0, false, false);
     }
 
-    /// Whether the present run has completed no chunk.
+    /// Whether the run that has ended completed no chunk. One that writes no chunks, only one file, and stayed open is
+    /// taken to have written.
     fn silent(&self) -> bool {
-        !self.tracks().any(|track| track.wrote)
+        let chunked = self.chunk_length.is_some_and(|length| !length.is_zero())
+            || self.tracks().any(|track| track.learned > 0);
+        let stayed = self.ended.is_some_and(|ended| ended.since(self.opened) > RETRIED);
+        (chunked || !stayed) && !self.tracks().any(|track| track.wrote)
     }
 
     /// Makes the tracks that are known live, or a whole one as long as none is known.
@@ -270,10 +288,17 @@ impl Row {
         now: Timestamp,
     ) -> impl Iterator<Item = (StallTransition, Track)> {
         self.retried &= self.ended.is_some_and(|ended| now.since(ended) <= RETRIED);
+        if self.writers > 0 && now.since(self.opened) > RETRIED {
+            self.chunk_length = self.chunk_length.filter(|length| !length.is_zero());
+        }
         let judged = self.open() && !self.is_overflow();
         let chunk_length = self.chunk_length;
         self.tracks.iter_mut().flatten().filter_map(move |track| {
             let verdict = track.verdict(chunk_length, policy, now);
+            // One that was re-created all the time has stayed open.
+            if track.stalled && !verdict.is_stalled() {
+                (track.stalled, track.recovered) = (false, true);
+            }
             let begins = judged && track.live && !track.stalled && verdict.is_stalled();
             track.stalled |= begins;
             track.stalls += u64::from(begins);
@@ -393,13 +418,14 @@ impl TrackState {
 
     /// How long its chunks should be, in seconds: the configured length, else the usual interval.
     pub(super) fn target(&self, chunk_length: Option<Duration>) -> Option<f64> {
-        chunk_length.map(|length| length.as_secs_f64()).or_else(|| self.usual())
+        let configured = chunk_length.filter(|length| !length.is_zero());
+        configured.map(|length| length.as_secs_f64()).or_else(|| self.usual())
     }
 
     /// The age of the last chunk from which it stalls, in seconds. `None` while neither a chunk
     /// length nor an interval is known: an unchunked recording writes one file for hours.
     pub(super) fn threshold(&self, chunk_length: Option<Duration>, policy: StallPolicy) -> Option<f64> {
-        let target = self.target(chunk_length)?;
+        let target = self.target(chunk_length).or(chunk_length.map(|length| length.as_secs_f64()))?;
         let usual = self.usual().map_or(target, |usual| usual.max(target));
         Some((policy.factor * usual).max(policy.minimum.as_secs_f64()))
     }
