@@ -251,11 +251,11 @@ impl Recordings {
         // In turn, so that other load on the machine affects all alike.
         for _ in 0..ROUNDS {
             self.time(size, decode, |_, body, _| {
-                decode::decode(body, Format::of(body), |message| drop(black_box(message)));
+                decode::decode(body, Format::of(body), usize::MAX, |message| drop(black_box(message)));
             });
             let mut state = State::new(&Settings::default());
             self.time(size, pipeline, |_, body, now| {
-                decode::decode(body, Format::of(body), |message| {
+                decode::decode(body, Format::of(body), usize::MAX, |message| {
                     let message = message.unwrap();
                     let event = event::interpret(&message).unwrap();
                     black_box(state.apply(&event, now));

@@ -5,7 +5,7 @@ use ems_protocol::{decode, Format, Message, Rejection};
 
 /// Decodes `bytes` and reads all of each event.
 pub fn decode(bytes: &[u8], format: Format) {
-    decode::decode(bytes, format, read);
+    decode::decode(bytes, format, usize::MAX, read);
 }
 
 /// Reads all of a message: its fields are decoded only then.

@@ -297,20 +297,12 @@ impl Histogram {
     }
 }
 
-/// The longest label value, in bytes. A longer one keeps its start and gains a hash, so that two
-/// long names stay two.
+/// The longest label value, in bytes.
 pub const LABEL_BYTES: usize = 128;
 
 /// `text` as a label value of bounded length.
 pub fn bounded(text: Cow<'_, str>) -> Cow<'_, str> {
-    if text.len() <= LABEL_BYTES {
-        return text;
-    }
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    let start = text.floor_char_boundary(LABEL_BYTES - 17);
-    Cow::Owned(format!("{}~{hash:016x}", &text[..start]))
+    ems_protocol::shortened(text, LABEL_BYTES)
 }
 
 #[cfg(test)]

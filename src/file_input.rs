@@ -145,7 +145,7 @@ pub fn accept(pipeline: &Pipeline, server: &Server, entry: &Entry<'_>, zone: &Ti
         None if format == Format::W3c => {
             each(Err(Rejection::NotAnEvent("there is no #Fields line before this row")));
         }
-        None => decode::decode(entry.bytes, format, |message| {
+        None => decode::decode(entry.bytes, format, usize::MAX, |message| {
             each(message);
         }),
     }

@@ -26,6 +26,8 @@ use reactions::{Enqueue, Reactions};
 use tally::{EventOutcome, Tally, Transport};
 use window::{Seen, Window};
 
+/// How many events of one body may be rejected until the rest of it is. A file has no such limit.
+const PATIENCE: usize = 100;
 /// How many recent rejections are kept.
 const RECENT_REJECTIONS: usize = 100;
 /// The name of the server that posts to `/events` when none is configured.
@@ -253,7 +255,7 @@ impl Pipeline {
     pub fn accept(&self, transport: Transport, server: &Server, body: &[u8], now: Timestamp) -> Accepted {
         let format = Format::of(body);
         let mut accepted = Accepted::default();
-        decode::decode(body, format, |message| {
+        decode::decode(body, format, PATIENCE, |message| {
             accepted.events += 1;
             if let Some(rejection) = self.accept_message(transport, server, format, message, now) {
                 accepted.rejected += 1;

@@ -78,7 +78,7 @@ fn decode<'a>(body: &'a [u8], mut each: impl FnMut(Result<Message<'a>, Rejection
         return;
     }
     if posted != ems_protocol::Format::Unknown {
-        decode::decode(body, posted, each);
+        decode::decode(body, posted, usize::MAX, each);
     } else if text.starts_with(b"#") {
         decode_rows(text, each);
     } else {
@@ -86,7 +86,7 @@ fn decode<'a>(body: &'a [u8], mut each: impl FnMut(Result<Message<'a>, Rejection
         let mut rest = text;
         while !rest.is_empty() {
             let end = memchr::memmem::find(rest, b"\n\n").unwrap_or(rest.len());
-            decode::decode(&rest[..end], ems_protocol::Format::Text, &mut each);
+            decode::decode(&rest[..end], ems_protocol::Format::Text, usize::MAX, &mut each);
             rest = rest[end..].trim_ascii_start();
         }
     }

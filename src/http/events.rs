@@ -3,6 +3,7 @@
 //! The gate calls it without routing: a router and its layers would cost every event some allocations.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -11,10 +12,14 @@ use hyper::body::Incoming;
 
 use super::response::text_response;
 use super::state::App;
-use crate::pipeline::Server;
+use crate::pipeline::Accepted;
 use crate::pipeline::tally::Transport;
 use ems_protocol::Rejection;
 use ems_protocol::Timestamp;
+
+/// The size, in bytes, from which on a body is decoded on a thread of its own, so that the workers go on to accept
+/// connections. Hardly any body is that large.
+const LARGE: usize = 256 << 10;
 
 /// A hint for requests to other paths.
 pub(super) const PATHS_HINT: &str = "post events to /events, /events/NAME or /";
@@ -49,7 +54,17 @@ async fn receive(app: &App, name: Option<&str>, body: Incoming) -> Response {
         Err(rejection) => Err(rejection),
     };
     match received {
-        Ok((server, body)) => accept(app, &server, &body.bytes),
+        Ok((server, mut body)) if body.bytes.len() > LARGE => {
+            let (pipeline, bytes) = (Arc::clone(&app.pipeline), std::mem::take(&mut body.bytes));
+            let accept = move || pipeline.accept(Transport::Http, &server, &bytes, Timestamp::now());
+            match tokio::task::spawn_blocking(accept).await {
+                Ok(accepted) => answer(accepted),
+                Err(_) => text_response(StatusCode::INTERNAL_SERVER_ERROR, "cannot read the body"),
+            }
+        }
+        Ok((server, body)) => {
+            answer(app.pipeline.accept(Transport::Http, &server, &body.bytes, Timestamp::now()))
+        }
         Err(rejection) => {
             // The record does not name a server that is not accepted: any client can invent names.
             let response = reject(app, name.filter(|_| !rejection.is_of_server()), &rejection);
@@ -61,8 +76,7 @@ async fn receive(app: &App, name: Option<&str>, body: Incoming) -> Response {
     }
 }
 
-fn accept(app: &App, server: &Server, body: &[u8]) -> Response {
-    let accepted = app.pipeline.accept(Transport::Http, server, body, Timestamp::now());
+fn answer(accepted: Accepted) -> Response {
     match accepted.first {
         None => StatusCode::OK.into_response(),
         Some(rejection) if accepted.events == 1 => text_response(status(&rejection), &rejection.to_string()),
@@ -92,6 +106,8 @@ const fn status(rejection: &Rejection) -> StatusCode {
         | Rejection::Syntax { .. }
         | Rejection::Depth
         | Rejection::Fields
+        | Rejection::Path(_)
+        | Rejection::GivenUp
         | Rejection::MixedSinks
         | Rejection::NotAnEvent(_)
         | Rejection::MissingField(_)

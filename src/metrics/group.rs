@@ -1,7 +1,7 @@
 //! Groups of metrics.
 
 /// The groups of metrics that a scrape can select, in the order of the page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::VariantArray, strum::IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::VariantArray, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum MetricGroup {
     /// The server itself and its events.

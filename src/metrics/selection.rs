@@ -1,5 +1,8 @@
 //! The metrics that a scrape selects with `server=` and `collect[]=`.
 
+use std::cell::LazyCell;
+use std::collections::BTreeSet;
+
 use strum::VariantArray;
 
 use super::catalogue::catalogue;
@@ -7,12 +10,12 @@ use super::exporter::ExporterMetrics;
 use super::group::MetricGroup;
 use crate::pipeline::is_server_name;
 
-/// The selected servers and metrics; empty lists select all.
+/// The selected servers and metrics; empty sets select all. A query may repeat a name thousands of times.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
-    servers: Vec<String>,
-    groups: Vec<MetricGroup>,
-    prefixes: Vec<String>,
+    servers: BTreeSet<String>,
+    groups: BTreeSet<MetricGroup>,
+    prefixes: BTreeSet<String>,
 }
 
 /// Why a selection is invalid, as a sentence.
@@ -30,39 +33,45 @@ impl Selection {
     /// Parses a query string. Other parameters are ignored: scrape configurations may add some.
     pub fn parse(text: &str, exporter: &ExporterMetrics) -> Result<Self, SelectionError> {
         let mut selection = Self::default();
+        let catalogue = LazyCell::new(|| catalogue(exporter));
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
             match &*name {
-                "server" if is_server_name(&value) => selection.servers.push(value.into_owned()),
+                "server" if is_server_name(&value) => {
+                    selection.servers.insert(value.into_owned());
+                }
                 "server" => return Err(SelectionError::Server),
-                "collect[]" => selection.collect(&value, exporter)?,
+                "collect[]" => selection.collect(&value, |prefix| {
+                    catalogue.iter().any(|metric| metric.name.starts_with(prefix))
+                })?,
                 _ => {}
             }
         }
         Ok(selection)
     }
 
-    fn collect(&mut self, value: &str, exporter: &ExporterMetrics) -> Result<(), SelectionError> {
+    fn collect(&mut self, value: &str, is_prefix: impl Fn(&str) -> bool) -> Result<(), SelectionError> {
         if let Some(group) = MetricGroup::VARIANTS.iter().find(|group| group.name() == value) {
-            self.groups.push(*group);
+            self.groups.insert(*group);
+        } else if self.prefixes.contains(value) {
             return Ok(());
-        }
-        if value.is_empty() || !catalogue(exporter).iter().any(|metric| metric.name.starts_with(value)) {
+        } else if !value.is_empty() && is_prefix(value) {
+            self.prefixes.insert(value.to_owned());
+        } else {
             return Err(SelectionError::Group);
         }
-        self.prefixes.push(value.to_owned());
         Ok(())
     }
 
     /// Whether series of this server are selected.
     pub fn has_server(&self, name: &str) -> bool {
-        self.servers.is_empty() || self.servers.iter().any(|server| server == name)
+        self.servers.is_empty() || self.servers.contains(name)
     }
 
     /// Whether a metric of this group is selected.
     pub fn has(&self, group: MetricGroup, metric: &str) -> bool {
         (self.groups.is_empty() && self.prefixes.is_empty())
             || self.groups.contains(&group)
-            || self.prefixes.iter().any(|prefix| metric.starts_with(prefix.as_str()))
+            || (1..=metric.len()).any(|length| self.prefixes.contains(&metric[..length]))
     }
 }
 

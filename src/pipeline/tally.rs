@@ -1,4 +1,4 @@
-//! OutcomeCounts of everything received: received = applied + duplicate + rejected + dropped.
+//! Counts of everything received: received = applied + duplicate + rejected + dropped.
 
 use strum::VariantArray;
 
@@ -40,7 +40,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// OutcomeCounts one event, or a body that was rejected as a whole.
+    /// Counts one event, or a body that was rejected as a whole.
     pub fn count(&mut self, transport: Transport, format: Format, outcome: &Result<EventOutcome, Rejection>) {
         let counts = &mut self.counts[transport as usize][format as usize];
         counts.received += 1;

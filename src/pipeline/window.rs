@@ -86,7 +86,9 @@ mod tests {
     fn see(window: &mut Window, process: u64, id: u64, timestamp: &str) -> Seen {
         let body = format!(r#"{{"id":{id},"processId":{process},"timestamp":{timestamp},"type":"x"}}"#);
         let mut seen = None;
-        decode::decode(body.as_bytes(), Format::Json, |message| seen = Some(window.see(&message.unwrap())));
+        decode::decode(body.as_bytes(), Format::Json, usize::MAX, |message| {
+            seen = Some(window.see(&message.unwrap()))
+        });
         seen.unwrap()
     }
 

@@ -8,7 +8,7 @@ use crate::support::{body, examples};
 /// How many events a body holds, and the first rejection.
 fn decoded(body: &[u8]) -> (usize, Option<Rejection>) {
     let (mut events, mut rejection) = (0, None);
-    decode::decode(body, Format::of(body), |message| {
+    decode::decode(body, Format::of(body), usize::MAX, |message| {
         events += 1;
         if let Err(error) = message {
             rejection.get_or_insert(error);
@@ -39,7 +39,7 @@ proptest! {
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         decoded(&bytes);
         for format in Format::ALL {
-            decode::decode(&bytes, format, |_| ());
+            decode::decode(&bytes, format, usize::MAX, |_| ());
         }
         let (header, row) = bytes.split_at(bytes.len() / 2);
         drop(decode::decode_row(header, row));
@@ -64,7 +64,7 @@ proptest! {
         let event = serde_json::json!({"type": name, "payload": payload});
         let text = if pretty { serde_json::to_string_pretty(&event) } else { serde_json::to_string(&event) }.unwrap();
         let mut read = None;
-        decode::decode(text.as_bytes(), Format::Json, |message| read = Some(message));
+        decode::decode(text.as_bytes(), Format::Json, usize::MAX, |message| read = Some(message));
         let message = read.unwrap().unwrap();
         prop_assert_eq!(&message.name, &name);
         for (key, value) in payload {
@@ -103,7 +103,7 @@ proptest! {
 fn a_body_without_any_event_is_rejected_in_every_format() {
     for format in Format::ALL {
         let mut rejections = Vec::new();
-        decode::decode(b"\xef\xbb\xbf \n", format, |message| rejections.push(message.err()));
+        decode::decode(b"\xef\xbb\xbf \n", format, usize::MAX, |message| rejections.push(message.err()));
         assert_eq!(rejections, [Some(Rejection::Empty)], "{format:?}");
     }
     for array in ["[]", " [ ]\n"] {
@@ -116,7 +116,7 @@ fn empty_elements_of_xml_are_read_like_pairs_of_tags() {
     let document = br#"<MAP name=""><STR name="type">x</STR><MAP name="payload"><STR name="name"/>
 <NULL name="appName"/><MAP name="audio"/><MAP name="list" isArray="true"/><UINT64 name="uniqueId">7</UINT64></MAP></MAP>"#;
     let mut seen = 0;
-    decode::decode(document, Format::Xml, |message| {
+    decode::decode(document, Format::Xml, usize::MAX, |message| {
         let message = message.unwrap();
         let payload = message.payload();
         assert_eq!(payload.text("name").unwrap().as_deref(), Some(""));
@@ -154,7 +154,7 @@ fn entities_that_a_document_declares_are_never_expanded() {
     let bomb = r#"<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>
 <MAP isArray="false" name=""><MAP isArray="false" name="payload"><UINT32 name="timerId">1</UINT32><STR name="v">&b;</STR></MAP><STR name="type">x&amp;y &#x41;</STR></MAP>"#;
     let mut names = Vec::new();
-    decode::decode(bomb.as_bytes(), Format::of(bomb.as_bytes()), |message| {
+    decode::decode(bomb.as_bytes(), Format::of(bomb.as_bytes()), usize::MAX, |message| {
         let message = message.unwrap();
         assert_eq!(message.payload().text("v").unwrap().unwrap(), "&b;");
         names.push(message.name.into_owned());
@@ -169,7 +169,7 @@ fn an_xml_rpc_call_may_hold_one_struct() {
 <member><name>note</name><value>plain &lt;text&gt;</value></member></struct></value></member>
 <member><name>type</name><value><string>timerClosed</string></value></member></struct></value></param></params></methodCall>"#;
     let mut seen = 0;
-    decode::decode(call, Format::of(call), |message| {
+    decode::decode(call, Format::of(call), usize::MAX, |message| {
         let message = message.unwrap();
         assert_eq!(message.name, "timerClosed");
         assert_eq!(message.payload().u64("timerId").unwrap(), Some(9));
@@ -195,7 +195,7 @@ fn a_line_feed_in_a_name_does_not_lose_a_text_entry() {
     let entry =
         b"00007\tinStreamCreated\n\tPID: 7\n\taudio:\n\t\tcodec: AAAC\n\tname: a\nb: c\n\tuniqueId: 5\n";
     let mut seen = 0;
-    decode::decode(entry, Format::Text, |message| {
+    decode::decode(entry, Format::Text, usize::MAX, |message| {
         let message = message.unwrap();
         assert_eq!(message.payload().text("name").unwrap().unwrap(), "a");
         assert_eq!(message.payload().u64("uniqueId").unwrap(), Some(5));
@@ -211,7 +211,7 @@ fn an_entry_that_follows_a_truncated_one_on_its_line_is_not_lost() {
     for cut in 1..whole.len() - 1 {
         let line = format!("{}{whole}", &whole[..cut]);
         let mut read = Vec::new();
-        decode::decode(line.as_bytes(), Format::Json, |message| read.push(message.is_ok()));
+        decode::decode(line.as_bytes(), Format::Json, usize::MAX, |message| read.push(message.is_ok()));
         assert_eq!(read, [false, true], "cut at {cut}");
     }
 }

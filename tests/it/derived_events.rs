@@ -14,7 +14,7 @@ use crate::support::{at, output, stream, with};
 
 fn apply(state: &mut State, name: &str, seconds: f64, payload: Value) {
     let event = json!({"type": name, "processId": 100, "payload": payload}).to_string();
-    decode::decode(event.as_bytes(), ems_protocol::Format::Json, |message| {
+    decode::decode(event.as_bytes(), ems_protocol::Format::Json, usize::MAX, |message| {
         state.apply(&event::interpret(&message.unwrap()).unwrap(), at(seconds));
     });
 }

@@ -44,6 +44,53 @@ async fn a_body_in_pieces_is_whole_and_one_that_grows_beyond_the_limit_is_refuse
 }
 
 #[tokio::test]
+async fn a_body_is_given_up_after_a_hundred_rejections_and_its_rest_counts_as_one() {
+    let exporter = Exporter::start().await;
+    let good = |id: u32| TIMER.replace("\"id\":5", &format!("\"id\":{id}"));
+    let counted = |reason: &str| {
+        format!(
+            "ems_exporter_events_rejected_total{{transport=\"http\",format=\"json\",reason=\"{reason}\"}}"
+        )
+    };
+    for (start, separator, end, bad, reason) in [
+        ("", "\n", "", "{x", "syntax"),
+        ("", "\n", "", "{}", "not_an_event"),
+        ("[", ",", "]", "{}", "not_an_event"),
+    ] {
+        let before = exporter.read().await;
+        let body = |bad_ones: usize, id: u32| {
+            let bad = format!("{bad}{separator}").repeat(bad_ones);
+            format!("{start}{}{separator}{bad}{}{end}", good(id), good(id + 1))
+        };
+        let first = 10 * (1 + before.sum("ems_events_total") as u32);
+        let answer = exporter.post("/events", &body(99, first)).await;
+        assert!(answer.contains("99 of 101 events were rejected"), "{answer}");
+        let answer = exporter.post("/events", &body(5000, first + 2)).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+        assert!(answer.contains("101 of 102 events were rejected"), "{answer}");
+        let after = exporter.read().await;
+        let grown = |name: &str| after.get(name).unwrap() - before.get(name).unwrap();
+        assert_eq!(after.sum("ems_events_total") - before.sum("ems_events_total"), 3.0);
+        assert_eq!((grown(&counted(reason)), grown(&counted("given_up"))), (199.0, 1.0));
+    }
+}
+
+#[tokio::test]
+async fn a_path_beyond_its_limit_is_rejected_and_not_kept() {
+    let exporter = Exporter::start().await;
+    let chunk = |bytes: usize| {
+        let file = format!("/srv/{}", "x".repeat(bytes - 5));
+        format!("{{\"type\":\"hlsChunkClosed\",\"payload\":{{\"PID\":1,\"file\":\"{file}\"}}}}")
+    };
+    assert!(exporter.post("/events", &chunk(4096)).await.starts_with("HTTP/1.1 200"));
+    let answer = exporter.post("/events", &chunk(4097)).await;
+    assert!(answer.ends_with("the path file is longer than 4096 bytes\n"), "{answer}");
+    let counted =
+        "ems_exporter_events_rejected_total{transport=\"http\",format=\"json\",reason=\"too_large\"}";
+    assert_eq!(exporter.read().await.get(counted), Some(1.0));
+}
+
+#[tokio::test]
 async fn nesting_is_limited_and_entities_are_never_expanded() {
     let exporter = Exporter::start().await;
     let deep = format!("{{\"type\":\"x\",\"payload\":{}", "{\"a\":".repeat(10_000));

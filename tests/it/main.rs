@@ -20,6 +20,7 @@ mod file_input;
 mod golden;
 mod http;
 mod limits;
+mod linear;
 mod manual_pages;
 mod openapi;
 mod outputs;

@@ -1,5 +1,5 @@
 //! Bytes to [`Message`], by format.
-//!
+
 pub mod json;
 mod text;
 mod w3c;
@@ -11,13 +11,19 @@ use crate::rejection::Rejection;
 pub use w3c::decode as decode_row;
 
 /// Decodes a body and hands over each event in it, or why one was rejected. A rejected event
-/// does not affect the next, as far as the format lets the next one be found.
-pub fn decode<'a>(body: &'a [u8], format: Format, mut each: impl FnMut(Result<Message<'a>, Rejection>)) {
+/// does not affect the next, as far as the format lets the next one be found. After `patience`
+/// rejections the rest of the body is rejected as a whole.
+pub fn decode<'a>(
+    body: &'a [u8],
+    format: Format,
+    patience: usize,
+    mut each: impl FnMut(Result<Message<'a>, Rejection>),
+) {
     if body[skip_space(body)..].is_empty() {
         return each(Err(Rejection::Empty));
     }
     match format {
-        Format::Json => json::decode(body, &mut each),
+        Format::Json => json::decode(body, patience, &mut each),
         Format::Xml => each(xml::decode(body)),
         Format::XmlRpc => each(xml::decode_call(body)),
         Format::Text => each(text::decode(body)),
@@ -34,7 +40,7 @@ mod tests {
     /// The first rejection of a body.
     fn rejection(body: &[u8]) -> Option<Rejection> {
         let mut rejection = None;
-        decode(body, Format::of(body), |message| {
+        decode(body, Format::of(body), usize::MAX, |message| {
             if let Err(error) = message {
                 rejection.get_or_insert(error);
             }

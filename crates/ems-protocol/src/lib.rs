@@ -31,4 +31,5 @@ pub mod timestamp;
 pub use format::Format;
 pub use message::{Map, Message};
 pub use rejection::{DropReason, Reason, Rejection};
+pub use text::shortened;
 pub use timestamp::Timestamp;

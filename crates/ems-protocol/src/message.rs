@@ -7,9 +7,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::limits::MAX_FIELDS;
+use crate::limits::{MAX_FIELDS, MAX_TEXT};
 use crate::rejection::Rejection;
-use crate::text::{Escapes, Text};
+use crate::text::{Escapes, Text, shortened};
 use crate::timestamp::Timestamp;
 
 /// One event as it was sent, in no particular format.
@@ -132,7 +132,7 @@ impl<'m, 'a> Map<'m, 'a> {
                 Value::Bool(truth) => Json::Bool(truth),
                 Value::Number(digits) => serde_json::from_slice(digits)
                     .unwrap_or_else(|_| Json::String(String::from_utf8_lossy(digits).into_owned())),
-                Value::Text(text) => Json::String(text.read().into_owned()),
+                Value::Text(text) => Json::String(shortened(text.read(), MAX_TEXT).into_owned()),
                 Value::Map => Json::Object(self.object(at).to_json()),
             };
             Some((String::from_utf8_lossy(self.fields[at].key).into_owned(), value))
@@ -168,8 +168,20 @@ impl<'m, 'a> Map<'m, 'a> {
         }
     }
 
-    /// The text of this name; a number reads as its digits; `None` when absent or null.
+    /// The text of this name; a number reads as its digits; `None` when absent or null. A text beyond the limit is
+    /// shortened, and stays distinct.
     pub fn text(self, key: &'static str) -> Result<Option<Cow<'a, str>>, Rejection> {
+        Ok(self.whole_text(key)?.map(|text| shortened(text, MAX_TEXT)))
+    }
+
+    /// The path of this name, read like a text. One beyond the limit is rejected: no file has it.
+    pub fn path(self, key: &'static str) -> Result<Option<Cow<'a, str>>, Rejection> {
+        let path = self.whole_text(key)?;
+        let too_long = path.as_ref().is_some_and(|path| path.len() > MAX_TEXT);
+        if too_long { Err(Rejection::Path(key)) } else { Ok(path) }
+    }
+
+    fn whole_text(self, key: &'static str) -> Result<Option<Cow<'a, str>>, Rejection> {
         match self.get(key) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Text(text)) => Ok(Some(text.read())),

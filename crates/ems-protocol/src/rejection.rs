@@ -3,7 +3,7 @@
 use strum::{EnumCount, IntoStaticStr, VariantArray};
 
 use crate::format::Format;
-use crate::limits::{MAX_DEPTH, MAX_FIELDS};
+use crate::limits::{MAX_DEPTH, MAX_FIELDS, MAX_TEXT};
 
 /// Why an event or a body was rejected: the values of the label `reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumCount, IntoStaticStr, VariantArray)]
@@ -15,10 +15,12 @@ pub enum Reason {
     Format,
     /// The body violates the grammar of its format.
     Syntax,
-    /// The body exceeds a limit: bytes, depth or fields.
+    /// The body or a path in it exceeds a limit: bytes, depth or fields.
     TooLarge,
     /// The sender's JSON sink stands after an XML sink.
     MixedSinks,
+    /// So many events of the body were rejected that the rest of it was not read.
+    GivenUp,
     /// The body is well formed but not an event.
     NotAnEvent,
     /// A mandatory field is missing.
@@ -89,6 +91,12 @@ pub enum Rejection {
     /// It has more fields than the limit.
     #[error("the event has more than {MAX_FIELDS} fields")]
     Fields,
+    /// A path is longer than the limit.
+    #[error("the path {0} is longer than {MAX_TEXT} bytes")]
+    Path(&'static str),
+    /// See [`Reason::GivenUp`].
+    #[error("too many events of this body were rejected: the rest of it was not read")]
+    GivenUp,
     /// It has more bytes than the limit.
     #[error("the body is larger than {0} bytes")]
     Size(usize),
@@ -147,8 +155,9 @@ impl Rejection {
             Self::Empty => Reason::Empty,
             Self::Format => Reason::Format,
             Self::Syntax { .. } => Reason::Syntax,
-            Self::Depth | Self::Fields | Self::Size(_) => Reason::TooLarge,
+            Self::Depth | Self::Fields | Self::Path(_) | Self::Size(_) => Reason::TooLarge,
             Self::MixedSinks => Reason::MixedSinks,
+            Self::GivenUp => Reason::GivenUp,
             Self::NotAnEvent(_) => Reason::NotAnEvent,
             Self::MissingField(_) => Reason::MissingField,
             Self::BadField { .. } => Reason::BadField,

@@ -44,6 +44,18 @@ impl<'a> Text<'a> {
     }
 }
 
+/// `text` in at most `limit` bytes. A longer one keeps its start and gains a hash, so that two long texts stay two.
+pub fn shortened(text: Cow<'_, str>, limit: usize) -> Cow<'_, str> {
+    if text.len() <= limit {
+        return text;
+    }
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let start = text.floor_char_boundary(limit.saturating_sub(17));
+    Cow::Owned(format!("{}~{hash:016x}", &text[..start]))
+}
+
 /// Text with its `\` escapes resolved. An escape that JSON does not know stands for itself.
 fn unescape_json(raw: &[u8]) -> String {
     let mut bytes = Vec::with_capacity(raw.len());

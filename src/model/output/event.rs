@@ -155,7 +155,7 @@ pub enum Step {
 /// Reads an event of this family.
 pub fn interpret<'a>(name: Name, message: &Message<'a>) -> Result<Event<'a>, Rejection> {
     let payload = message.payload();
-    let file = || payload.text("file")?.ok_or(Rejection::MissingField("file"));
+    let file = || payload.path("file")?.ok_or(Rejection::MissingField("file"));
     Ok(match name {
         Name::ChunkOpened(format) => Event::Chunk { format, file: file()?, step: Step::Opened },
         Name::ChunkClosed(format) => {
@@ -225,7 +225,7 @@ fn configured<'a>(
         let path = settings.text("computedPathToFile")?.or(settings.text("pathToFile")?).unwrap_or_default();
         paths::recording(&paths::normalise(&path)).to_owned()
     } else {
-        paths::normalise(&settings.text("targetFolder")?.unwrap_or_default()).into_owned()
+        paths::normalise(&settings.path("targetFolder")?.unwrap_or_default()).into_owned()
     };
     let group =
         settings.text(if format == Format::Record { "type" } else { "groupName" })?.unwrap_or_default();

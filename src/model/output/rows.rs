@@ -27,6 +27,10 @@ pub struct OutputRef {
     serial: NonZeroU32,
 }
 
+/// How many folders of a path may be that of its output: DASH and MSS have the most, three. A path of thousands costs no
+/// more.
+const LEVELS: usize = 16;
+
 /// Rows by identity and by folder.
 #[derive(Debug)]
 pub(super) struct Rows {
@@ -108,7 +112,7 @@ impl Rows {
         if format == Format::Record {
             return self.by_folder(format, paths::recording(path));
         }
-        paths::folders(path).find_map(|folder| self.by_folder(format, folder))
+        paths::folders(path).take(LEVELS).find_map(|folder| self.by_folder(format, folder))
     }
 
     /// The row of an output, made if it is not there; beyond the limits one that stands for all.

@@ -25,18 +25,30 @@ const USUAL_FIELDS: usize = 96;
 /// How each entry of the server's event files starts.
 const ENTRY_START: &[u8] = b"{\"_logEntry\":";
 
-/// Decodes `body` and hands over each event in it.
-pub(super) fn decode<'a>(body: &'a [u8], each: &mut impl FnMut(Result<Message<'a>, Rejection>)) {
+/// Decodes `body` and hands over each event in it, and the rejections of up to `patience` of them.
+pub(super) fn decode<'a>(
+    body: &'a [u8],
+    mut patience: usize,
+    each: &mut impl FnMut(Result<Message<'a>, Rejection>),
+) {
     let mut scanner = Scanner::new(body);
     if scanner.peek() == Some(b'[') {
-        return decode_array(&mut scanner, each);
+        return decode_array(&mut scanner, patience, each);
     }
+    let (mut entries, mut lines) = (Marker::new(ENTRY_START), Marker::new(b"\n{"));
     while scanner.peek().is_some() {
         let start = scanner.at;
         let event = scanner.event();
         let rejection = event.as_ref().err().cloned();
         each(event);
-        let moved = rejection.is_some_and(|rejection| scanner.move_to_next_event(start, &rejection));
+        let mut moved = false;
+        if let Some(rejection) = rejection {
+            patience = patience.saturating_sub(1);
+            moved = scanner.move_to_next_event(start, &rejection, &mut entries, &mut lines);
+            if patience == 0 && scanner.peek().is_some() {
+                return each(Err(Rejection::GivenUp));
+            }
+        }
         if !moved && scanner.peek() == Some(b',') {
             // The server's own event files separate objects by a comma and a line feed.
             scanner.at += 1;
@@ -44,15 +56,25 @@ pub(super) fn decode<'a>(body: &'a [u8], each: &mut impl FnMut(Result<Message<'a
     }
 }
 
-fn decode_array<'a>(scanner: &mut Scanner<'a>, each: &mut impl FnMut(Result<Message<'a>, Rejection>)) {
+fn decode_array<'a>(
+    scanner: &mut Scanner<'a>,
+    mut patience: usize,
+    each: &mut impl FnMut(Result<Message<'a>, Rejection>),
+) {
     scanner.at += 1;
     let mut is_empty = true;
     let array = scanner.separated(1, b']', "a comma or the end of the array is missing", |scanner| {
         is_empty = false;
+        if patience == 0 {
+            return Err(Rejection::GivenUp);
+        }
         match scanner.event() {
             // The start of the next event is unknown.
             Err(rejection) if is_unfinished(&rejection) => return Err(rejection),
-            event => each(event),
+            event => {
+                patience -= usize::from(event.is_err());
+                each(event);
+            }
         }
         Ok(())
     });
@@ -130,6 +152,37 @@ impl<'a> Part<'a> {
     }
 }
 
+/// Bytes that are searched in a body. What has been searched is not searched again: else many broken events in one body
+/// would take the square of its length.
+struct Marker {
+    bytes: &'static [u8],
+    /// Where the last search began and what it found.
+    searched: Option<(usize, Option<usize>)>,
+}
+
+impl Marker {
+    const fn new(bytes: &'static [u8]) -> Self {
+        Self { bytes, searched: None }
+    }
+
+    /// The first place from `from` on.
+    fn next(&mut self, input: &[u8], from: usize) -> Option<usize> {
+        let find = |range: std::ops::Range<usize>| {
+            let start = range.start;
+            memmem::find(input.get(range)?, self.bytes).map(|at| start + at)
+        };
+        let found = match self.searched {
+            Some((since, found)) if since <= from && found.is_none_or(|found| from <= found) => found,
+            Some((since, found)) if from < since => {
+                find(from..input.len().min(since + self.bytes.len() - 1)).or(found)
+            }
+            _ => find(from..input.len()),
+        };
+        self.searched = Some((from, found));
+        found
+    }
+}
+
 struct Scanner<'a> {
     input: &'a [u8],
     at: usize,
@@ -164,11 +217,17 @@ impl<'a> Scanner<'a> {
 
     /// Moves to the possible start of another event after a rejected one at `start`: within it, where a restarted
     /// server continued after a crash, or on a later line if its end is unknown. Returns whether it moved.
-    fn move_to_next_event(&mut self, start: usize, rejection: &Rejection) -> bool {
+    fn move_to_next_event(
+        &mut self,
+        start: usize,
+        rejection: &Rejection,
+        entries: &mut Marker,
+        lines: &mut Marker,
+    ) -> bool {
         let unfinished = is_unfinished(rejection);
         let end = if unfinished { self.input.len() } else { self.at };
-        let entry = memmem::find(&self.input[start + 1..end], ENTRY_START).map(|entry| start + 1 + entry);
-        let line = memmem::find(&self.input[self.at..end], b"\n{").map(|line| self.at + line + 1);
+        let entry = entries.next(self.input, start + 1).filter(|entry| *entry < end);
+        let line = lines.next(self.input, self.at).filter(|line| *line < end).map(|line| line + 1);
         let next = entry.into_iter().chain(line).min();
         self.at = next.unwrap_or(end);
         unfinished || next.is_some()
@@ -426,6 +485,25 @@ mod tests {
             for at in (0..length).rev() {
                 text[at] = if at % 3 == 0 { b'"' } else { b'\\' };
                 assert_eq!(plain(&text), at);
+            }
+        }
+    }
+
+    #[test]
+    fn a_marker_is_found_as_if_each_search_were_the_first() {
+        let mut random = 1_u32;
+        let mut below = |limit: usize| {
+            random = random.wrapping_mul(1_103_515_245).wrapping_add(12345);
+            (random >> 16) as usize % limit
+        };
+        for _ in 0..2000 {
+            let input: Vec<u8> = (0..40).map(|_| b"\n{"[below(2)]).collect();
+            let mut marker = Marker::new(b"\n{{");
+            for _ in 0..10 {
+                let from = below(42);
+                let found =
+                    input.get(from..).and_then(|rest| memmem::find(rest, b"\n{{")).map(|at| from + at);
+                assert_eq!(marker.next(&input, from), found);
             }
         }
     }
