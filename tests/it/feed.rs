@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use testkit::DEADLINE;
 use testkit::wait::{holds, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::http::Exporter;
@@ -23,7 +23,10 @@ struct Client {
 
 impl Client {
     async fn of(exporter: &Exporter, query: &str) -> Self {
-        let mut stream = TcpStream::connect(exporter.address).await.unwrap();
+        Self::on(TcpStream::connect(exporter.address).await.unwrap(), query).await
+    }
+
+    async fn on(mut stream: TcpStream, query: &str) -> Self {
         let request = format!("GET /api/v1/feed{query} HTTP/1.1\r\nHost: x\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut client = Self { stream, text: String::new() };
@@ -152,9 +155,12 @@ async fn clients_are_limited_until_one_leaves() {
 #[tokio::test]
 async fn a_slow_client_is_informed_of_its_loss_and_delays_no_publisher() {
     let exporter = Exporter::start().await;
-    let mut slow = Client::of(&exporter, "?only=event").await;
+    // A small buffer is soon full.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(8192).unwrap();
+    let mut slow = Client::on(socket.connect(exporter.address).await.unwrap(), "?only=event").await;
     let name = "x".repeat(100);
-    let lines: Vec<String> = (1..=200_000u64)
+    let lines: Vec<String> = (1..=60_000u64)
         .map(|id| event(id, "timerTriggered", json!({"timerId": id % 50, "value": name})))
         .collect();
     for some in lines.chunks(20_000) {
