@@ -1,6 +1,7 @@
 //! Bytes to [`Message`], by format.
 
 pub mod json;
+mod resync;
 mod text;
 mod w3c;
 mod xml;
@@ -19,13 +20,15 @@ pub fn decode<'a>(
     patience: usize,
     mut each: impl FnMut(Result<Message<'a>, Rejection>),
 ) {
+    // Some senders end a body with the NUL byte of a C string.
+    let end = body.iter().rposition(|byte| *byte != 0 && !byte.is_ascii_whitespace());
+    let body = &body[..end.map_or(0, |end| end + 1)];
     if body[skip_space(body)..].is_empty() {
         return each(Err(Rejection::Empty));
     }
     match format {
         Format::Json => json::decode(body, patience, &mut each),
-        Format::Xml => each(xml::decode(body)),
-        Format::XmlRpc => each(xml::decode_call(body)),
+        Format::Xml | Format::XmlRpc => xml::decode(body, patience, &mut each),
         Format::Text => each(text::decode(body)),
         // Rows are decoded with their header, by `decode_row`.
         Format::W3c | Format::Unknown => each(Err(Rejection::Format)),

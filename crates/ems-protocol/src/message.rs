@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use crate::limits::{MAX_FIELDS, MAX_TEXT};
 use crate::rejection::Rejection;
-use crate::text::{Escapes, Text, shortened};
+use crate::text::{Text, shortened};
 use crate::timestamp::Timestamp;
 
 /// One event as it was sent, in no particular format.
@@ -212,15 +212,12 @@ impl<'m, 'a> Map<'m, 'a> {
         wanted: &'static str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<Option<T>, Rejection> {
-        let digits = match self.get(key) {
+        let number = match self.get(key) {
             None | Some(Value::Null) => return Ok(None),
-            Some(Value::Number(digits)) => digits,
-            Some(Value::Text(Text { raw, escapes: Escapes::None })) => raw,
-            Some(Value::Text(_) | Value::Bool(_) | Value::Map | Value::List) => {
-                return Err(Rejection::BadField { field: key, wanted });
-            }
+            Some(Value::Number(digits)) => std::str::from_utf8(digits).ok().and_then(parse),
+            Some(Value::Text(text)) => parse(&text.read()),
+            Some(Value::Bool(_) | Value::Map | Value::List) => None,
         };
-        let number = std::str::from_utf8(digits).ok().and_then(parse);
         number.map(Some).ok_or(Rejection::BadField { field: key, wanted })
     }
 

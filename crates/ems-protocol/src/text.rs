@@ -16,7 +16,7 @@ pub(crate) enum Escapes {
     None,
     /// With `\`, at least once.
     Json,
-    /// With `&…;`, at least once.
+    /// With `&…;`, a comment or a CDATA section, at least once.
     Xml,
 }
 
@@ -28,7 +28,7 @@ impl<'a> Text<'a> {
 
     /// Text between the tags of XML.
     pub(crate) fn xml(raw: &'a [u8]) -> Self {
-        let escapes = if memchr::memchr(b'&', raw).is_some() { Escapes::Xml } else { Escapes::None };
+        let escapes = if memchr::memchr2(b'&', b'<', raw).is_some() { Escapes::Xml } else { Escapes::None };
         Self { raw, escapes }
     }
 
@@ -102,11 +102,26 @@ fn code_point(rest: &[u8]) -> (char, &[u8]) {
     (char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), after)
 }
 
-/// Text with the entities of XML resolved; any other stays as it is.
+/// Text with the entities of XML resolved, and CDATA sections as they are; any other entity stays. Comments are left
+/// out.
 fn unescape_xml(raw: &[u8]) -> String {
     let text = String::from_utf8_lossy(raw);
-    match quick_xml::escape::unescape(&text) {
-        Ok(plain) => plain.into_owned(),
-        Err(_) => text.into_owned(),
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = &*text;
+    let resolve = |part: &str, plain: &mut String| match quick_xml::escape::unescape(part) {
+        Ok(resolved) => plain.push_str(&resolved),
+        Err(_) => plain.push_str(part),
+    };
+    while let Some((before, markup)) = rest.split_once("<!") {
+        resolve(before, &mut plain);
+        if let Some(section) = markup.strip_prefix("[CDATA[") {
+            let (verbatim, after) = section.split_once("]]>").unwrap_or((section, ""));
+            plain.push_str(verbatim);
+            rest = after;
+        } else {
+            rest = markup.split_once("-->").map_or("", |(_, after)| after);
+        }
     }
+    resolve(rest, &mut plain);
+    plain
 }

@@ -6,8 +6,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memmem;
-
+use super::resync::{Marker, is_unfinished};
 use crate::format::{Format, skip_space};
 use crate::limits::{KEPT_DEPTH, MAX_DEPTH};
 use crate::message::{Field, Message, Value, add, count_members};
@@ -88,11 +87,6 @@ fn decode_array<'a>(
     }
 }
 
-/// Whether the scanner stopped within the rejected event.
-const fn is_unfinished(rejection: &Rejection) -> bool {
-    matches!(rejection, Rejection::Syntax { .. } | Rejection::Depth | Rejection::Fields)
-}
-
 /// A value in a document that is not an event, such as an answer of the runtime API, as its bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Part<'a>(&'a [u8]);
@@ -149,37 +143,6 @@ impl<'a> Part<'a> {
         }
         scanner.object(1)?;
         Message::of_members(scanner.fields)
-    }
-}
-
-/// Bytes that are searched in a body. What has been searched is not searched again: else many broken events in one body
-/// would take the square of its length.
-struct Marker {
-    bytes: &'static [u8],
-    /// Where the last search began and what it found.
-    searched: Option<(usize, Option<usize>)>,
-}
-
-impl Marker {
-    const fn new(bytes: &'static [u8]) -> Self {
-        Self { bytes, searched: None }
-    }
-
-    /// The first place from `from` on.
-    fn next(&mut self, input: &[u8], from: usize) -> Option<usize> {
-        let find = |range: std::ops::Range<usize>| {
-            let start = range.start;
-            memmem::find(input.get(range)?, self.bytes).map(|at| start + at)
-        };
-        let found = match self.searched {
-            Some((since, found)) if since <= from && found.is_none_or(|found| from <= found) => found,
-            Some((since, found)) if from < since => {
-                find(from..input.len().min(since + self.bytes.len() - 1)).or(found)
-            }
-            _ => find(from..input.len()),
-        };
-        self.searched = Some((from, found));
-        found
     }
 }
 
@@ -485,25 +448,6 @@ mod tests {
             for at in (0..length).rev() {
                 text[at] = if at % 3 == 0 { b'"' } else { b'\\' };
                 assert_eq!(plain(&text), at);
-            }
-        }
-    }
-
-    #[test]
-    fn a_marker_is_found_as_if_each_search_were_the_first() {
-        let mut random = 1_u32;
-        let mut below = |limit: usize| {
-            random = random.wrapping_mul(1_103_515_245).wrapping_add(12345);
-            (random >> 16) as usize % limit
-        };
-        for _ in 0..2000 {
-            let input: Vec<u8> = (0..40).map(|_| b"\n{"[below(2)]).collect();
-            let mut marker = Marker::new(b"\n{{");
-            for _ in 0..10 {
-                let from = below(42);
-                let found =
-                    input.get(from..).and_then(|rest| memmem::find(rest, b"\n{{")).map(|at| from + at);
-                assert_eq!(marker.next(&input, from), found);
             }
         }
     }

@@ -7,73 +7,58 @@ use memchr::memmem;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-use crate::format::Format;
+use super::resync::{Marker, is_unfinished};
+use crate::format::{Format, skip_space};
 use crate::limits::{KEPT_DEPTH, MAX_DEPTH};
 use crate::message::{Field, Message, Value, add, count_members};
 use crate::rejection::Rejection;
-use crate::text::Text;
+use crate::text::{Escapes, Text};
 
 /// The names of an XML-RPC call's positional parameters: the envelope's members in byte order.
 const POSITIONS: [&str; 5] = ["id", "payload", "processId", "timestamp", "type"];
 
-/// Decodes a `<MAP>` or `<TYPED_MAP>` document.
-pub(super) fn decode(body: &[u8]) -> Result<Message<'_>, Rejection> {
-    read(body, map)
-}
+/// How many times the length of a body its broken documents may take together: each may be read up to the end of the
+/// body before it proves broken.
+const BROKEN: usize = 8;
 
-fn map<'a>(mut document: Document<'a, '_>) -> Result<Message<'a>, Rejection> {
-    let root = document.element()?.ok_or_else(|| document.syntax("it has no element"))?;
-    if !matches!(root.name, b"MAP" | b"TYPED_MAP") {
-        return Err(Rejection::NotAnEvent("its root is not a MAP"));
-    }
-    document.members(1)?;
-    Message::open(document.fields)
-}
-
-/// Decodes a `<methodCall>`: the server's five positional parameters, or one struct with members
-/// `type` and `payload` as its documentation shows.
-pub(super) fn decode_call(body: &[u8]) -> Result<Message<'_>, Rejection> {
-    read(body, call)
-}
-
-fn call<'a>(mut document: Document<'a, '_>) -> Result<Message<'a>, Rejection> {
-    document.enter(b"methodCall")?;
-    document.enter(b"methodName")?;
-    let method = document.text_until_end()?;
-    document.enter(b"params")?;
-    let mut params = 0;
-    while let Some(param) = document.element()? {
-        if param.name != b"param" {
-            return Err(document.syntax("a param is missing"));
-        }
-        let key = POSITIONS.get(params).copied().unwrap_or_default();
-        document.enter(b"value")?;
-        document.rpc_value(key.as_bytes(), 1)?;
-        document.leave()?;
-        params += 1;
-    }
-    let mut fields = document.fields;
-    if params == 1 && fields.first().is_some_and(|first| matches!(first.value, Value::Map)) {
-        // One struct: its members are the envelope.
-        fields.remove(0);
-    }
-    if !fields.iter().any(|field| field.key == b"type") {
-        add(&mut fields, b"type", Value::Text(method))?;
-    }
-    Message::open(fields)
-}
-
-/// Reads a body, if need be with the bytes replaced that are not UTF-8: the server writes stream names as it received
-/// them.
-fn read<'a>(
+/// Decodes `body`, one document or several one after the other, and hands over each event in it, and the rejections of
+/// up to `patience` of them. The server writes stream names as it received them, so bytes that are not UTF-8 are
+/// replaced.
+pub(super) fn decode<'a>(
     body: &'a [u8],
-    decode: impl for<'r> Fn(Document<'a, 'r>) -> Result<Message<'a>, Rejection>,
-) -> Result<Message<'a>, Rejection> {
-    let strictly = decode(Document::new(body, body));
-    if strictly.is_ok() || std::str::from_utf8(body).is_ok() {
-        return strictly;
+    mut patience: usize,
+    each: &mut impl FnMut(Result<Message<'a>, Rejection>),
+) {
+    let replaced = if std::str::from_utf8(body).is_ok() { None } else { Some(masked(body)) };
+    let readable = replaced.as_deref().unwrap_or(body);
+    let (mut prologs, mut lines) = (Marker::new(b"<?xml"), Marker::new(b"\n<"));
+    let (mut at, mut budget) = (0, body.len().saturating_mul(BROKEN));
+    loop {
+        let mut document = Document::new(body, readable, at);
+        let event = document.event();
+        let rejection = event.as_ref().err().cloned();
+        each(event);
+        at = document.at();
+        if let Some(rejection) = rejection {
+            patience = patience.saturating_sub(1);
+            budget = budget.saturating_sub(at - document.start);
+            if is_unfinished(&rejection) {
+                let prolog = prologs.next(body, document.start + 1);
+                let mut line = lines.next(body, document.start + 1);
+                while let Some(end) = line.filter(|line| body.get(line + 2) == Some(&b'/')) {
+                    line = lines.next(body, end + 1);
+                }
+                at = prolog.into_iter().chain(line).min().unwrap_or(body.len());
+            }
+        }
+        at += skip_space(&body[at..]);
+        if at == body.len() {
+            return;
+        }
+        if patience == 0 || budget == 0 {
+            return each(Err(Rejection::GivenUp));
+        }
     }
-    decode(Document::new(body, &masked(body)))
 }
 
 /// The body with a plain byte in place of each that is not UTF-8, so that all offsets stay the same.
@@ -95,20 +80,70 @@ struct Element<'a> {
 
 struct Document<'a, 'r> {
     body: &'a [u8],
+    /// Where it begins in the body.
+    start: usize,
     /// Reads the body, or a copy of it in which every place is the same.
     reader: Reader<&'r [u8]>,
     fields: Vec<Field<'a>>,
 }
 
 impl<'a, 'r> Document<'a, 'r> {
-    fn new(body: &'a [u8], readable: &'r [u8]) -> Self {
-        let mut reader = Reader::from_reader(readable);
+    /// The document that begins at `start`; `readable` is the body, or a copy of it in which every place is the same.
+    fn new(body: &'a [u8], readable: &'r [u8], start: usize) -> Self {
+        let mut reader = Reader::from_reader(&readable[start..]);
         reader.config_mut().expand_empty_elements = true;
-        Self { body, reader, fields: Vec::with_capacity(96) }
+        Self { body, start, reader, fields: Vec::with_capacity(96) }
     }
 
     fn at(&self) -> usize {
-        usize::try_from(self.reader.buffer_position()).map_or(self.body.len(), |at| at.min(self.body.len()))
+        self.place(self.reader.buffer_position())
+    }
+
+    fn place(&self, position: u64) -> usize {
+        let place = usize::try_from(position).map_or(self.body.len(), |position| self.start + position);
+        place.min(self.body.len())
+    }
+
+    /// The event that the whole document is: a `<MAP>` or `<TYPED_MAP>`, or a `<methodCall>`.
+    fn event(&mut self) -> Result<Message<'a>, Rejection> {
+        match self.element()?.map(|root| root.name) {
+            Some(b"MAP" | b"TYPED_MAP") => self.members(1)?,
+            Some(b"methodCall") => self.call()?,
+            Some(_) => {
+                self.skip(1)?;
+                return Err(Rejection::NotAnEvent("its root is neither a MAP nor a methodCall"));
+            }
+            None => return Err(self.syntax("it has no element")),
+        }
+        Message::open(std::mem::take(&mut self.fields))
+    }
+
+    /// The rest of a call: the server's five positional parameters, or one struct with members `type` and `payload` as
+    /// its documentation shows.
+    fn call(&mut self) -> Result<(), Rejection> {
+        self.enter(b"methodName")?;
+        let method = self.text_until_end()?;
+        self.enter(b"params")?;
+        let mut params = 0;
+        while let Some(param) = self.element()? {
+            if param.name != b"param" {
+                return Err(self.syntax("a param is missing"));
+            }
+            let key = POSITIONS.get(params).copied().unwrap_or_default();
+            self.enter(b"value")?;
+            self.rpc_value(key.as_bytes(), 1)?;
+            self.leave()?;
+            params += 1;
+        }
+        self.leave()?;
+        if params == 1 && self.fields.first().is_some_and(|first| matches!(first.value, Value::Map)) {
+            // One struct: its members are the envelope.
+            self.fields.remove(0);
+        }
+        if !self.fields.iter().any(|field| field.key == b"type") {
+            add(&mut self.fields, b"type", Value::Text(method))?;
+        }
+        Ok(())
     }
 
     fn syntax(&self, what: &'static str) -> Rejection {
@@ -119,7 +154,7 @@ impl<'a, 'r> Document<'a, 'r> {
         self.reader.read_event().map_err(|_| Rejection::Syntax {
             format: Format::Xml,
             what: "the markup is not well formed",
-            at: usize::try_from(self.reader.error_position()).unwrap_or(self.body.len()),
+            at: self.place(self.reader.error_position()),
         })
     }
 
@@ -169,9 +204,7 @@ impl<'a, 'r> Document<'a, 'r> {
         loop {
             let end = self.at();
             match self.read()? {
-                Event::End(_) => {
-                    return Ok(Text::xml(&self.body[start..end]));
-                }
+                Event::End(_) => return Ok(Text::xml(&self.body[start..end])),
                 Event::Text(_) | Event::GeneralRef(_) | Event::Comment(_) | Event::CData(_) => {}
                 Event::Eof => return Err(self.syntax("it ends too early")),
                 Event::Start(_) | Event::Empty(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {
@@ -210,11 +243,11 @@ impl<'a, 'r> Document<'a, 'r> {
     /// The members of the open `<MAP>`; its end tag is taken.
     fn members(&mut self, depth: usize) -> Result<(), Rejection> {
         while let Some(element) = self.element()? {
-            let key = attribute(element.tag, b" name=\"").unwrap_or_default();
+            let key = attribute(element.tag, b"name").unwrap_or_default();
             let place = add(&mut self.fields, key, Value::Null)?;
             let value = match element.name {
                 b"MAP" | b"TYPED_MAP" => {
-                    let list = attribute(element.tag, b" isArray=\"") == Some(b"true");
+                    let list = attribute(element.tag, b"isArray") == Some(b"true");
                     if list || depth >= KEPT_DEPTH {
                         self.skip(depth)?;
                     } else {
@@ -271,17 +304,27 @@ impl<'a, 'r> Document<'a, 'r> {
     }
 }
 
-/// The value of an attribute as written; `wanted` is a space, its name, `=` and the quote.
+/// The value of an attribute as written.
 fn attribute<'a>(tag: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
-    let start = memmem::find(tag, wanted)? + wanted.len();
-    let end = start + memchr::memchr(b'"', &tag[start..])?;
-    Some(&tag[start..end])
+    let mut rest = &tag[tag.iter().position(u8::is_ascii_whitespace)?..];
+    loop {
+        let (name, after) = rest.split_at(memchr::memchr(b'=', rest)?);
+        let after = after[1..].trim_ascii_start();
+        let (quote, after) = after.split_first()?;
+        let (value, after) = after.split_at(memchr::memchr(*quote, after)?);
+        if name.trim_ascii() == wanted {
+            return Some(value);
+        }
+        rest = &after[1..];
+    }
 }
 
 /// The value of an element by its type; the width of an integer is not checked.
 fn scalar<'a>(kind: &[u8], text: Text<'a>) -> Value<'a> {
     match kind {
         b"NULL" | b"UNDEFINED" | b"nil" => Value::Null,
+        // Markup within it has to be resolved first.
+        _ if text.escapes != Escapes::None => Value::Text(text),
         b"BOOL" | b"boolean" => match text.raw {
             b"true" | b"1" => Value::Bool(true),
             b"false" | b"0" => Value::Bool(false),
@@ -297,15 +340,57 @@ fn scalar<'a>(kind: &[u8], text: Text<'a>) -> Value<'a> {
 mod tests {
     use super::*;
 
+    fn decoded(body: &[u8]) -> Vec<Result<Message<'_>, Rejection>> {
+        let mut all = Vec::new();
+        decode(body, usize::MAX, &mut |event| all.push(event));
+        all
+    }
+
     #[test]
     fn bytes_that_are_not_utf8_are_replaced() {
         let body = b"<MAP name=\"\"><STR name=\"type\">x</STR><STR name=\"bad\xff\">y</STR>\
             <MAP name=\"payload\"><STR name=\"name\">a&amp;b\xff\xfe</STR><UINT64 name=\"uniqueId\">7</UINT64></MAP></MAP>";
-        let message = decode(body).unwrap();
+        let message = decoded(body).remove(0).unwrap();
         let payload = message.payload();
         assert_eq!(payload.text("name").unwrap().as_deref(), Some("a&b\u{fffd}\u{fffd}"));
         assert_eq!(payload.u64("uniqueId").unwrap(), Some(7));
-        let broken = decode(b"<MAP name=\"\"><STR name=\"type\">x\xff</STR>").unwrap_err();
+        let broken = decoded(b"<MAP name=\"\"><STR name=\"type\">x\xff</STR>").remove(0).unwrap_err();
         assert!(matches!(broken, Rejection::Syntax { at: 38, .. }), "{broken:?}");
+    }
+
+    #[test]
+    fn markup_in_any_legal_form_gives_the_same_fields() {
+        for payload in [
+            r#"<MAP name="payload"><STR name="name">a &amp; b</STR><UINT64 name="id">7</UINT64></MAP>"#,
+            r#"<MAP  isArray='false'  name = 'payload' ><STR x="a name='b'" name='name'><![CDATA[a & b]]></STR><UINT64 name="id"><![CDATA[7]]></UINT64></MAP >"#,
+            r#"<!-- <MAP> --><MAP name="payload"><STR
+                name="name">a<!-- x --> &#38; <![CDATA[b]]></STR><UINT64 name="id"><!-- y -->7</UINT64></MAP>"#,
+        ] {
+            let body = format!(r#"<MAP name=""><STR name="type">x</STR>{payload}</MAP>"#);
+            let all = decoded(body.as_bytes());
+            let payload = all[0].as_ref().unwrap().payload();
+            assert_eq!(payload.text("name").unwrap().as_deref(), Some("a & b"), "{body}");
+            assert_eq!(payload.u64("id").unwrap(), Some(7), "{body}");
+        }
+    }
+
+    #[test]
+    fn each_document_of_a_body_counts_and_a_broken_one_costs_only_itself() {
+        let good = r#"<MAP name=""><STR name="type">x</STR></MAP>"#;
+        let call = "<methodCall><methodName>x</methodName><params/></methodCall>";
+        let torn = r#"<MAP name=""><STR name="type">x"#;
+        let prolog = r#"<?xml version="1.0" ?>"#;
+        for (body, outcomes) in [
+            (format!("{good}{good}\n\n{good}\n"), vec![true; 3]),
+            (format!("{prolog}{good}{prolog}\n{good}"), vec![true; 2]),
+            (format!("{prolog}{call}\n{call}{call}"), vec![true; 3]),
+            (format!("{good}\n{torn}\n{good}\n{good}"), vec![true, false, true, true]),
+            (format!("{torn}{prolog}{good}"), vec![false, true]),
+            (format!("<OTHER><MAP/></OTHER>\n{good}"), vec![false, true]),
+            (format!("{good}\nrest"), vec![true, false]),
+        ] {
+            let seen: Vec<_> = decoded(body.as_bytes()).iter().map(Result::is_ok).collect();
+            assert_eq!(seen, outcomes, "{body}");
+        }
     }
 }
