@@ -117,7 +117,10 @@ impl RejectionRecord {
             timestamp_seconds: self.at.seconds(),
             server: &self.server,
             format: self.format.label(),
-            reason: self.rejection.reason().map_or("servers", ems_protocol::Reason::label),
+            reason: self
+                .rejection
+                .verdict()
+                .map_or_else(ems_protocol::DropReason::label, ems_protocol::Reason::label),
             message: self.rejection.to_string(),
         }
     }

@@ -1,6 +1,10 @@
 //! Limits on what comes over HTTP. Those that take time to hit are tried by `tests/faults`.
 
+use ems_exporter::pipeline::tally::Transport;
+use ems_protocol::Rejection;
+
 use crate::http::{Exporter, TIMER};
+use crate::support::{Harness, at};
 
 #[tokio::test]
 async fn a_large_header_section_gets_431_and_is_counted() {
@@ -108,4 +112,14 @@ async fn nesting_is_limited_and_entities_are_never_expanded() {
     assert!(answer.starts_with("HTTP/1.1 200"), "an event of an unknown name: {answer}");
     let page = exporter.metrics().await;
     assert!(page.contains("ems_events_total{server=\"ems\",event=\"other\"} 1\n") && !page.contains("laugh"));
+}
+
+#[test]
+fn an_event_that_was_dropped_at_a_limit_is_recorded_with_that_limit() {
+    let harness = Harness::new();
+    for (rejection, reason) in [(Rejection::Overload, "overload"), (Rejection::Servers(64), "server_limit")] {
+        harness.pipeline.reject(Transport::Http, None, &rejection, at(0.0));
+        let last = harness.pipeline.rejections().pop().unwrap();
+        assert_eq!(serde_json::to_value(last.view()).unwrap()["reason"], reason);
+    }
 }
