@@ -77,14 +77,13 @@ impl Guard {
             return Ok(path);
         };
         let wrong = Err(Rejection::Forbidden("the secret in the URL is missing or wrong"));
+        // It may stand in both places, and must not become the name of a server.
+        let in_path = path.rsplit_once('/').filter(|(_, given)| secret.is(given)).map(|(rest, _)| rest);
         let mut parameters = query.unwrap_or_default().split('&');
         if let Some(given) = parameters.find_map(|parameter| parameter.strip_prefix(PARAMETER)) {
-            return if secret.is(given) { Ok(path) } else { wrong };
+            return if secret.is(given) { Ok(in_path.unwrap_or(path)) } else { wrong };
         }
-        match path.rsplit_once('/') {
-            Some((rest, given)) if secret.is(given) => Ok(rest),
-            Some(_) | None => wrong,
-        }
+        in_path.map_or(wrong, Ok)
     }
 }
 
@@ -113,6 +112,7 @@ mod tests {
             ("/events/0123456789abcdef", None, "/events"),
             ("/events/west/0123456789abcdef", None, "/events/west"),
             ("/events/west/0123456789abcdef", Some("x=y"), "/events/west"),
+            ("/events/0123456789abcdef", Some(&query), "/events"),
         ] {
             assert_eq!(guard().admit(None, path, query), Ok(expected), "{path} {query:?}");
         }

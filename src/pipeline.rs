@@ -20,7 +20,7 @@ use crate::model::state::recent::EventRecord;
 use crate::model::state::{DerivedEvent, State};
 use crate::rules::{Rules, Trigger};
 use ems_protocol::Timestamp;
-use ems_protocol::{Format, Message, Rejection, decode};
+use ems_protocol::{Format, Message, Reason, Rejection, decode};
 
 use reactions::{Enqueue, Reactions};
 use tally::{EventOutcome, Tally, Transport};
@@ -156,6 +156,8 @@ pub struct Pipeline {
     limit: usize,
     tally: Mutex<Tally>,
     rejections: Mutex<Rejections>,
+    /// For which reasons there has been a warning.
+    warned: [AtomicBool; Reason::ALL.len()],
     reactions: Option<Reactions>,
     /// The clients of the live feed.
     pub feed: Arc<Feed>,
@@ -183,6 +185,7 @@ impl Pipeline {
             limit,
             tally: Mutex::default(),
             rejections: Mutex::default(),
+            warned: Default::default(),
             reactions: None,
             feed: Arc::default(),
         }
@@ -295,7 +298,17 @@ impl Pipeline {
     }
 
     fn record_rejection(&self, server: String, format: Format, rejection: &Rejection, now: Timestamp) {
-        tracing::debug!(server, format = format.label(), "rejected: {rejection}");
+        let warned = rejection.reason().map(|reason| &self.warned[reason as usize]);
+        if warned.is_some_and(|warned| !warned.swap(true, Ordering::Relaxed)) {
+            let format = format.label();
+            tracing::warn!(
+                server,
+                format,
+                "rejected: {rejection}; others for this reason are logged at level debug"
+            );
+        } else {
+            tracing::debug!(server, format = format.label(), "rejected: {rejection}");
+        }
         let record = RejectionRecord { at: now, server, format, rejection: rejection.clone() };
         if self.feed.wants_changes() {
             self.feed.publish(Topic::Rejection, &record.view());

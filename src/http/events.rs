@@ -2,6 +2,7 @@
 //!
 //! The gate calls it without routing: a router and its layers would cost every event some allocations.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -21,8 +22,7 @@ use ems_protocol::Timestamp;
 /// connections. Hardly any body is that large.
 const LARGE: usize = 256 << 10;
 
-/// A hint for requests to other paths.
-pub(super) const PATHS_HINT: &str = "post events to /events, /events/NAME or /";
+const NO_ENDPOINT: &str = "no endpoint at this path: post events to /events, /events/NAME or /";
 
 /// Whether events are posted to this path; a secret may follow.
 pub(super) fn is_event_path(path: &str) -> bool {
@@ -32,20 +32,33 @@ pub(super) fn is_event_path(path: &str) -> bool {
 /// Answers a request that posts one or several events.
 pub(super) async fn post(app: &App, request: Request<Incoming>, from: IpAddr) -> Response {
     let (head, body) = request.into_parts();
-    let admitted = app.guard.load().admit(Some(from), head.uri.path(), head.uri.query());
+    let path = without_empty_segments(head.uri.path());
+    let admitted = app.guard.load().admit(Some(from), &path, head.uri.query());
     let name = match admitted {
-        Ok("/" | "/events") => None,
+        Ok("" | "/" | "/events") => None,
         // Names consist of characters that are never escaped.
         Ok(path) => match path.strip_prefix("/events/") {
             Some(name) if !name.is_empty() && !name.contains('/') => Some(name),
-            Some(_) | None => {
-                let text = format!("no endpoint at this path: {PATHS_HINT}");
-                return text_response(StatusCode::NOT_FOUND, &text);
-            }
+            Some(_) | None => return no_endpoint(app, NO_ENDPOINT),
         },
         Err(rejection) => return reject(app, None, &rejection),
     };
     receive(app, name, body).await
+}
+
+/// Rejects what is posted to a path that takes no events: the sink of a media server may be slightly wrong.
+pub(super) fn no_endpoint(app: &App, text: &'static str) -> Response {
+    app.pipeline.reject(Transport::Http, None, &Rejection::Server(text), Timestamp::now());
+    text_response(StatusCode::NOT_FOUND, text)
+}
+
+/// The path without doubled slashes and one at its end.
+fn without_empty_segments(path: &str) -> Cow<'_, str> {
+    if !path.contains("//") && (path.len() == 1 || !path.ends_with('/')) {
+        return Cow::Borrowed(path);
+    }
+    let segments = path.split('/').filter(|segment| !segment.is_empty());
+    Cow::Owned(segments.flat_map(|segment| ["/", segment]).collect())
 }
 
 async fn receive(app: &App, name: Option<&str>, body: Incoming) -> Response {

@@ -31,7 +31,8 @@ pub enum ListenerRole {
 /// Kinds of requests, which differ in who may send them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RequestKind {
-    /// Posts events: media servers have no credentials.
+    /// Posts events, or something to a path that may be meant for them: media servers have no credentials, and ignore the
+    /// answer.
     Event,
     /// Checks the exporter's health, as orchestrators do.
     Health,
@@ -40,10 +41,11 @@ enum RequestKind {
 }
 
 impl RequestKind {
-    fn of(method: &Method, path: &str) -> Self {
+    fn of(method: &Method, path: &str, telemetry_path: &str) -> Self {
+        let ours = path.starts_with("/-/") || path.starts_with("/api/") || path == telemetry_path;
         match path {
             "/-/healthy" | "/-/ready" => Self::Health,
-            path if method == Method::POST && events::is_event_path(path) => Self::Event,
+            _ if method == Method::POST && !ours => Self::Event,
             _ => Self::Page,
         }
     }
@@ -66,12 +68,13 @@ impl Gate {
     /// Answers a request from this address.
     pub async fn answer(&self, request: Request<Incoming>, from: IpAddr) -> Response {
         let app = &*self.app;
-        let mut response = match (RequestKind::of(request.method(), request.uri().path()), self.role) {
+        let kind = RequestKind::of(request.method(), request.uri().path(), &app.telemetry_path);
+        let mut response = match (kind, self.role) {
             (RequestKind::Event, ListenerRole::Both | ListenerRole::Events) => {
                 events::post(app, request, from).await
             }
-            (RequestKind::Event, ListenerRole::Web) => text_response(
-                StatusCode::NOT_FOUND,
+            (RequestKind::Event, ListenerRole::Web) => events::no_endpoint(
+                app,
                 "this listener accepts no events: post them to ingest.listen_address",
             ),
             (RequestKind::Health, ListenerRole::Events) => self.pass(request).await,

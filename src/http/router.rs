@@ -76,8 +76,6 @@ async fn wrong_method(uri: Uri) -> Response {
 async fn unknown(State(app): State<Arc<App>>, method: Method, uri: Uri) -> Response {
     let hint = if uri.path().starts_with("/api") {
         "the endpoints of the API are listed in /api/v1/openapi.yml".to_owned()
-    } else if method == Method::POST {
-        events::PATHS_HINT.to_owned()
     } else {
         format!("the metrics are at {}", app.telemetry_path)
     };

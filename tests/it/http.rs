@@ -381,3 +381,39 @@ async fn an_open_request_is_answered_after_the_stop() {
     let state = exporter.app.pipeline.server(None).unwrap().read(|state| state.timers.open());
     assert_eq!(state, 1);
 }
+
+#[tokio::test]
+async fn a_sink_path_that_can_only_mean_one_thing_works_and_any_other_is_rejected_and_kept() {
+    let exporter = Exporter::start().await;
+    let mut id = 100;
+    let mut post = async |path: &str| {
+        id += 1;
+        exporter.post(path, &TIMER.replace("\"id\":5", &format!("\"id\":{id}"))).await
+    };
+    for (path, server) in [
+        ("/events/", "ems"),
+        ("//events", "ems"),
+        ("/events//", "ems"),
+        ("//", "ems"),
+        ("/events/west/", "west"),
+        ("//events//west", "west"),
+    ] {
+        let answer = post(path).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+        assert!(exporter.app.pipeline.servers().iter().any(|known| known.name == server), "{path}");
+    }
+    let rejected =
+        "ems_exporter_events_rejected_total{transport=\"http\",format=\"unknown\",reason=\"server\"}";
+    let paths = ["/evowebservices/evowebservices.php", "/event", "/events/a/b", "/eventsx", "/Events"];
+    for (number, path) in paths.iter().enumerate() {
+        let answer = post(path).await;
+        assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
+        assert!(answer.ends_with("post events to /events, /events/NAME or /\n"), "{path}: {answer}");
+        assert_eq!(exporter.read().await.get(rejected), Some(number as f64 + 1.0), "{path}");
+    }
+    assert_eq!(exporter.app.pipeline.rejections().len(), paths.len());
+    for path in ["/metrics", "/api/v1/streams", "/-/ready"] {
+        assert!(post(path).await.starts_with("HTTP/1.1 405"), "{path}");
+    }
+    assert_eq!(exporter.read().await.get(rejected), Some(paths.len() as f64));
+}
