@@ -57,9 +57,18 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Whether anybody who reaches the exporter may post events.
-    pub const fn is_open(&self) -> bool {
-        self.secret.is_none() && self.allow.is_empty()
+    /// Whether anyone who reaches the exporter may post events.
+    pub fn is_open(&self) -> bool {
+        self.secret.is_none() && (self.allow.is_empty() || self.allow.iter().any(|net| net.prefix_len() == 0))
+    }
+
+    /// Whether events may come from this address. An IPv4 address and the IPv6 address that it is mapped to are one.
+    fn allows(&self, from: IpAddr) -> bool {
+        let mapped = match from.to_canonical() {
+            IpAddr::V4(plain) => IpAddr::V6(plain.to_ipv6_mapped()),
+            IpAddr::V6(_) => from,
+        };
+        self.allow.iter().any(|net| net.contains(&from.to_canonical()) || net.contains(&mapped))
     }
 
     /// Checks who posts an event, and returns the path without the secret.
@@ -69,8 +78,7 @@ impl Guard {
         path: &'p str,
         query: Option<&str>,
     ) -> Result<&'p str, Rejection> {
-        let allowed = |from: IpAddr| self.allow.iter().any(|net| net.contains(&from));
-        if !self.allow.is_empty() && !from.is_some_and(allowed) {
+        if !self.allow.is_empty() && !from.is_some_and(|from| self.allows(from)) {
             return Err(Rejection::Forbidden("events may not be posted from this address"));
         }
         let Some(secret) = &self.secret else {
@@ -136,9 +144,14 @@ mod tests {
         let guard = Guard { allow, ..Guard::default() };
         let admits = |from: &str| guard.admit(Some(from.parse().unwrap()), "/events", None).is_ok();
         assert!(admits("10.1.2.3") && admits("::1") && admits("192.0.2.7"));
+        assert!(admits("::ffff:10.1.2.3") && !admits("::ffff:11.0.0.1"));
         assert!(!admits("11.0.0.1") && !admits("192.0.2.8") && !admits("fe80::1"));
         assert!(guard.admit(None, "/events", None).is_err(), "an unknown address is not an allowed one");
         assert_eq!(network("10.0.0.0/33"), None);
+        let only = |net: &str| Guard { allow: vec![network(net).unwrap()], ..Guard::default() };
+        let from = |text: &str| Some(text.parse().unwrap());
+        assert!(only("::ffff:10.0.0.0/104").admit(from("10.1.2.3"), "/events", None).is_ok());
+        assert!(only("0.0.0.0/0").is_open() && only("::/0").is_open() && !only("0.0.0.0/1").is_open());
     }
 
     #[test]

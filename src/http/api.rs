@@ -37,12 +37,7 @@ async fn answer(app: Arc<App>, list: List, query: String) -> Response {
     });
     match written.await {
         Ok(Ok(json)) => {
-            let headers = [
-                (header::CONTENT_TYPE, "application/json"),
-                (header::CACHE_CONTROL, "no-store"),
-                // A stream name that is markup must never be rendered.
-                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            ];
+            let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
             (headers, json).into_response()
         }
         Ok(Err(error)) => {

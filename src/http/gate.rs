@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use hyper::Request;
 use hyper::body::Incoming;
@@ -69,7 +69,12 @@ impl Gate {
     pub async fn answer(&self, request: Request<Incoming>, from: IpAddr) -> Response {
         let app = &*self.app;
         let kind = RequestKind::of(request.method(), request.uri().path(), &app.telemetry_path);
+        let hosts = request.headers().get_all(header::HOST).iter().count();
         let mut response = match (kind, self.role) {
+            // RFC 9112, section 3.2: a proxy and the exporter could read such a request differently.
+            _ if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) => {
+                text_response(StatusCode::BAD_REQUEST, "a request has exactly one Host header")
+            }
             (RequestKind::Event, ListenerRole::Both | ListenerRole::Events) => {
                 events::post(app, request, from).await
             }
@@ -91,6 +96,8 @@ impl Gate {
                 "this listener accepts only events, by POST to /events or /events/NAME",
             ),
         };
+        // A stream name that is markup must never be rendered.
+        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         for (name, value) in &app.web.load().headers {
             response.headers_mut().insert(name.clone(), value.clone());
         }

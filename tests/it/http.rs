@@ -417,3 +417,20 @@ async fn a_sink_path_that_can_only_mean_one_thing_works_and_any_other_is_rejecte
     }
     assert_eq!(exporter.read().await.get(rejected), Some(paths.len() as f64));
 }
+
+#[tokio::test]
+async fn a_request_has_exactly_one_host_and_no_answer_is_sniffed() {
+    let exporter = Exporter::start().await;
+    for (request, status) in [
+        ("GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 200),
+        ("GET /-/healthy HTTP/1.0\r\n\r\n", 200),
+        ("GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 404),
+        ("GET /-/healthy HTTP/1.1\r\nConnection: close\r\n\r\n", 400),
+        ("GET /-/healthy HTTP/1.1\r\nHost: x\r\nHost: y\r\nConnection: close\r\n\r\n", 400),
+        ("POST /events HTTP/1.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", 400),
+    ] {
+        let answer = exporter.raw(request.as_bytes()).await;
+        assert!(answer.split(' ').nth(1) == Some(&status.to_string()), "{request}{answer}");
+        assert!(answer.contains("\r\nx-content-type-options: nosniff\r\n"), "{answer}");
+    }
+}
