@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use ems_protocol::Rejection;
-use ems_protocol::Timestamp;
 use ems_protocol::runtime_api::Api;
+use ems_protocol::{Timestamp, Wall};
 use ems_tail::Storage;
 
 use crate::actions::Actions;
@@ -169,6 +169,7 @@ async fn tick(app: &Arc<App>) {
     let mut ticks = tokio::time::interval(TICK);
     loop {
         ticks.tick().await;
+        app.pipeline.set_wall(Wall::now());
         app.pipeline.tick(Timestamp::now());
         if !app.pipeline.feed.wants_snapshots() {
             app.live.rest();

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use ems_protocol::Timestamp;
+use ems_protocol::{Timestamp, Wall};
 
 /// The two formats of a metrics page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,13 +64,14 @@ pub struct Metric<T: 'static> {
 pub struct Page {
     out: Vec<u8>,
     style: Style,
+    wall: Wall,
     series: u64,
 }
 
 impl Page {
-    /// An empty page.
-    pub const fn new(style: Style) -> Self {
-        Self { out: Vec::new(), style, series: 0 }
+    /// An empty page, whose times are by this wall clock.
+    pub const fn new(style: Style, wall: Wall) -> Self {
+        Self { out: Vec::new(), style, wall, series: 0 }
     }
 
     /// How many samples have been written.
@@ -127,6 +128,8 @@ pub enum Value {
     Whole(u64),
     /// Anything else.
     Real(f64),
+    /// A time of the steady clock.
+    Time(Timestamp),
 }
 
 impl From<u64> for Value {
@@ -161,7 +164,7 @@ impl From<f64> for Value {
 
 impl From<Timestamp> for Value {
     fn from(moment: Timestamp) -> Self {
-        Self::Real(moment.seconds())
+        Self::Time(moment)
     }
 }
 
@@ -236,18 +239,23 @@ impl Samples<'_> {
         out.extend_from_slice(if separator == b',' { b"} " } else { b" " });
         match value {
             Value::Whole(whole) => out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes()),
-            Value::Real(real) if real.is_nan() => out.extend_from_slice(b"NaN"),
-            Value::Real(real) if real.is_infinite() => {
-                out.extend_from_slice(if real > 0.0 { b"+Inf" } else { b"-Inf" });
-            }
-            Value::Real(real) => {
-                let mut buffer = ryu::Buffer::new();
-                let text = buffer.format_finite(real);
-                out.extend_from_slice(text.strip_suffix(".0").unwrap_or(text).as_bytes());
-            }
+            Value::Real(real) => write_real(out, real),
+            Value::Time(at) => write_real(out, self.page.wall.seconds(at)),
         }
         out.push(b'\n');
         self.page.series += 1;
+    }
+}
+
+fn write_real(out: &mut Vec<u8>, real: f64) {
+    if real.is_nan() {
+        out.extend_from_slice(b"NaN");
+    } else if real.is_infinite() {
+        out.extend_from_slice(if real > 0.0 { b"+Inf" } else { b"-Inf" });
+    } else {
+        let mut buffer = ryu::Buffer::new();
+        let text = buffer.format_finite(real);
+        out.extend_from_slice(text.strip_suffix(".0").unwrap_or(text).as_bytes());
     }
 }
 
@@ -310,7 +318,7 @@ mod tests {
     use super::*;
 
     fn written(style: Style, write: impl FnOnce(&mut Page)) -> String {
-        let mut page = Page::new(style);
+        let mut page = Page::new(style, Wall::ahead(60));
         write(&mut page);
         page.finish();
         String::from_utf8(page.out).unwrap()
@@ -353,9 +361,9 @@ mod tests {
     }
 
     #[test]
-    fn writes_values_in_their_shortest_form() {
+    fn writes_values_in_their_shortest_form_and_times_by_the_wall_clock() {
         let page = written(Style::Prometheus, |page| {
-            let mut samples = page.samples("a", None, Timestamp::from_millis(1_795_364_099_250));
+            let mut samples = page.samples("a", None, Timestamp::from_millis(1_795_364_039_250));
             let now = samples.now();
             samples.add(&[], now);
             for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 3.0, 0.1] {

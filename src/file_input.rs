@@ -1,5 +1,8 @@
 //! The file transport: follows the event files of one server and passes their entries to the pipeline.
 
+mod clock;
+
+use std::cell::RefCell;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -10,8 +13,9 @@ use serde::Serialize;
 use crate::exposition::{Kind, Metric};
 use crate::pipeline::tally::Transport;
 use crate::pipeline::{Pipeline, Server};
-use ems_protocol::Timestamp;
+use clock::EntryClock;
 use ems_protocol::{Format, Message, Rejection, decode};
+use ems_protocol::{Timestamp, Wall};
 use ems_tail::{self, Entry, Follower, Frame, Options, Reason, Rotation, Status, Wake, Watch};
 
 /// The event files of one server, and how far they have been read.
@@ -42,12 +46,12 @@ pub struct View {
 
 impl Reading {
     /// The API representation.
-    pub fn view(&self) -> View {
+    pub fn view(&self, wall: Wall) -> View {
         View {
             files: self.status.files,
             bytes_behind: self.status.bytes_behind,
             caught_up: self.caught_up,
-            last_read_timestamp_seconds: self.status.last_read.map(|last| Timestamp::from(last).seconds()),
+            last_read_timestamp_seconds: self.status.last_read.map(|last| wall.seconds(last.into())),
         }
     }
 }
@@ -103,10 +107,16 @@ impl FileInput {
         let watch = Watch::new(wakes.clone())
             .inspect_err(|error| tracing::warn!("cannot watch directories, polling them instead: {error}"))
             .ok();
-        let zone = TimeZone::system();
+        let clock = RefCell::new(EntryClock::new(TimeZone::system(), Timestamp::now()));
+        // The times of entries that were written before the start are too uncertain for a verdict.
+        self.server.judge_from(Timestamp::MAX);
         let thread = std::thread::spawn(move || {
             let mut sink = |frame: Frame<'_>| match frame {
-                Frame::Entry(entry) => accept(&pipeline, &self.server, &entry, &zone, Timestamp::now()),
+                Frame::Entry(entry) => {
+                    let now = Timestamp::now();
+                    let happened = |message: &Message<'_>| clock.borrow_mut().happened(message, now);
+                    accept_entry(&pipeline, &self.server, &entry, now, happened);
+                }
                 Frame::Oversized { limit, .. } => {
                     let rejection = Rejection::Size(limit);
                     pipeline.reject(Transport::File, Some(&self.server.name), &rejection, Timestamp::now());
@@ -115,7 +125,14 @@ impl FileInput {
             let mut report = |status: &Status, more: bool| {
                 let mut reading = self.status.lock().unwrap_or_else(PoisonError::into_inner);
                 reading.status = status.clone();
-                reading.caught_up |= !more;
+                if more {
+                    return;
+                }
+                let now = Timestamp::now();
+                clock.borrow_mut().read_to_end(now);
+                if !std::mem::replace(&mut reading.caught_up, true) {
+                    self.server.judge_from(now);
+                }
             };
             ems_tail::run(&mut follower, &woken, watch, &mut sink, &mut report);
         });
@@ -123,19 +140,29 @@ impl FileInput {
     }
 }
 
-/// Passes one entry to the pipeline. `fallback` is its time if it has none.
+/// Passes one entry of a finished file to the pipeline: it happened at its stamp, or if it has none at `fallback`.
 pub fn accept(pipeline: &Pipeline, server: &Server, entry: &Entry<'_>, zone: &TimeZone, fallback: Timestamp) {
+    accept_entry(pipeline, server, entry, fallback, |message| match message.at {
+        Some(at) if message.local => clock::in_zone(at, zone, server.read(|state| state.server.last_event())),
+        Some(at) => at,
+        None => fallback,
+    });
+}
+
+/// Passes one entry that was read at `now` to the pipeline.
+fn accept_entry(
+    pipeline: &Pipeline,
+    server: &Server,
+    entry: &Entry<'_>,
+    now: Timestamp,
+    mut happened: impl FnMut(&Message<'_>) -> Timestamp,
+) {
     let format = format_of(entry.format);
     if !format.is_numbered() {
         server.accept_files_only();
     }
-    let each = |message: Result<Message<'_>, Rejection>| {
-        let happened = |message: &Message<'_>| match message.at {
-            Some(at) if message.local => in_zone(at, zone),
-            Some(at) => at,
-            None => fallback,
-        };
-        let at = message.as_ref().map_or(fallback, happened);
+    let mut each = |message: Result<Message<'_>, Rejection>| {
+        let at = message.as_ref().map_or(now, &mut happened);
         pipeline.accept_message(Transport::File, server, format, message, at)
     };
     match entry.header {
@@ -149,18 +176,6 @@ pub fn accept(pipeline: &Pipeline, server: &Server, entry: &Entry<'_>, zone: &Ti
             each(message);
         }),
     }
-}
-
-/// Reads a local time that was parsed as UTC in `zone`: the server writes no zone.
-fn in_zone(parsed: Timestamp, zone: &TimeZone) -> Timestamp {
-    let civil = i64::try_from(parsed.millis())
-        .ok()
-        .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
-        .map(|timestamp| TimeZone::UTC.to_datetime(timestamp));
-    let zoned = civil.and_then(|civil| zone.to_ambiguous_zoned(civil).compatible().ok());
-    zoned.map_or(parsed, |zoned| {
-        Timestamp::from_millis(u64::try_from(zoned.timestamp().as_millisecond()).unwrap_or_default())
-    })
 }
 
 /// The decoders' format for a file format.
@@ -244,17 +259,3 @@ pub const METRICS: &[Metric<Reading>] = &[
         },
     },
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn local_time_is_read_in_the_zone_of_this_host() {
-        let zone = TimeZone::get("America/New_York");
-        let parsed = Timestamp::parse("2026-11-22T11:14:56").unwrap_or_default();
-        let meant = Timestamp::parse("2026-11-22T16:14:56").unwrap_or_default();
-        assert_eq!(zone.map(|zone| in_zone(parsed, &zone)).ok(), Some(meant));
-        assert_eq!(in_zone(parsed, &TimeZone::UTC), parsed);
-    }
-}

@@ -18,7 +18,7 @@ use crate::exposition::{Kind, Metric, Page, Style};
 use crate::file_input::{self, FileInput};
 use crate::pipeline::{Pipeline, tally};
 use crate::reconcile::{self, Reconciler};
-use ems_protocol::Timestamp;
+use ems_protocol::{Timestamp, Wall};
 
 use catalogue::{SERVER_METRICS, kind_of};
 
@@ -64,11 +64,12 @@ pub fn render_selected(
 ) -> u64 {
     let Sources { pipeline, files, reconcilers, actions, exporter } = sources;
     pipeline.tick(now);
+    let wall = pipeline.wall();
     exporter.time.set(now.seconds());
     let mut servers = pipeline.servers();
     servers.retain(|server| selection.has_server(&server.name));
     let tally = pipeline.tally();
-    let mut page = Page::new(style);
+    let mut page = Page::new(style, wall);
     for metric in SERVER_METRICS.iter() {
         let Description { name, kind, help, .. } = &metric.description;
         if !selection.has(metric.group, name) {
@@ -97,7 +98,7 @@ pub fn render_selected(
     for family in
         exporter.registry.gather().iter().filter(|family| selection.has(MetricGroup::Exporter, family.name()))
     {
-        render_registered(&mut page, family, now);
+        render_registered(&mut page, family, now, wall);
     }
     page.finish();
     page.take(into);
@@ -122,7 +123,7 @@ fn render_per_server<T>(
 }
 
 /// Renders a metric of the registry.
-fn render_registered(page: &mut Page, family: &MetricFamily, now: Timestamp) {
+fn render_registered(page: &mut Page, family: &MetricFamily, now: Timestamp, wall: Wall) {
     page.describe(family.name(), kind_of(family), family.help());
     for metric in family.get_metric() {
         let labels: Vec<_> = metric.get_label().iter().map(|label| (label.name(), label.value())).collect();
@@ -130,6 +131,11 @@ fn render_registered(page: &mut Page, family: &MetricFamily, now: Timestamp) {
             Kind::Counter => metric.get_counter().get_value(),
             Kind::Gauge | Kind::Histogram => metric.get_gauge().get_value(),
         };
+        // The registry holds times of the steady clock, except for the start of the process.
+        let is_time = ["ems_exporter_time_seconds", "_timestamp_seconds"]
+            .iter()
+            .any(|end| family.name().ends_with(end));
+        let value = if is_time { value + wall.difference() as f64 } else { value };
         page.samples(family.name(), None, now).add(&labels, value);
     }
 }

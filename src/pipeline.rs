@@ -5,7 +5,7 @@ pub mod tally;
 pub mod window;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use serde::Serialize;
@@ -19,8 +19,8 @@ use crate::model::state::listing::{Listing, Reconciled};
 use crate::model::state::recent::EventRecord;
 use crate::model::state::{DerivedEvent, State};
 use crate::rules::{Rules, Trigger};
-use ems_protocol::Timestamp;
 use ems_protocol::{Format, Message, Reason, Rejection, decode};
+use ems_protocol::{Timestamp, Wall};
 
 use reactions::{Enqueue, Reactions};
 use tally::{EventOutcome, Tally, Transport};
@@ -80,6 +80,11 @@ impl Server {
         read(&self.lock().state)
     }
 
+    /// Lets no output stall for a silence before `at`.
+    pub fn judge_from(&self, at: Timestamp) {
+        self.lock().state.outputs.judge_from(at);
+    }
+
     /// Records that its runtime API was called at `at`, and whether it answered.
     pub fn record_poll(&self, at: Timestamp, answered: bool) {
         self.lock().state.server.record_poll(at, answered);
@@ -112,9 +117,9 @@ pub struct RejectionView<'a> {
 
 impl RejectionRecord {
     /// Its API representation.
-    pub fn view(&self) -> RejectionView<'_> {
+    pub fn view(&self, wall: Wall) -> RejectionView<'_> {
         RejectionView {
-            timestamp_seconds: self.at.seconds(),
+            timestamp_seconds: wall.seconds(self.at),
             server: &self.server,
             format: self.format.label(),
             reason: self
@@ -159,6 +164,8 @@ pub struct Pipeline {
     /// For which reasons there has been a warning.
     warned: [AtomicBool; Reason::ALL.len()],
     reactions: Option<Reactions>,
+    /// See [`Wall::difference`].
+    wall: AtomicI64,
     /// The clients of the live feed.
     pub feed: Arc<Feed>,
 }
@@ -187,6 +194,7 @@ impl Pipeline {
             rejections: Mutex::default(),
             warned: Default::default(),
             reactions: None,
+            wall: AtomicI64::default(),
             feed: Arc::default(),
         }
     }
@@ -199,6 +207,16 @@ impl Pipeline {
     /// Replaces the rules; `false` if there were none before.
     pub fn replace_rules(&self, rules: Rules) -> bool {
         self.reactions.as_ref().map(|reactions| reactions.rules.store(Arc::new(rules))).is_some()
+    }
+
+    /// The wall clock by which times are shown. Each answer asks for it once.
+    pub fn wall(&self) -> Wall {
+        Wall::ahead(self.wall.load(Ordering::Relaxed))
+    }
+
+    /// Shows times by this wall clock from now on.
+    pub fn set_wall(&self, wall: Wall) {
+        self.wall.store(wall.difference(), Ordering::Relaxed);
     }
 
     /// Whether the configuration names the servers, so that no other is added.
@@ -311,7 +329,7 @@ impl Pipeline {
         }
         let record = RejectionRecord { at: now, server, format, rejection: rejection.clone() };
         if self.feed.wants_changes() {
-            self.feed.publish(Topic::Rejection, &record.view());
+            self.feed.publish(Topic::Rejection, &record.view(self.wall()));
         }
         let mut rejections = self.rejections.lock().unwrap_or_else(PoisonError::into_inner);
         rejections.number += 1;
@@ -356,7 +374,7 @@ impl Pipeline {
             Trigger::gone(&server.name, removed.key, removed.properties(), origin, now)
         });
         for trigger in gone.chain(appeared) {
-            reactions.run(&trigger, state);
+            reactions.run(&trigger.shown_by(self.wall()), state);
         }
         done
     }
@@ -370,13 +388,13 @@ impl Pipeline {
                 log(&server.name, &derived);
                 if let Some(reactions) = &self.reactions {
                     let trigger = Trigger::of_derived_event(&server.name, &derived, &inner.state, now);
-                    reactions.run(&trigger, &inner.state);
+                    reactions.run(&trigger.shown_by(self.wall()), &inner.state);
                 }
             }
             let records: Vec<EventRecord> = inner.state.recent.notable(before).cloned().collect();
             drop(inner);
             for record in records.iter().filter(|_| self.feed.wants_changes()) {
-                self.feed.publish(Topic::Derived, &record.view(&server.name));
+                self.feed.publish(Topic::Derived, &record.view(&server.name, self.wall()));
             }
         }
     }
@@ -409,14 +427,14 @@ impl Pipeline {
             let (state, change) = (&inner.state, applied.change);
             let trigger = Trigger::of_event(&server.name, message, &event, change, input, state, now);
             if let Some(trigger) = trigger {
-                reactions.run(&trigger, state);
+                reactions.run(&trigger.shown_by(self.wall()), state);
             }
         }
         if self.feed.wants_changes() {
             let record = inner.state.last_event();
             drop(inner);
             if let Some(record) = record {
-                self.feed.publish(Topic::Event, &record.view(&server.name));
+                self.feed.publish(Topic::Event, &record.view(&server.name, self.wall()));
             }
         }
         Ok(EventOutcome::Applied)

@@ -15,10 +15,10 @@ use crate::model::discrepancies::SETTLE;
 use crate::model::state::listing::{Listed, Listing, Reconciled, Subject};
 use crate::model::{Corrections, output, server, session, stream, timer};
 use crate::pipeline::{Pipeline, Server};
-use ems_protocol::Timestamp;
 use ems_protocol::decode::json::Part;
 use ems_protocol::runtime_api::{Answer, Api, Error};
 use ems_protocol::{Message, Rejection};
+use ems_protocol::{Timestamp, Wall};
 
 /// How long to wait after the sign of a restart before the server is polled.
 const GRACE: Duration = Duration::from_secs(1);
@@ -64,7 +64,7 @@ pub struct View {
 
 impl Status {
     /// Its API representation.
-    pub fn view(&self) -> View {
+    pub fn view(&self, wall: Wall) -> View {
         let corrections =
             self.corrections.iter().map(|corrected| corrected.opened + corrected.closed + corrected.changed);
         View {
@@ -72,7 +72,7 @@ impl Status {
             succeeded_total: self.succeeded,
             failed_total: self.failed,
             corrections_total: corrections.sum(),
-            last_success_timestamp_seconds: self.last_success.map(Timestamp::seconds),
+            last_success_timestamp_seconds: self.last_success.map(|last| wall.seconds(last)),
         }
     }
 }

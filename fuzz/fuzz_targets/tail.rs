@@ -6,7 +6,7 @@
 #![no_main]
 
 use std::fs;
-use std::time::SystemTime;
+use std::time::Instant;
 
 use ems_tail::{Follower, Format, Frame, Options, Start};
 use libfuzzer_sys::fuzz_target;
@@ -45,7 +45,7 @@ fn follow(parts: &[&[u8]], format: Format) -> Entries {
     for part in parts {
         written.extend_from_slice(part);
         fs::write(&path, &written).expect("the file can be written");
-        follower.poll(SystemTime::UNIX_EPOCH, &mut |frame| match frame {
+        follower.poll(Instant::now(), &mut |frame| match frame {
             Frame::Entry(entry) => delivered.push((entry.offset, Some(entry.bytes.to_vec()))),
             Frame::Oversized { offset, .. } => delivered.push((offset, None)),
         });

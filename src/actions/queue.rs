@@ -15,7 +15,7 @@ use super::circuit::Circuit;
 use super::outcome::Outcome;
 use crate::exposition::Histogram;
 use crate::rules::{Action, Call};
-use ems_protocol::Timestamp;
+use ems_protocol::{Timestamp, Wall};
 
 /// Most concurrent calls to one server.
 const CONCURRENT: usize = 8;
@@ -113,9 +113,9 @@ pub struct View<'a> {
 
 impl Done {
     /// Its API representation.
-    pub fn view(&self) -> View<'_> {
+    pub fn view(&self, wall: Wall) -> View<'_> {
         View {
-            timestamp_seconds: self.at.seconds(),
+            timestamp_seconds: wall.seconds(self.at),
             server: &self.server,
             rule: &self.rule,
             stream: Some(&*self.stream).filter(|stream| !stream.is_empty()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 
@@ -50,7 +50,7 @@ pub fn replay(
     let zone = TimeZone::system();
     let mut end = Timestamp::default();
     loop {
-        let done = follower.poll(SystemTime::now(), &mut |frame| match frame {
+        let done = follower.poll(Instant::now(), &mut |frame| match frame {
             Frame::Entry(entry) => {
                 // Text and W3C files may hold no times at all; then every entry counts as written
                 // when the file ended.

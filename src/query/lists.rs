@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use super::parameters::{Query, QueryError};
 use super::servers;
-use crate::actions::{Actions, Done};
+use crate::actions::Actions;
 use crate::metrics::Sources;
 use crate::model::Key;
 use crate::model::state::State;
-use crate::pipeline::{RejectionRecord, Server};
-use ems_protocol::Timestamp;
+use crate::pipeline::Server;
+use ems_protocol::{Timestamp, Wall};
 
 /// The lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::VariantArray, strum::IntoStaticStr)]
@@ -83,22 +83,23 @@ pub fn answer(
             return Err(QueryError::Server(name.clone()));
         }
     }
-    let stream = query.stream.as_deref();
+    let (stream, wall) = (query.stream.as_deref(), sources.pipeline.wall());
     Ok(match list {
         List::Servers => {
             let total = servers.len();
             let some = servers.iter().skip(query.offset).take(query.limit);
-            page(query, total, some.map(|server| servers::View::of(server, sources, now)).collect())
+            page(query, total, some.map(|server| servers::View::of(server, sources, now, wall)).collect())
         }
-        List::Streams => streams(&servers, query, now),
+        List::Streams => streams(&servers, query, now, wall),
         List::Outputs => {
             let views = |server: &Server, skip, take| {
-                server.read(|state| state.outputs.views(stream, skip, take, now))
+                server.read(|state| state.outputs.views(stream, skip, take, now, wall))
             };
             each_server(&servers, query, views, |view| view.at(now))
         }
         List::Timers => {
-            let views = |server: &Server, skip, take| server.read(|state| state.timers.views(skip, take));
+            let views =
+                |server: &Server, skip, take| server.read(|state| state.timers.views(skip, take, wall));
             each_server(&servers, query, views, |view| view)
         }
         List::Sessions => {
@@ -108,19 +109,19 @@ pub fn answer(
             };
             each_server(&servers, query, views, |view| view.at(now))
         }
-        List::Events => events(&servers, query),
+        List::Events => events(&servers, query, wall),
         List::Rejections => {
             let mut rejections = sources.pipeline.rejections();
             rejections.retain(|record| query.server.as_ref().is_none_or(|name| record.server == *name));
             let newest = rejections.iter().rev().skip(query.offset).take(query.limit);
-            page(query, rejections.len(), newest.map(RejectionRecord::view).collect())
+            page(query, rejections.len(), newest.map(|record| record.view(wall)).collect())
         }
         List::Actions => {
             let mut done = sources.actions.map(Actions::recent).unwrap_or_default();
             done.retain(|done| query.server.as_ref().is_none_or(|name| *done.server == **name));
             done.retain(|done| stream.is_none_or(|stream| *done.stream == *stream));
             let newest = done.iter().rev().skip(query.offset).take(query.limit);
-            page(query, done.len(), newest.map(Done::view).collect())
+            page(query, done.len(), newest.map(|done| done.view(wall)).collect())
         }
     })
 }
@@ -152,7 +153,7 @@ fn each_server<V, T: Serialize>(
 
 /// The streams, the missing ones of each server first, then the oldest. The keys and the rows of a page are read under
 /// separate locks, so that sorting many keys delays no event; a stream that closes between the two is left out.
-fn streams(servers: &[Arc<Server>], query: &Query, now: Timestamp) -> Vec<u8> {
+fn streams(servers: &[Arc<Server>], query: &Query, now: Timestamp, wall: Wall) -> Vec<u8> {
     let wanted = |name: Option<&str>| query.stream.as_deref().is_none_or(|stream| name == Some(stream));
     let views = |server: &Server, skip: usize, take: usize| {
         let (mut views, mut keys): (Vec<_>, Vec<Key>) = server.read(|state| {
@@ -163,14 +164,14 @@ fn streams(servers: &[Arc<Server>], query: &Query, now: Timestamp) -> Vec<u8> {
         let (count, missing) = (views.len() + keys.len(), views.len());
         views = views.into_iter().skip(skip).take(take).collect();
         let keys = keys.into_iter().skip(skip.saturating_sub(missing)).take(take - views.len());
-        server.read(|state| views.extend(keys.filter_map(|key| state.streams.view(key))));
+        server.read(|state| views.extend(keys.filter_map(|key| state.streams.view(key, wall))));
         (count, views)
     };
     each_server(servers, query, views, |view| view.at(now))
 }
 
 /// The events of all servers, the newest first.
-fn events(servers: &[Arc<Server>], query: &Query) -> Vec<u8> {
+fn events(servers: &[Arc<Server>], query: &Query, wall: Wall) -> Vec<u8> {
     let mut events = Vec::new();
     for server in servers {
         let records = server.read(State::events);
@@ -181,5 +182,5 @@ fn events(servers: &[Arc<Server>], query: &Query) -> Vec<u8> {
     }
     events.sort_by_key(|(_, record)| std::cmp::Reverse((record.at, record.number)));
     let some = events.iter().skip(query.offset).take(query.limit);
-    page(query, events.len(), some.map(|(server, record)| record.view(&server.name)).collect())
+    page(query, events.len(), some.map(|(server, record)| record.view(&server.name, wall)).collect())
 }

@@ -9,7 +9,7 @@ use crate::model::state::State;
 use crate::model::stream::{Direction, Purpose};
 use crate::pipeline::Server;
 use crate::{file_input, reconcile};
-use ems_protocol::Timestamp;
+use ems_protocol::{Timestamp, Wall};
 
 /// A media server.
 #[derive(Debug, Serialize)]
@@ -32,17 +32,17 @@ pub(super) struct View {
 }
 
 impl View {
-    pub(super) fn of(server: &Server, sources: Sources<'_>, now: Timestamp) -> Self {
+    pub(super) fn of(server: &Server, sources: Sources<'_>, now: Timestamp, wall: Wall) -> Self {
         let files = sources.files.iter().find(|files| files.server.name == server.name);
         let reconciler = sources.reconcilers.iter().find(|reconciler| reconciler.server.name == server.name);
-        let event_files = files.map(|files| files.reading().view());
-        let reconcile = reconciler.map(|reconciler| reconciler.status().view());
+        let event_files = files.map(|files| files.reading().view(wall));
+        let reconcile = reconciler.map(|reconciler| reconciler.status().view(wall));
         let streams = |state: &State, wanted| {
             state.streams.count(|direction, purpose| direction == wanted && purpose != Purpose::Internal)
         };
         server.read(|state| Self {
             name: server.name.clone(),
-            server: state.server.view(),
+            server: state.server.view(wall),
             streams_in: streams(state, Direction::In),
             streams_out: streams(state, Direction::Out),
             streams_missing: state.streams.missing().count(),

@@ -17,7 +17,7 @@ use crate::model::Key;
 use crate::model::state::recent::EventRecord;
 use crate::model::stream::{Direction, Purpose};
 use crate::pipeline::Server;
-use ems_protocol::Timestamp;
+use ems_protocol::{Timestamp, Wall};
 
 /// Most streams of a server in a snapshot.
 const STREAMS: usize = 2000;
@@ -34,6 +34,8 @@ type RenderedRows = BTreeMap<String, String>;
 /// The rows of one moment, and how many recent things had been sent by then.
 #[derive(Debug, Default)]
 struct Snapshot {
+    /// By which its times are shown.
+    wall: Wall,
     streams: RenderedRows,
     outputs: RenderedRows,
     timers: RenderedRows,
@@ -115,6 +117,7 @@ impl Live {
 impl Snapshot {
     fn of(sources: Sources<'_>, now: Timestamp) -> Self {
         let mut snapshot = Self {
+            wall: sources.pipeline.wall(),
             rejections: sources.pipeline.rejections_since(u64::MAX).0,
             actions: sources.actions.map_or(0, |actions| actions.recent_since(u64::MAX).0),
             ..Self::default()
@@ -132,7 +135,7 @@ impl Snapshot {
         keys.sort_unstable();
         keys.truncate(STREAMS);
         let open = server.read(|state| -> Vec<_> {
-            keys.iter().filter_map(|key| Some((*key, state.streams.view(*key)?))).collect()
+            keys.iter().filter_map(|key| Some((*key, state.streams.view(*key, self.wall)?))).collect()
         });
         for view in missing.into_iter().take(STREAMS) {
             let id = format!("{name}/missing/{}", view.name.as_deref().unwrap_or_default());
@@ -141,11 +144,11 @@ impl Snapshot {
         for (key, view) in open {
             put(&mut self.streams, format!("{name}/{}/{}", key.pid, key.id), name, &view);
         }
-        let (_, outputs) = server.read(|state| state.outputs.troubled_first(now, OUTPUTS));
+        let (_, outputs) = server.read(|state| state.outputs.troubled_first(now, OUTPUTS, self.wall));
         for view in outputs {
             put(&mut self.outputs, format!("{name}/{}/{}", view.place, view.track), name, &view);
         }
-        let (_, timers) = server.read(|state| state.timers.views(0, TIMERS));
+        let (_, timers) = server.read(|state| state.timers.views(0, TIMERS, self.wall));
         for view in timers {
             put(&mut self.timers, format!("{name}/{}/{}", view.process_id, view.id), name, &view);
         }
@@ -184,16 +187,16 @@ fn message(
     reasons: &[String],
     now: Timestamp,
 ) -> String {
-    let servers = sources.pipeline.servers();
-    let views: Vec<_> = servers.iter().map(|server| servers::View::of(server, sources, now)).collect();
+    let (servers, wall) = (sources.pipeline.servers(), after.wall);
+    let views: Vec<_> = servers.iter().map(|server| servers::View::of(server, sources, now, wall)).collect();
     let head = json!({
         "whole": before.is_none(),
-        "now_timestamp_seconds": now.seconds(),
+        "now_timestamp_seconds": wall.seconds(now),
         "servers": views,
         "exporter": exporter(sources, reasons),
-        "events": events(before, &servers),
-        "rejections": rejections(before, sources),
-        "actions": actions(before, sources),
+        "events": events(before, &servers, wall),
+        "rejections": rejections(before, sources, wall),
+        "actions": actions(before, sources, wall),
     });
     let mut json = head.to_string();
     json.pop();
@@ -227,7 +230,7 @@ fn exporter(sources: Sources<'_>, reasons: &[String]) -> serde_json::Value {
 
 /// The events that have not been sent, the newest first. They are read after the snapshot was taken, so an event may
 /// be sent twice; the page recognises it by its number.
-fn events(before: Option<&Snapshot>, servers: &[Arc<Server>]) -> Vec<serde_json::Value> {
+fn events(before: Option<&Snapshot>, servers: &[Arc<Server>], wall: Wall) -> Vec<serde_json::Value> {
     let mut events = Vec::new();
     for server in servers {
         let from = before.and_then(|before| before.events.get(&server.name)).copied().unwrap_or(0);
@@ -237,25 +240,25 @@ fn events(before: Option<&Snapshot>, servers: &[Arc<Server>]) -> Vec<serde_json:
     }
     events.sort_by_key(|(_, record)| std::cmp::Reverse((record.at, record.number)));
     events.truncate(MAX_ITEMS);
-    let numbered = |(server, record): &(Arc<Server>, EventRecord)| json!({ "number": record.number, "event": record.view(&server.name) });
+    let numbered = |(server, record): &(Arc<Server>, EventRecord)| json!({ "number": record.number, "event": record.view(&server.name, wall) });
     events.iter().map(numbered).collect()
 }
 
 /// The rejections that have not been sent, the newest first, with their numbers.
-fn rejections(before: Option<&Snapshot>, sources: Sources<'_>) -> Vec<serde_json::Value> {
+fn rejections(before: Option<&Snapshot>, sources: Sources<'_>, wall: Wall) -> Vec<serde_json::Value> {
     let (number, new) = sources.pipeline.rejections_since(before.map_or(0, |before| before.rejections));
     let newest = (0..number).rev().zip(new.iter().rev()).take(MAX_ITEMS);
-    newest.map(|(number, record)| json!({ "number": number, "rejection": record.view() })).collect()
+    newest.map(|(number, record)| json!({ "number": number, "rejection": record.view(wall) })).collect()
 }
 
 /// The calls of rules that have not been sent, the newest first, with their numbers.
-fn actions(before: Option<&Snapshot>, sources: Sources<'_>) -> Vec<serde_json::Value> {
+fn actions(before: Option<&Snapshot>, sources: Sources<'_>, wall: Wall) -> Vec<serde_json::Value> {
     let Some(actions) = sources.actions else {
         return Vec::new();
     };
     let (number, new) = actions.recent_since(before.map_or(0, |before| before.actions));
     let newest = (0..number).rev().zip(new.iter().rev()).take(MAX_ITEMS);
-    newest.map(|(number, done)| json!({ "number": number, "action": done.view() })).collect()
+    newest.map(|(number, done)| json!({ "number": number, "action": done.view(wall) })).collect()
 }
 
 /// Appends the rows that are new or different, and the ids of those that disappeared.

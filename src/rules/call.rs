@@ -111,7 +111,7 @@ fn render(parameter: &ParameterTemplate, context: &Context) -> Result<Value, Str
 
 /// The event for another program, without fields that may hold a secret.
 fn body(rule: &Rule, trigger: &Trigger) -> String {
-    let time = i64::try_from(trigger.at.millis())
+    let time = i64::try_from(trigger.wall.time(trigger.at).millis())
         .ok()
         .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
     json!({

@@ -11,7 +11,7 @@ use crate::model::state::{DerivedEvent, State};
 use crate::model::stream::{self, Direction, Properties, Purpose, Stream};
 use crate::model::{Change, Key, is_ours};
 use ems_protocol::Message;
-use ems_protocol::Timestamp;
+use ems_protocol::{Timestamp, Wall};
 
 /// The ids of edges in the runtime API: the edge's process above, the stream's id below.
 const EDGE_SHIFT: u32 = 32;
@@ -27,6 +27,8 @@ pub struct Trigger {
     pub(super) change: Option<Change>,
     pub(super) server: Arc<str>,
     pub(super) at: Timestamp,
+    /// By which `at` is shown.
+    pub(super) wall: Wall,
     pub(super) stream: Option<String>,
     key: Option<Key>,
     input: Option<Key>,
@@ -79,6 +81,7 @@ impl Trigger {
             change: None,
             server: Arc::from(server),
             at,
+            wall: Wall::default(),
             stream: None,
             key: None,
             input: None,
@@ -93,6 +96,11 @@ impl Trigger {
             own_call: false,
             fields: Object::new(),
         }
+    }
+
+    /// Its time is shown by this wall clock.
+    pub fn shown_by(self, wall: Wall) -> Self {
+        Self { wall, ..self }
     }
 
     /// The stream that feeds the outbound stream of an event. It must be read before the event is applied, since a

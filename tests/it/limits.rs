@@ -120,6 +120,6 @@ fn an_event_that_was_dropped_at_a_limit_is_recorded_with_that_limit() {
     for (rejection, reason) in [(Rejection::Overload, "overload"), (Rejection::Servers(64), "server_limit")] {
         harness.pipeline.reject(Transport::Http, None, &rejection, at(0.0));
         let last = harness.pipeline.rejections().pop().unwrap();
-        assert_eq!(serde_json::to_value(last.view()).unwrap()["reason"], reason);
+        assert_eq!(serde_json::to_value(last.view(ems_protocol::Wall::default())).unwrap()["reason"], reason);
     }
 }

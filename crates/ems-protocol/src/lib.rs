@@ -32,4 +32,4 @@ pub use format::Format;
 pub use message::{Map, Message};
 pub use rejection::{DropReason, Reason, Rejection};
 pub use text::shortened;
-pub use timestamp::Timestamp;
+pub use timestamp::{Timestamp, Wall};

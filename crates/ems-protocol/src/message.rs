@@ -60,7 +60,7 @@ impl<'a> Message<'a> {
             let bad = Rejection::BadField { field: "timestamp", wanted: "a time" };
             Some(top.time("timestamp")?.ok_or(bad)?)
         } else {
-            top.u64("timestamp")?.map(Timestamp::from_seconds)
+            top.unix("timestamp")?
         };
         let members = top.map("payload")?.map_or(0, |payload| payload.fields.len());
         let start = top.position("payload").map_or(0, |at| at + 1);
@@ -227,10 +227,18 @@ impl<'m, 'a> Map<'m, 'a> {
         Ok(self.text(key)?.and_then(|text| Timestamp::parse(&text)))
     }
 
+    /// The seconds since 1970 of this name; a time before then is negative, or became a huge number in the server.
+    fn unix(self, key: &'static str) -> Result<Option<Timestamp>, Rejection> {
+        self.number(key, "seconds since 1970", |digits| {
+            let seconds = digits.parse().or_else(|_| digits.parse().map(u64::cast_signed));
+            seconds.ok().filter(|_| !digits.starts_with('+')).map(Timestamp::from_unix)
+        })
+    }
+
     /// `creationTimestamp` in whole milliseconds, which distinguishes things with a reused key; 0 when absent. The
     /// formats differ in how many decimals they give it.
     pub fn created(self) -> Result<u64, Rejection> {
-        Ok(self.f64("creationTimestamp")?.map_or(0, |millis| millis.max(0.0) as u64))
+        Ok(self.f64("creationTimestamp")?.map_or(0, |millis| (millis as i64).cast_unsigned()))
     }
 
     /// The boolean of this name, sent as a boolean or as text; `None` when absent or null.

@@ -1,6 +1,7 @@
-//! Unix time in whole milliseconds.
+//! Unix time in whole milliseconds: the exporter's steady clock, and the host's wall clock beside it.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::civil::Date;
 use jiff::tz::Offset;
@@ -8,15 +9,26 @@ use jiff::tz::Offset;
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
+/// Times before 1970 keep their place within this many seconds: senders of the same event, which may write the hour of
+/// another zone, then agree on it as they do on later times. Zones differ by quarters of an hour.
+const ZONE_STEP: i64 = 900;
+
+/// When the steady clock began, and the wall clock's time then.
+static START: OnceLock<(Instant, Timestamp)> = OnceLock::new();
+
 /// Milliseconds since 1970-01-01T00:00:00Z. Time always comes in as an argument: only listeners,
 /// followers and timers call [`Timestamp::now`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The host's wall clock.
+    /// Later than all others.
+    pub const MAX: Self = Self(u64::MAX);
+
+    /// The steady clock: the wall clock's time when it is first read, and from then on the time that has passed. It
+    /// never steps, and it stands still while the machine is suspended, so that neither changes an age.
     pub fn now() -> Self {
-        Self::from(SystemTime::now())
+        Self::from(Instant::now())
     }
 
     /// `millis` milliseconds after the epoch.
@@ -29,12 +41,18 @@ impl Timestamp {
         Self(seconds.saturating_mul(1000))
     }
 
+    /// `seconds` seconds after the epoch, or before it: then a time soon after the epoch stands for it.
+    pub const fn from_unix(seconds: i64) -> Self {
+        let later = if seconds < 0 { seconds.rem_euclid(ZONE_STEP) } else { seconds };
+        Self::from_seconds(later.unsigned_abs())
+    }
+
     /// Milliseconds since the epoch.
     pub const fn millis(self) -> u64 {
         self.0
     }
 
-    /// Seconds since the epoch, the unit of every `…_timestamp_seconds` metric.
+    /// Seconds since the epoch. Times that the exporter shows are [`Wall::seconds`].
     pub fn seconds(self) -> f64 {
         self.0 as f64 / 1000.0
     }
@@ -47,6 +65,11 @@ impl Timestamp {
     /// This time plus `by`.
     pub fn plus(self, by: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    /// This time less `by`, not before the epoch.
+    pub fn minus(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)))
     }
 
     /// Reads `YYYY-MM-DDTHH:MM:SS` as the server writes it: with or without a fraction, with `-` or
@@ -76,8 +99,8 @@ impl Timestamp {
             return None;
         }
         let midnight = Date::new(year, month, day).ok()?.at(0, 0, 0, 0);
-        let midnight = u64::try_from(Offset::UTC.to_timestamp(midnight).ok()?.as_second()).ok()?;
-        Some(Self::from_seconds(midnight + hour * 3600 + minute * 60 + second))
+        let midnight = Offset::UTC.to_timestamp(midnight).ok()?.as_second();
+        Some(Self::from_unix(midnight.saturating_add_unsigned(hour * 3600 + minute * 60 + second)))
     }
 }
 
@@ -85,6 +108,49 @@ impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH);
         Self(since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl From<Instant> for Timestamp {
+    fn from(instant: Instant) -> Self {
+        let (start, wall) = *START.get_or_init(|| (Instant::now(), Self::from(SystemTime::now())));
+        wall.plus(instant.saturating_duration_since(start))
+    }
+}
+
+/// By how many seconds the host's wall clock is ahead of the steady one: 0 until it is set or the machine suspended.
+///
+/// All times in one answer are converted with the same difference, so that ages between them are right. Whole seconds
+/// keep it from changing with each reading of the two clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wall(i64);
+
+impl Wall {
+    /// The present difference.
+    pub fn now() -> Self {
+        let (steady, wall) = (Timestamp::now(), Timestamp::from(SystemTime::now()));
+        Self::ahead((wall.seconds() - steady.seconds()).round() as i64)
+    }
+
+    /// A wall clock that is `seconds` ahead of the steady one.
+    pub const fn ahead(seconds: i64) -> Self {
+        Self(seconds)
+    }
+
+    /// By how many seconds it is ahead.
+    pub const fn difference(self) -> i64 {
+        self.0
+    }
+
+    /// A time of the steady clock, by the wall clock.
+    pub const fn time(self, at: Timestamp) -> Timestamp {
+        Timestamp(at.0.saturating_add_signed(self.0.saturating_mul(1000)))
+    }
+
+    /// A time of the steady clock, in seconds since the epoch by the wall clock: the unit of every
+    /// `…_timestamp_seconds`.
+    pub fn seconds(self, at: Timestamp) -> f64 {
+        self.time(at).seconds()
     }
 }
 
@@ -111,7 +177,6 @@ mod tests {
             "2026-13-01T00:00:00",
             "2026-11-22 16:14:56",
             "2026-11-2xT16:14:56",
-            "1969-12-31T23:59:59",
             "2026-02-29T00:00:00",
             "2026-02-31T00:00:00",
             "2026-04-31T00:00:00",
@@ -121,6 +186,23 @@ mod tests {
         ] {
             assert_eq!(Timestamp::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn times_before_1970_are_read_alike_in_every_zone() {
+        let (east, west) = ("1969-12-31T23:59:59", "1969-06-30T19:44:59");
+        assert_eq!(Timestamp::parse(east), Some(Timestamp::from_unix(-1)));
+        assert_eq!(Timestamp::parse(west), Some(Timestamp::from_unix(-1)));
+        assert_eq!(Timestamp::from_unix(-1), Timestamp::from_seconds(899));
+    }
+
+    #[test]
+    fn times_are_shown_by_the_wall_clock() {
+        let at = Timestamp::from_millis(10_500);
+        assert_eq!(
+            [Wall::default(), Wall::ahead(-3), Wall::ahead(-60)].map(|wall| wall.seconds(at)),
+            [10.5, 7.5, 0.0]
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant};
 
 use tracing::info;
 
@@ -41,7 +41,7 @@ pub struct Follower {
     /// The checkpoint on disk is not the newest.
     pub(super) unsaved: bool,
     checkpoint: Option<Checkpoint>,
-    last_save: Option<SystemTime>,
+    last_save: Option<Instant>,
     save_failure: Option<String>,
 }
 
@@ -94,7 +94,7 @@ impl Follower {
     /// [`Progress::more`] says that there is more to read.
     ///
     /// An entry counts as delivered when `sink` returns.
-    pub fn poll(&mut self, now: SystemTime, sink: &mut impl FnMut(Frame<'_>)) -> Progress {
+    pub fn poll(&mut self, now: Instant, sink: &mut impl FnMut(Frame<'_>)) -> Progress {
         // The listing comes first: that a new file has content proves that its writer is done
         // with the old one only if the old one is read afterwards.
         let listing = list(&self.patterns, &mut self.troubles);
@@ -155,7 +155,7 @@ impl Follower {
         self.status.count_error(Reason::WatchFailed);
     }
 
-    fn account(&mut self, progress: &Progress, now: SystemTime) {
+    fn account(&mut self, progress: &Progress, now: Instant) {
         let status = &mut self.status;
         status.files = self.files.values().filter(|file| file.state != State::UnknownFormat).count() as u64;
         status.bytes_behind = self.files.values().map(Followed::behind).sum();
@@ -170,10 +170,8 @@ impl Follower {
         }
     }
 
-    fn save_due(&self, now: SystemTime) -> bool {
-        // A clock that was set back makes the checkpoint due as well.
-        self.last_save
-            .is_none_or(|last| now.duration_since(last).is_ok_and(|age| age >= SAVE_INTERVAL) || now < last)
+    fn save_due(&self, now: Instant) -> bool {
+        self.last_save.is_none_or(|last| now.duration_since(last) >= SAVE_INTERVAL)
     }
 
     fn save(&mut self) {

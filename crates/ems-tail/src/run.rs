@@ -1,7 +1,7 @@
 //! The loop of a follower's thread: polls when a directory changes, and from time to time.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::drain::Frame;
 use super::follower::{Follower, SAVE_INTERVAL};
@@ -36,7 +36,7 @@ pub fn run(
 ) {
     loop {
         let began = Instant::now();
-        let progress = follower.poll(SystemTime::now(), sink);
+        let progress = follower.poll(began, sink);
         report(follower.status(), progress.more);
         let took = began.elapsed();
         let mut again = progress.more;

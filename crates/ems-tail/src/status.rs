@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::Instant;
 
 use strum::{EnumCount, IntoStaticStr, VariantArray};
 use tracing::{info, warn};
@@ -106,7 +106,7 @@ pub struct Status {
     /// Entries delivered since the follower was created.
     pub entries_read: u64,
     /// When bytes were last processed; none before the first.
-    pub last_read: Option<SystemTime>,
+    pub last_read: Option<Instant>,
     rotations: [u64; Rotation::ALL.len()],
     errors: [u64; Reason::ALL.len()],
 }

@@ -11,7 +11,7 @@ mod trouble;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::TempDir;
 
@@ -25,7 +25,7 @@ struct Fixture {
     directory: TempDir,
     options: Options,
     follower: Follower,
-    now: SystemTime,
+    now: Instant,
     rejected: u64,
 }
 
@@ -50,7 +50,7 @@ impl Fixture {
         let mut options = Options::new(vec![pattern.to_str().unwrap().to_owned()]);
         change(&mut options, directory.path());
         let follower = Follower::new(options.clone()).unwrap();
-        Self { directory, options, follower, now: SystemTime::UNIX_EPOCH, rejected: 0 }
+        Self { directory, options, follower, now: Instant::now(), rejected: 0 }
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -45,6 +45,8 @@ pub(super) struct StallPolicy {
     pub(super) factor: f64,
     /// At least.
     pub(super) minimum: Duration,
+    /// From when on a silence counts.
+    pub(super) from: Timestamp,
 }
 
 /// The stream that writes an output.
@@ -437,7 +439,7 @@ impl TrackState {
         policy: StallPolicy,
         now: Timestamp,
     ) -> Verdict {
-        Verdict::of(now.since(self.last), self.threshold(chunk_length, policy), self.wrote)
+        Verdict::of(now.since(self.last.max(policy.from)), self.threshold(chunk_length, policy), self.wrote)
     }
 }
 

@@ -92,7 +92,11 @@ impl Table {
             limit: settings.streams,
             group_overflows: 0,
             retention: settings.retention,
-            policy: StallPolicy { factor: settings.stall_factor, minimum: settings.stall_minimum },
+            policy: StallPolicy {
+                factor: settings.stall_factor,
+                minimum: settings.stall_minimum,
+                from: Timestamp::default(),
+            },
             groups: IndexMap::default(),
             errors: [0; Format::COUNT],
             deleted: [0; Format::COUNT],
@@ -116,6 +120,11 @@ impl Table {
     /// The stream of an output, unless the output has been removed.
     pub fn stream_of(&self, output: OutputRef) -> Option<&Arc<str>> {
         self.rows.resolve(output).map(|row| &row.identity.stream)
+    }
+
+    /// Lets no output stall for a silence before `at`.
+    pub const fn judge_from(&mut self, at: Timestamp) {
+        self.policy.from = at;
     }
 
     /// Applies an event.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::row::{Row, TrackState};
 use super::table::Table;
 use super::verdict::Verdict;
-use ems_protocol::Timestamp;
+use ems_protocol::{Timestamp, Wall};
 
 /// One track of an open output.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,6 +26,8 @@ pub struct View {
     pub track: &'static str,
     /// When its last chunk was complete; before the first one, when the output was opened.
     pub last_closed_timestamp_seconds: f64,
+    #[serde(skip)]
+    last_closed: Timestamp,
     /// How long its chunks should be.
     pub target_seconds: Option<f64>,
     /// From which age of the last chunk it stalls; none while that cannot be known.
@@ -60,14 +62,20 @@ pub struct OutputCounts {
 }
 
 impl View {
-    fn of(table: &Table, place: usize, row: &Row, track: &TrackState, state: Verdict) -> Self {
+    fn of(
+        table: &Table,
+        (place, row, track): (usize, &Row, &TrackState),
+        state: Verdict,
+        wall: Wall,
+    ) -> Self {
         Self {
             place,
             format: row.identity.format.label(),
             group: Arc::clone(&row.identity.group),
             stream: Arc::clone(&row.identity.stream),
             track: track.track.label(),
-            last_closed_timestamp_seconds: track.last.seconds(),
+            last_closed_timestamp_seconds: wall.seconds(track.last),
+            last_closed: track.last,
             target_seconds: track.target(row.chunk_length),
             stall_threshold_seconds: track.threshold(row.chunk_length, table.policy),
             started: track.wrote,
@@ -80,8 +88,8 @@ impl View {
 
     /// The track with its age at `now`.
     pub fn at(self, now: Timestamp) -> Aged {
-        let age = now.seconds() - self.last_closed_timestamp_seconds;
-        Aged { view: self, chunk_age_seconds: age.max(0.0) }
+        let age = now.since(self.last_closed);
+        Aged { view: self, chunk_age_seconds: age.as_secs_f64() }
     }
 }
 
@@ -105,6 +113,7 @@ impl Table {
         skip: usize,
         take: usize,
         now: Timestamp,
+        wall: Wall,
     ) -> (usize, Vec<View>) {
         let wanted =
             || self.live().filter(|(_, row, _)| stream.is_none_or(|stream| *row.identity.stream == *stream));
@@ -112,13 +121,13 @@ impl Table {
         (
             wanted().count(),
             views
-                .map(|(place, row, track)| View::of(self, place, row, track, self.verdict(row, track, now)))
+                .map(|found @ (_, row, track)| View::of(self, found, self.verdict(row, track, now), wall))
                 .collect(),
         )
     }
 
     /// All counted, and at most `most` of them, those in trouble before all others.
-    pub fn troubled_first(&self, now: Timestamp, most: usize) -> (OutputCounts, Vec<View>) {
+    pub fn troubled_first(&self, now: Timestamp, most: usize, wall: Wall) -> (OutputCounts, Vec<View>) {
         let (mut counts, mut troubled, mut others) = (OutputCounts::default(), Vec::new(), Vec::new());
         let mut worst: HashMap<usize, Verdict> = HashMap::new();
         for (place, row, track) in self.live() {
@@ -127,7 +136,7 @@ impl Table {
             *known = (*known).max(verdict);
             let kept = if verdict >= Verdict::Late { &mut troubled } else { &mut others };
             if kept.len() < most {
-                kept.push(View::of(self, place, row, track, verdict));
+                kept.push(View::of(self, (place, row, track), verdict, wall));
             }
         }
         counts.outputs = worst.len();
@@ -140,6 +149,6 @@ impl Table {
 
     /// How many outputs are open and in trouble.
     pub fn counts(&self, now: Timestamp) -> OutputCounts {
-        self.troubled_first(now, 0).0
+        self.troubled_first(now, 0, Wall::default()).0
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Table;
-use ems_protocol::Timestamp;
+use ems_protocol::Wall;
 
 /// The server itself.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -19,14 +19,14 @@ pub struct View {
 
 impl Table {
     /// The API representation of the server.
-    pub fn view(&self) -> View {
+    pub fn view(&self, wall: Wall) -> View {
         let (version, build) = self.build.clone().unzip();
         View {
             up: self.up(),
             version,
             build,
-            started_timestamp_seconds: self.start.map(Timestamp::seconds),
-            last_event_timestamp_seconds: self.last_event.map(Timestamp::seconds),
+            started_timestamp_seconds: self.start.map(|start| wall.seconds(start)),
+            last_event_timestamp_seconds: self.last_event.map(|last| wall.seconds(last)),
             restarts_total: self.restarts,
         }
     }

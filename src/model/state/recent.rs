@@ -9,7 +9,7 @@ use super::derived::DerivedEvent;
 use crate::model::Change;
 use crate::model::event::{Event, EventKind, Facts};
 use crate::model::output::{self, OutputRef};
-use ems_protocol::Timestamp;
+use ems_protocol::{Timestamp, Wall};
 
 /// How many events are kept.
 pub const KEPT: usize = 100;
@@ -44,9 +44,9 @@ pub struct View<'a> {
 
 impl EventRecord {
     /// The record as one of `server`.
-    pub fn view<'a>(&self, server: &'a str) -> View<'a> {
+    pub fn view<'a>(&self, server: &'a str, wall: Wall) -> View<'a> {
         View {
-            timestamp_seconds: self.at.seconds(),
+            timestamp_seconds: wall.seconds(self.at),
             server,
             event: self.name,
             change: self.change,

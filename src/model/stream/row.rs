@@ -42,7 +42,7 @@ pub(super) struct Row {
     /// The stream that feeds it; its close may not name it any more.
     pub(super) input: Option<Key>,
     pub(super) ours: bool,
-    /// When its first event came.
+    /// When it was opened: its first event less the up time that this gave.
     pub(super) since: Timestamp,
     /// When its last event came.
     pub(super) last_event: Timestamp,
@@ -66,7 +66,7 @@ impl Row {
             name: None,
             input: None,
             ours: stream.ours,
-            since: now,
+            since: now.minus(stream.up_time),
             last_event: now,
             codecs: [Codec::default(); 2],
             traffic: uncounted,

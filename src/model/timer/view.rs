@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Row, Table};
 use crate::model::Key;
-use ems_protocol::Timestamp;
+use ems_protocol::{Timestamp, Wall};
 
 /// A timer that is set.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -24,25 +24,26 @@ pub struct View {
 }
 
 impl View {
-    fn of(key: Key, row: &Row) -> Self {
+    fn of(key: Key, row: &Row, wall: Wall) -> Self {
         let periodic = row.last.zip(row.period).map(|(last, period)| last.plus(Duration::from_secs(period)));
         Self {
             process_id: key.pid,
             id: key.id,
             period_seconds: row.period,
-            last_triggered_timestamp_seconds: row.last.map(Timestamp::seconds),
+            last_triggered_timestamp_seconds: row.last.map(|last| wall.seconds(last)),
+            // The server's own clock sets when a timer is due.
             next_timestamp_seconds: periodic
-                .or(row.due.filter(|_| row.last.is_none()))
-                .map(Timestamp::seconds),
+                .map(|next| wall.seconds(next))
+                .or(row.due.filter(|_| row.last.is_none()).map(Timestamp::seconds)),
         }
     }
 }
 
 impl Table {
     /// How many timers are set, and `take` of them after the first `skip`, the oldest first.
-    pub fn views(&self, skip: usize, take: usize) -> (usize, Vec<View>) {
+    pub fn views(&self, skip: usize, take: usize, wall: Wall) -> (usize, Vec<View>) {
         let timers = self.sorted().into_iter();
-        let views = timers.skip(skip).take(take).map(|(key, row)| View::of(*key, row));
+        let views = timers.skip(skip).take(take).map(|(key, row)| View::of(*key, row, wall));
         (self.timers.len(), views.collect())
     }
 }

@@ -34,17 +34,6 @@ fn a_kill_repeats_only_the_entries_of_the_last_second() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_does_not_stop_the_checkpoint() {
-    let mut fixture = Fixture::saving("events.json", Start::SavedOrBeginning);
-    fixture.now += Duration::from_secs(3600);
-    fixture.poll();
-    fixture.now -= Duration::from_secs(3600);
-    fixture.append("events.json", json([1]));
-    fixture.poll();
-    assert!(!fixture.follower.unsaved());
-}
-
-#[test]
 fn a_short_file_is_known_again_after_it_has_grown() {
     let mut fixture = Fixture::saving("events.json", Start::SavedOrEnd);
     fixture.append("events.json", json([1]));

@@ -8,7 +8,7 @@ use super::Table;
 use crate::model::Key;
 use crate::model::stream::event::{Codec, Direction, Purpose};
 use crate::model::stream::row::OpenStream;
-use ems_protocol::Timestamp;
+use ems_protocol::{Timestamp, Wall};
 
 /// An open stream, or one that is expected and missing. It holds no address and no setting: those
 /// may hold secrets.
@@ -30,8 +30,10 @@ pub struct View {
     video_codec: Option<Codec>,
     width: Option<u32>,
     height: Option<u32>,
-    /// When it was created by the server's clock, or the time of its first event where the server sends no time.
+    /// When it was opened: its first event less the up time that this gave.
     pub opened_timestamp_seconds: Option<f64>,
+    #[serde(skip)]
+    opened: Option<Timestamp>,
     /// Between the last two of the server's own lists; none without a runtime API.
     pub bits_per_second: Option<f64>,
     /// How many open outbound streams to players it feeds.
@@ -53,7 +55,7 @@ pub struct Aged {
 impl View {
     /// The stream with its age at `now`.
     pub fn at(self, now: Timestamp) -> Aged {
-        let age = self.opened_timestamp_seconds.map(|opened| (now.seconds() - opened).max(0.0));
+        let age = self.opened.map(|opened| now.since(opened).as_secs_f64());
         Aged { view: self, age_seconds: age }
     }
 }
@@ -75,7 +77,7 @@ impl Table {
     }
 
     /// An open stream.
-    pub fn view(&self, key: Key) -> Option<View> {
+    pub fn view(&self, key: Key, wall: Wall) -> Option<View> {
         let open = self.streams.get(&key)?;
         let OpenStream { label, row, .. } = open;
         let inbound = row.name.as_ref().filter(|_| label.inbound());
@@ -93,7 +95,8 @@ impl Table {
             video_codec: Some(video).filter(|codec| codec.known()),
             width: (width > 0).then_some(width),
             height: (height > 0).then_some(height),
-            opened_timestamp_seconds: Some(opened(open).seconds()),
+            opened_timestamp_seconds: Some(wall.seconds(row.since)),
+            opened: Some(row.since),
             bits_per_second: row.rate,
             viewers: self.fed(key, Purpose::Play),
             expected: inbound.is_some_and(|name| self.names.expects(name)),
@@ -111,8 +114,4 @@ impl Table {
             ..View::default()
         })
     }
-}
-
-fn opened(open: &OpenStream) -> Timestamp {
-    if open.stamp > 0 { Timestamp::from_millis(open.stamp) } else { open.row.since }
 }
