@@ -126,7 +126,7 @@ fn files_and_http_give_the_same_counts_of_each_event() {
     assert_eq!(difference, 14.0, "the field report counts fourteen");
 }
 
-fn following(path: &Path, start: Start, storage: Option<&Path>) -> Config {
+pub fn following(path: &Path, start: Start, storage: Option<&Path>) -> Config {
     let source = Source { server: None, patterns: vec![path.display().to_string()], format: None };
     Config { sources: vec![source], start, storage: storage.map(Path::to_owned), ..Config::default() }
 }

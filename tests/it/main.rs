@@ -7,6 +7,7 @@ mod actions;
 mod alert_rules;
 mod architecture;
 mod auth;
+mod clocks;
 mod config;
 mod configuration;
 mod container_image;

@@ -290,7 +290,7 @@ impl Table {
         let identity = Identity { format, group: Arc::from(group), stream: Arc::from(stream) };
         let row = self.rows.by_identity(&identity)?;
         let writers = self.writers.iter().filter(|(_, writer)| writer.row.row == row);
-        let youngest = writers.max_by_key(|(_, writer)| writer.stamp).map(|(key, writer)| (*key, writer.row));
+        let youngest = writers.max_by_key(|(key, _)| key.id).map(|(key, writer)| (*key, writer.row));
         youngest.or_else(|| self.rows[row].last_writer.filter(|_| self.rows[row].open()))
     }
 
@@ -332,17 +332,17 @@ impl Table {
     /// Adds to each stall the stream that writes the output: the youngest, while one takes over from
     /// another.
     fn name_writers(&self, stalls: Vec<(usize, Stall)>) -> Vec<Stall> {
-        let mut youngest: HashMap<usize, (u64, Key, Writer)> = HashMap::new();
+        let mut youngest: HashMap<usize, (Key, Writer)> = HashMap::new();
         if !stalls.is_empty() {
             for (key, writer) in self.writers.iter() {
-                let found = (writer.stamp, *key, writer.row);
+                let found = (*key, writer.row);
                 let known = youngest.entry(writer.row.row).or_insert(found);
-                if known.0 < found.0 {
+                if known.0.id < found.0.id {
                     *known = found;
                 }
             }
         }
-        let writer = |row| youngest.get(&row).map(|(_, key, writer)| (*key, *writer));
+        let writer = |row| youngest.get(&row).copied();
         let named = stalls.into_iter().map(|(index, stall)| {
             let row = &self.rows[index];
             // One that is made anew every second has no writer at most ticks.

@@ -146,7 +146,7 @@ impl Names {
         named.open += 1;
         if label.inbound() {
             if named.inbound == 0 {
-                named.since = now;
+                named.since = row.since;
             }
             named.inbound += 1;
         }
