@@ -29,12 +29,12 @@ const PENDING: [(&str, &str); 2] = [
     ("EmsPlaylistStalled", "the stalled output's playlist may be a scrape away from its chunks"),
 ];
 
-fn shipped(name: &str) -> PathBuf {
+pub(crate) fn shipped(name: &str) -> PathBuf {
     repository().join("dashboards/prometheus").join(name)
 }
 
 /// A shipped file with some texts replaced; each must occur exactly once.
-fn adapted(name: &str, changes: &[(&str, String)]) -> String {
+pub(crate) fn adapted(name: &str, changes: &[(&str, String)]) -> String {
     let mut text = fs::read_to_string(shipped(name)).unwrap();
     for (from, to) in changes {
         let times = text.matches(from).count();

@@ -7,6 +7,7 @@
 //! | `reconcile.rs` | the runtime API corrects missing and lost events |
 //! | `rules.rs` | the shipped rules work under every fault |
 //! | `alerts.rs` | exactly the stalled output pages, with the shipped rules and configurations |
+//! | `clocks.rs` | an exporter whose clock is wrong or steps raises EmsClockSkew and its true stall, nothing else |
 //! | `exposition.rs` | `promtool` and the reference OpenMetrics parser find nothing wrong with the pages |
 //! | `commands.rs` | `demo`, `simulate`, `check-config`, `healthcheck`, a taken port |
 //! | `facts.rs` | the facts that are compared, from a truth and from a scrape |
@@ -18,6 +19,7 @@
 
 mod agreement;
 mod alerts;
+mod clocks;
 mod commands;
 mod exposition;
 mod facts;

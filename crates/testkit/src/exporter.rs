@@ -44,6 +44,13 @@ impl Program {
         self.configured_at(0, config)
     }
 
+    /// Serves with a configuration, with a wall clock that these variables of libfaketime set; its monotonic clock is true.
+    pub fn configured_in_time(self, faketime: &str, config: &str) -> Exporter {
+        // The dynamic loader fills in LIB.
+        let library = "LD_PRELOAD='/usr/$LIB/faketime/libfaketimeMT.so.1' FAKETIME_DONT_FAKE_MONOTONIC=1";
+        self.serve_at(0, &format!("export {library} {faketime}"), config, &[])
+    }
+
     /// Serves with a configuration, on this port.
     pub fn configured_at(self, port: u16, config: &str) -> Exporter {
         self.serve_at(port, "", config, &[])

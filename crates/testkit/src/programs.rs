@@ -9,13 +9,14 @@ use std::process::{self, Command};
 use crate::target_folder;
 
 /// Each program with the Debian package that has it.
-const PACKAGES: [(&str, &str); 6] = [
+const PACKAGES: [(&str, &str); 7] = [
     ("prometheus", "prometheus"),
     ("promtool", "prometheus"),
     ("prometheus-alertmanager", "prometheus-alertmanager"),
     ("amtool", "prometheus-alertmanager"),
     ("docker-compose", "docker-compose"),
     ("chromium", "chromium"),
+    ("faketime", "faketime"),
 ];
 
 /// Ends the test program with one sentence if any of these is missing. To be called before anything is started.
