@@ -199,6 +199,7 @@ fn follow(app: &App, config: &Config) -> Result<Vec<Following>, Error> {
             "no --storage.path is set: a restarted exporter skips what was written to event files in the meantime"
         );
     }
+    let zone = file_input::zone();
     let followed = config.sources.iter().zip(&app.files).map(|(source, files)| {
         let storage = config.storage.clone();
         let options = ems_tail::Options {
@@ -207,7 +208,7 @@ fn follow(app: &App, config: &Config) -> Result<Vec<Following>, Error> {
             storage: storage.map(|directory| Storage { directory, name: files.server.name.clone() }),
             ..ems_tail::Options::new(source.patterns.clone())
         };
-        Ok(Arc::clone(files).follow(options, Arc::clone(&app.pipeline))?)
+        Ok(Arc::clone(files).follow(options, zone.clone(), Arc::clone(&app.pipeline))?)
     });
     followed.collect()
 }

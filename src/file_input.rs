@@ -96,10 +96,11 @@ impl FileInput {
         })
     }
 
-    /// Follows the files on a thread of its own until stopped.
+    /// Follows the files on a thread of its own until stopped. Old entries in local time are of `zone`.
     pub fn follow(
         self: Arc<Self>,
         options: Options,
+        zone: TimeZone,
         pipeline: Arc<Pipeline>,
     ) -> Result<Following, ems_tail::Fault> {
         let mut follower = Follower::new(options)?;
@@ -107,7 +108,7 @@ impl FileInput {
         let watch = Watch::new(wakes.clone())
             .inspect_err(|error| tracing::warn!("cannot watch directories, polling them instead: {error}"))
             .ok();
-        let clock = RefCell::new(EntryClock::new(TimeZone::system(), Timestamp::now()));
+        let clock = RefCell::new(EntryClock::new(zone, Timestamp::now()));
         // The times of entries that were written before the start are too uncertain for a verdict.
         self.server.judge_from(Timestamp::MAX);
         let thread = std::thread::spawn(move || {
@@ -138,6 +139,16 @@ impl FileInput {
         });
         Ok(Following { wakes, thread })
     }
+}
+
+/// The time zone of this host, in which local times in event files are read; UTC where there is none.
+pub fn zone() -> TimeZone {
+    TimeZone::try_system().unwrap_or_else(|error| {
+        if std::env::var_os("TZ").is_some() {
+            tracing::warn!("unknown time zone in TZ, so local times in event files are read as UTC: {error}");
+        }
+        TimeZone::UTC
+    })
 }
 
 /// Passes one entry of a finished file to the pipeline: it happened at its stamp, or if it has none at `fallback`.

@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::tz::TimeZone;
-
 use crate::config::{LogFormat, LogLevel};
 use crate::exposition::Style;
 use crate::file_input;
@@ -47,7 +45,7 @@ pub fn replay(
     let server = pipeline.servers().swap_remove(0);
     let patterns = paths.iter().map(|path| glob::Pattern::escape(&path.to_string_lossy())).collect();
     let mut follower = Follower::new(Options { format, start: Start::Beginning, ..Options::new(patterns) })?;
-    let zone = TimeZone::system();
+    let zone = file_input::zone();
     let mut end = Timestamp::default();
     loop {
         let done = follower.poll(Instant::now(), &mut |frame| match frame {

@@ -13,7 +13,7 @@ use testkit::wait::until;
 
 use crate::file_input::following;
 use crate::http::Exporter;
-use crate::support::{Harness, Samples, at, output, stream};
+use crate::support::{Harness, PROGRAM, Samples, at, output, stream};
 
 const HOUR: i64 = 3600;
 /// Stamps by which a sender's clock is wrong, in seconds.
@@ -178,4 +178,16 @@ fn times_of_the_registry_are_shown_by_the_wall_clock_too() {
     }
     let started = testkit::now() - Samples::of(&page).get("process_start_time_seconds").unwrap();
     assert!((0.0..1800.0).contains(&started), "the kernel's own time is left alone: {started}");
+}
+
+#[test]
+fn an_unknown_time_zone_is_a_warning_and_a_known_one_needs_no_files_of_this_host() {
+    for (zone, warns) in [("Nowhere/Atlantis", true), ("America/New_York", false), ("", false)] {
+        // A library of zones that is not there stands for an image without one.
+        let before = format!("export TZ='{zone}' TZDIR=/nonexistent");
+        let exporter = PROGRAM.serve_after(&before, &[]);
+        assert_eq!(exporter.get("/-/healthy", &[]).status, 200);
+        let log = exporter.process.output();
+        assert_eq!(log.contains("unknown time zone in TZ"), warns, "{zone}: {log}");
+    }
 }
