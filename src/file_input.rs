@@ -109,8 +109,7 @@ impl FileInput {
             .inspect_err(|error| tracing::warn!("cannot watch directories, polling them instead: {error}"))
             .ok();
         let clock = RefCell::new(EntryClock::new(zone, Timestamp::now()));
-        // The times of entries that were written before the start are too uncertain for a verdict.
-        self.server.judge_from(Timestamp::MAX);
+        self.server.suspend_judgement();
         let thread = std::thread::spawn(move || {
             let mut sink = |frame: Frame<'_>| match frame {
                 Frame::Entry(entry) => {

@@ -80,9 +80,14 @@ impl Server {
         read(&self.lock().state)
     }
 
-    /// Lets no output stall for a silence before `at`.
+    /// Lets no output stall until [`Server::judge_from`].
+    pub fn suspend_judgement(&self) {
+        self.lock().state.outputs.suspend_judgement();
+    }
+
+    /// Counts no silence before `at`; see [`State::judge_from`].
     pub fn judge_from(&self, at: Timestamp) {
-        self.lock().state.outputs.judge_from(at);
+        self.lock().state.judge_from(at);
     }
 
     /// Records that its runtime API was called at `at`, and whether it answered.

@@ -170,6 +170,11 @@ impl Table {
         self.last_event.is_some_and(|last| now.since(last) > IDLE_AFTER)
     }
 
+    /// See [`super::state::State::judge_from`].
+    pub fn judge_from(&mut self, at: Timestamp) {
+        self.last_event = self.last_event.map(|last| last.max(at));
+    }
+
     /// Records a call of the runtime API at `at`, and whether it was answered.
     pub fn record_poll(&mut self, at: Timestamp, answered: bool) {
         let before = self.poll.map_or(self.since, |poll| poll.at);

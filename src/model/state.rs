@@ -186,6 +186,14 @@ impl State {
         derived_events
     }
 
+    /// Counts no silence before `at`: what is open was last active then or later. The times of the events so far are too
+    /// uncertain for more.
+    pub fn judge_from(&mut self, at: Timestamp) {
+        self.outputs.judge_from(at);
+        self.timers.judge_from(at);
+        self.server.judge_from(at);
+    }
+
     /// Most stream names that may have series of their own.
     pub const fn limit(&self) -> usize {
         self.limit

@@ -104,6 +104,13 @@ impl Table {
         self.timers.overflows()
     }
 
+    /// See [`super::state::State::judge_from`].
+    pub fn judge_from(&mut self, at: Timestamp) {
+        for row in self.timers.rows_mut() {
+            row.last = row.last.map(|last| last.max(at));
+        }
+    }
+
     /// Applies an event.
     pub fn apply(&mut self, event: &Event, now: Timestamp) -> Change {
         match event.name {

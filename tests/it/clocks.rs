@@ -158,12 +158,29 @@ async fn old_stamps_alone_are_no_stall() {
             entry(100, 1, old, "outStreamCreated", &output(2, "hls", "cam", 4)),
             entry(100, 2, old, "hlsChunkClosed", &json!({"file": "/srv/hls/cam/1.ts"})),
             entry(100, 3, old + HOUR, "hlsChunkClosed", &json!({"file": "/srv/hls/cam/2.ts"})),
+            entry(
+                100,
+                4,
+                old + HOUR,
+                "hlsChildPlaylistUpdated",
+                &json!({"file": "/srv/hls/cam/playlist.m3u8"}),
+            ),
+            entry(100, 5, old + HOUR, "timerCreated", &json!({"timerId": 9, "triggerCount": 0, "value": 60})),
         ],
     );
     let exporter = Exporter::with(&following(&file, Start::Beginning, None)).await;
-    let samples = read_entries(&exporter, 3.0).await;
+    let samples = read_entries(&exporter, 5.0).await;
     assert_eq!(samples.sum("ems_chunks_closed_total"), 2.0);
     assert_eq!((samples.sum("ems_chunk_stalled"), samples.sum("ems_chunk_stalls_total")), (0.0, 0.0));
+    for silence in [
+        "ems_chunk_last_closed_timestamp_seconds",
+        "ems_playlist_last_updated_timestamp_seconds",
+        "ems_timer_last_triggered_timestamp_seconds",
+        "ems_last_event_timestamp_seconds",
+    ] {
+        let age = samples.get("ems_exporter_time_seconds").unwrap() - samples.sum(silence);
+        assert!((0.0..60.0).contains(&age), "{silence}: {age} s");
+    }
     exporter.stop().await;
 }
 

@@ -136,6 +136,14 @@ impl Row {
         self.ended.max(self.playlist.last).unwrap_or(self.since)
     }
 
+    /// See [`crate::model::state::State::judge_from`].
+    pub(super) fn judge_from(&mut self, at: Timestamp) {
+        for track in self.tracks.iter_mut().flatten().filter(|track| track.live) {
+            track.last = track.last.max(at);
+        }
+        self.playlist.last = self.playlist.last.map(|last| last.max(at));
+    }
+
     /// When it last wrote a chunk, or was opened.
     pub(super) fn last_written(&self) -> Timestamp {
         self.tracks().map(|track| track.last).max().unwrap_or(self.since).max(self.since)

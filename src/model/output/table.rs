@@ -122,9 +122,17 @@ impl Table {
         self.rows.resolve(output).map(|row| &row.identity.stream)
     }
 
-    /// Lets no output stall for a silence before `at`.
-    pub const fn judge_from(&mut self, at: Timestamp) {
+    /// See [`crate::model::state::State::judge_from`].
+    pub fn judge_from(&mut self, at: Timestamp) {
         self.policy.from = at;
+        for (_, row) in self.rows.iter_mut() {
+            row.judge_from(at);
+        }
+    }
+
+    /// Lets no output stall until [`Table::judge_from`].
+    pub const fn suspend_judgement(&mut self) {
+        self.policy.from = Timestamp::MAX;
     }
 
     /// Applies an event.
