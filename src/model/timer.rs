@@ -216,7 +216,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Gauge,
         help: "Period of a repeating timer, from value of timerCreated.",
         labels: &["timer"],
-        query: "time() - ems_timer_last_triggered_timestamp_seconds > 2 * ems_timer_period_seconds",
+        query: "ems_exporter_time_seconds - ignoring (server, timer) group_right () ems_timer_last_triggered_timestamp_seconds > 2 * ems_timer_period_seconds",
         samples: |table, samples| {
             for (key, row) in table.sorted() {
                 samples.add_known(&[("timer", itoa::Buffer::new().format(key.id))], row.period);

@@ -126,7 +126,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Gauge,
         help: "Time at which the last chunk of an open output was completed, from hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed and recordChunkClosed or, if that was late or lost, the creation of the next chunk; before the first chunk, the time at which the output was opened, from outStreamCreated.",
         labels: TRACK_LABELS,
-        query: "time() - ems_chunk_last_closed_timestamp_seconds > ems_chunk_stall_threshold_seconds",
+        query: "ems_exporter_time_seconds - ignoring (server, format, group, stream, track) group_right () ems_chunk_last_closed_timestamp_seconds > ems_chunk_stall_threshold_seconds",
         samples: |table, samples| each_live(table, |_, track, labels| samples.add(labels, track.last)),
     },
     Metric {
@@ -134,7 +134,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Gauge,
         help: "Target duration of chunks, from chunkLength of the output's settings in outStreamCreated, else the median interval between recent chunks.",
         labels: TRACK_LABELS,
-        query: "(time() - ems_chunk_last_closed_timestamp_seconds) / ems_chunk_target_seconds",
+        query: "(ems_exporter_time_seconds - ignoring (server, format, group, stream, track) group_right () ems_chunk_last_closed_timestamp_seconds) / ems_chunk_target_seconds",
         samples: |table, samples| {
             each_live(table, |row, track, labels| {
                 samples.add_known(labels, track.target(row.chunk_length));
@@ -146,7 +146,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Gauge,
         help: "Age of the last chunk beyond which the output is stalled: stall.factor times the larger of the target and the median interval of recent chunks, at least stall.minimum; from chunkLength in outStreamCreated and the chunks received.",
         labels: TRACK_LABELS,
-        query: "ems_chunk_stall_threshold_seconds - (time() - ems_chunk_last_closed_timestamp_seconds)",
+        query: "ems_chunk_stall_threshold_seconds - (ems_exporter_time_seconds - ignoring (server, format, group, stream, track) group_right () ems_chunk_last_closed_timestamp_seconds)",
         samples: |table, samples| {
             each_live(table, |row, track, labels| {
                 samples.add_known(labels, track.threshold(row.chunk_length, table.policy));

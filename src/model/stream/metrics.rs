@@ -208,7 +208,7 @@ pub const METRICS: &[Metric<Table>] = &[
         kind: Kind::Gauge,
         help: "Time of the last report that the audio or video of an inbound stream had stopped, from audioFeedStopped and videoFeedStopped; the server repeats the report every 10 s while the stop lasts.",
         labels: &["stream", "media"],
-        query: "time() - ems_stream_feed_last_stopped_timestamp_seconds < 30",
+        query: "ems_exporter_time_seconds - ignoring (server, stream, media) group_right () ems_stream_feed_last_stopped_timestamp_seconds < 30",
         samples: |table, samples| {
             for (name, named) in inbound(table) {
                 for media in Media::VARIANTS {
