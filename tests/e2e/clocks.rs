@@ -109,7 +109,8 @@ fn a_wrong_clock_and_a_step_raise_nothing_but_a_skew_and_hide_no_stall() {
                 ems_chunk_last_closed_timestamp_seconds{stream=\"cam1\"}";
     let ages = prometheus.each_second(ages, began, now());
     let ages: Vec<f64> = ages.iter().flat_map(|(_, all)| all).map(|(_, age)| *age).collect();
-    assert!(ages.len() > 100 && ages.iter().all(|age| (0.0..THRESHOLD).contains(age)), "{ages:?}");
+    // A chunk may close while its page is written.
+    assert!(ages.len() > 100 && ages.iter().all(|age| (-1.0..THRESHOLD).contains(age)), "{ages:?}");
     prometheus.assert_pages_accepted();
     for simulated in simulated {
         assert_eq!(simulated.end().0.lost, Default::default());
