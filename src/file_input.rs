@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -31,6 +32,8 @@ pub struct FileInput {
 #[derive(Debug, Clone, Default)]
 pub struct Reading {
     status: Status,
+    /// The bytes not read yet; none while they are unknown.
+    bytes_behind: Option<u64>,
     /// Whether everything that existed at the start has been read.
     caught_up: bool,
 }
@@ -39,7 +42,7 @@ pub struct Reading {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct View {
     files: u64,
-    bytes_behind: u64,
+    bytes_behind: Option<u64>,
     caught_up: bool,
     last_read_timestamp_seconds: Option<f64>,
 }
@@ -49,7 +52,7 @@ impl Reading {
     pub fn view(&self, wall: Wall) -> View {
         View {
             files: self.status.files,
-            bytes_behind: self.status.bytes_behind,
+            bytes_behind: self.bytes_behind,
             caught_up: self.caught_up,
             last_read_timestamp_seconds: self.status.last_read.map(|last| wall.seconds(last.into())),
         }
@@ -81,7 +84,8 @@ impl FileInput {
 
     /// How far the files are read.
     pub fn reading(&self) -> Reading {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let reading = self.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Reading { bytes_behind: reading.status.known_behind(Instant::now()), ..reading }
     }
 
     /// Why the exporter is not ready yet, if that is because of these files.
@@ -211,10 +215,14 @@ pub const METRICS: &[Metric<Reading>] = &[
     Metric {
         name: "ems_exporter_tail_bytes_behind",
         kind: Kind::Gauge,
-        help: "Bytes of event files not read yet at the last poll.",
+        help: "Bytes of event files not read yet, measured every 2 seconds or more often; absent while unknown, before the first listing and when a file system has not answered for 5 seconds.",
         labels: &[],
         query: "max by (server) (ems_exporter_tail_bytes_behind)",
-        samples: |reading, samples| samples.add(&[], reading.status.bytes_behind),
+        samples: |reading, samples| {
+            if let Some(behind) = reading.bytes_behind {
+                samples.add(&[], behind);
+            }
+        },
     },
     Metric {
         name: "ems_exporter_tail_bytes_read_total",

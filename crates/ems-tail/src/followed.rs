@@ -129,6 +129,18 @@ impl Followed {
         }
     }
 
+    /// The same with the length that the open file has now: it may have grown while it was read.
+    pub(super) fn behind_now(&self) -> u64 {
+        let length =
+            self.handle.as_ref().and_then(|file| file.metadata().ok()).map(|metadata| metadata.len());
+        match length {
+            Some(length) if self.is_started() && self.state != State::UnknownFormat => {
+                length.saturating_sub(self.offset)
+            }
+            Some(_) | None => self.behind(),
+        }
+    }
+
     /// Whether a check of the content could find something that the last one did not.
     pub(super) fn due(&self) -> bool {
         self.handle.is_some() || self.checked != Some((self.length, self.modified))

@@ -10,7 +10,7 @@ use super::checkpoint::{Checkpoint, SavedFile};
 use super::drain::{Frame, Reader};
 use super::followed::{Followed, State};
 use super::frame::Format;
-use super::listing::{Identity, Pattern, list};
+use super::listing::{Identity, Listed, Pattern, list};
 use super::options::{Fault, Options, Start};
 use super::status::{Progress, Reason, Status, Troubles};
 
@@ -95,6 +95,13 @@ impl Follower {
     ///
     /// An entry counts as delivered when `sink` returns.
     pub fn poll(&mut self, now: Instant, sink: &mut impl FnMut(Frame<'_>)) -> Progress {
+        let listing = self.list();
+        self.advance(&listing, now, sink)
+    }
+
+    /// The first half of a poll: finds new and lost names, and the lengths of the files. Their content is not read,
+    /// except to search files of the checkpoint at the first poll.
+    pub(super) fn list(&mut self) -> Vec<Listed> {
         // The listing comes first: that a new file has content proves that its writer is done
         // with the old one only if the old one is read afterwards.
         let listing = list(&self.patterns, &mut self.troubles);
@@ -102,13 +109,24 @@ impl Follower {
             self.recover(&listing);
         }
         self.admit(&listing);
+        self.measure(Followed::behind);
+        listing
+    }
+
+    /// The second half of a poll: detects changes of the content and reads.
+    pub(super) fn advance(
+        &mut self,
+        listing: &[Listed],
+        now: Instant,
+        sink: &mut impl FnMut(Frame<'_>),
+    ) -> Progress {
         self.check_contents();
         if !self.polled {
             self.forget_missing();
         }
         let progress = self.read(sink);
         if !progress.more {
-            self.retire(&listing);
+            self.retire(listing);
         }
         self.close_surplus();
         self.polled = true;
@@ -158,7 +176,6 @@ impl Follower {
     fn account(&mut self, progress: &Progress, now: Instant) {
         let status = &mut self.status;
         status.files = self.files.values().filter(|file| file.state != State::UnknownFormat).count() as u64;
-        status.bytes_behind = self.files.values().map(Followed::behind).sum();
         status.bytes_read += progress.bytes;
         status.entries_read += progress.entries;
         if progress.bytes > 0 {
@@ -168,6 +185,12 @@ impl Follower {
         for _ in 0..progress.rejected {
             status.count_error(Reason::EntryTooLong);
         }
+        self.measure(Followed::behind_now);
+    }
+
+    pub(super) fn measure(&mut self, behind: impl Fn(&Followed) -> u64) {
+        self.status.bytes_behind = self.files.values().map(behind).sum();
+        self.status.measured = Some(Instant::now());
     }
 
     fn save_due(&self, now: Instant) -> bool {

@@ -19,12 +19,23 @@ const GAP: Duration = Duration::from_millis(20);
 /// directory of thousands of files costs a tenth of one processor at most.
 const REST: u32 = 9;
 
-/// Without a change it pauses this many times as long, so that waiting costs nothing measurable.
+/// Without a change it waits this many times as long, so that waiting costs nothing measurable.
 const IDLE_REST: u32 = 500;
 
+/// The longest time from one poll to the next. A poll can take seconds because a disk or a network mount answers
+/// slowly; what is written meanwhile must not wait many times as long.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// The pause after a poll that took so long, and how much longer to wait for a change.
+fn pauses(took: Duration) -> (Duration, Duration) {
+    let pause = GAP.max(took.saturating_mul(REST)).min(LONGEST);
+    let idle = POLL_INTERVAL.max(took.saturating_mul(IDLE_REST)).min(LONGEST);
+    (pause, idle.saturating_sub(pause))
+}
+
 /// Follows until [`Wake::Stop`] comes or every sender of `wakes` is gone, then writes the
-/// checkpoint. Blocks: give it a thread of its own. `report` is called after each poll, with whether
-/// more is there to be read at once.
+/// checkpoint. Blocks: give it a thread of its own. `report` is called with whether more is there to be read: after
+/// each listing, before anything is read, and after each poll.
 ///
 /// Without a `watch` it polls after each wake, and every second.
 pub fn run(
@@ -36,17 +47,19 @@ pub fn run(
 ) {
     loop {
         let began = Instant::now();
-        let progress = follower.poll(began, sink);
+        let listing = follower.list();
+        report(follower.status(), true);
+        let progress = follower.advance(&listing, Instant::now(), sink);
         report(follower.status(), progress.more);
-        let took = began.elapsed();
+        let (pause, idle) = pauses(began.elapsed());
         let mut again = progress.more;
         if let (Some(watch), false) = (&mut watch, again) {
             let synced = watch.sync(&follower.directories());
             (0..synced.failed).for_each(|_| follower.count_watch_failure());
             again = synced.added;
         }
-        let wait = if follower.unsaved() { SAVE_INTERVAL } else { POLL_INTERVAL.max(took * IDLE_REST) };
-        let pause = if again { Duration::ZERO } else { GAP.max(took * REST) };
+        let wait = if follower.unsaved() { SAVE_INTERVAL } else { idle };
+        let pause = if again { Duration::ZERO } else { pause };
         let next =
             rest(wakes, pause).and_then(|woken| if again || woken { Some(()) } else { sleep(wakes, wait) });
         if next.is_none() {
@@ -75,5 +88,26 @@ fn sleep(wakes: &Receiver<Wake>, time: Duration) -> Option<()> {
     match wakes.recv_timeout(time) {
         Ok(Wake::Changed) | Err(RecvTimeoutError::Timeout) => Some(()),
         Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_poll_delays_the_next_one_by_two_seconds_at_most() {
+        for (took, pause, wait) in [
+            (0, 20, 980),
+            (1, 20, 980),
+            (3, 27, 1473),
+            (50, 450, 1550),
+            (300, 2000, 0),
+            (3_000, 2000, 0),
+            (3_600_000, 2000, 0),
+        ] {
+            let wanted = (Duration::from_millis(pause), Duration::from_millis(wait));
+            assert_eq!(pauses(Duration::from_millis(took)), wanted, "a poll of {took} ms");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use strum::{EnumCount, IntoStaticStr, VariantArray};
 use tracing::{info, warn};
@@ -101,6 +101,8 @@ pub struct Status {
     pub files: u64,
     /// Bytes of these files that are not delivered yet, incomplete entries included.
     pub bytes_behind: u64,
+    /// When `bytes_behind` was measured: after the last listing, or after the read that followed it.
+    pub(super) measured: Option<Instant>,
     /// Bytes processed since the follower was created.
     pub bytes_read: u64,
     /// Entries delivered since the follower was created.
@@ -111,7 +113,18 @@ pub struct Status {
     errors: [u64; Reason::ALL.len()],
 }
 
+/// How old the measurement of the bytes behind may be: longer than any pause between polls.
+const MEASURED_WITHIN: Duration = Duration::from_secs(5);
+
 impl Status {
+    /// The bytes that are not delivered yet, as far as they are known at `now`: none before the first listing, and when
+    /// no byte was missing but a listing or a read has not ended for some seconds.
+    pub fn known_behind(&self, now: Instant) -> Option<u64> {
+        let fresh = |measured| now.saturating_duration_since(measured) <= MEASURED_WITHIN;
+        let known = self.measured.is_some_and(|measured| self.bytes_behind > 0 || fresh(measured));
+        known.then_some(self.bytes_behind)
+    }
+
     /// How often this kind of rotation was seen since the follower was created.
     pub const fn rotation(&self, kind: Rotation) -> u64 {
         self.rotations[kind as usize]

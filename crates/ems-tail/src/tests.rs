@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use strum::VariantArray as _;
 
 use super::advance::{OPEN_FILES, POLL_BUDGET};
+use super::followed::Followed;
 use super::*;
 
 /// A directory of event files, a follower of it, and what it delivered.

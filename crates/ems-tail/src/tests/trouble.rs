@@ -129,3 +129,30 @@ fn names_of_reasons_and_rotations_are_different() {
     assert!(Reason::ALL.into_iter().enumerate().all(|(index, reason)| reason as usize == index));
     assert!(Rotation::ALL.into_iter().enumerate().all(|(index, kind)| kind as usize == index));
 }
+
+#[test]
+fn bytes_behind_are_known_before_the_read_that_may_be_slow() {
+    let mut fixture = Fixture::new("events.json");
+    assert_eq!(fixture.status().known_behind(Instant::now()), None, "nothing is listed yet");
+    fixture.append("events.json", json([1]));
+    let listing = fixture.follower.list();
+    let length = json([1]).len() as u64;
+    let late = Instant::now() + Duration::from_secs(60);
+    assert_eq!(fixture.status().known_behind(late), Some(length), "at least these bytes are missing");
+    fixture.follower.advance(&listing, fixture.now, &mut |_| ());
+    assert_eq!(fixture.status().known_behind(Instant::now()), Some(0));
+    assert_eq!(fixture.status().known_behind(late), None, "the file may have grown since");
+}
+
+#[test]
+fn bytes_that_are_written_during_a_read_are_behind_at_its_end() {
+    let mut fixture = Fixture::new("events.json");
+    fixture.append("events.json", json([1]));
+    let listing = fixture.follower.list();
+    fixture.follower.advance(&listing, fixture.now, &mut |_| ());
+    fixture.append("events.json", json([2]));
+    fixture.follower.measure(Followed::behind_now);
+    assert_eq!(fixture.behind(), json([2]).len() as u64);
+    assert_eq!(fixture.poll(), entries([2]));
+    assert_eq!(fixture.behind(), 0);
+}
