@@ -230,7 +230,9 @@ fn each_camera_has_one_output_despite_loss_duplicates_and_failures() {
         let packaged = stage.packaged();
         let single = packaged.values().all(|outputs| *outputs <= 1);
         assert!(single, "never two outputs of one camera: {packaged:?}");
-        let made = stage.outcomes("re-create the stalled output", "done");
+        // A call whose answer was lost may have been carried out.
+        let made = ["done", "already"].map(|outcome| stage.outcomes("re-create the stalled output", outcome));
+        let made: f64 = made.iter().sum();
         let starts = stage.truth().starts;
         holds(starts == 2 && made > 0.0, (starts, made))
     });
