@@ -17,6 +17,7 @@ mod deployment;
 mod derived_events;
 mod docs;
 mod feed;
+mod field;
 mod file_input;
 mod golden;
 mod http;
