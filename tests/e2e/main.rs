@@ -8,6 +8,7 @@
 //! | `rules.rs` | the shipped rules work under every fault |
 //! | `alerts.rs` | exactly the stalled output pages, with the shipped rules and configurations |
 //! | `clocks.rs` | an exporter whose clock is wrong or steps raises EmsClockSkew and its true stall, nothing else |
+//! | `field.rs` | recordings of a real server raise the alerts that they should |
 //! | `exposition.rs` | `promtool` and the reference OpenMetrics parser find nothing wrong with the pages |
 //! | `commands.rs` | `demo`, `simulate`, `check-config`, `healthcheck`, a taken port |
 //! | `facts.rs` | the facts that are compared, from a truth and from a scrape |
@@ -23,6 +24,7 @@ mod clocks;
 mod commands;
 mod exposition;
 mod facts;
+mod field;
 mod reconcile;
 mod rules;
 mod stalls;
