@@ -165,6 +165,14 @@ impl Table {
         lives && !self.stopping()
     }
 
+    /// Whether anything showed after `since` that the server was alive: an event, or an answer to a poll that was
+    /// requested after it. A server that shuts down stands still for 10 to 21 s before it sends `serverStopping`, and
+    /// its outputs stall; whoever acts on a stall waits for this first.
+    pub fn shows_life(&self, since: Timestamp) -> bool {
+        let answered = self.poll.is_some_and(|poll| poll.answered && poll.at > since);
+        !self.stopping() && (answered || self.last_event.is_some_and(|last| last > since))
+    }
+
     /// Whether the time without events up to `now` was so long that some may have been lost.
     pub fn silent(&self, now: Timestamp) -> bool {
         self.last_event.is_some_and(|last| now.since(last) > IDLE_AFTER)

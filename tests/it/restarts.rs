@@ -154,3 +154,20 @@ fn a_late_start_event_after_the_start_of_the_exporter_is_no_restart() {
     let samples = harness.read(0.3);
     assert_eq!((samples.get("ems_server_restarts_total"), samples.sum("ems_streams")), (Some(0.0), 1.0));
 }
+
+#[test]
+fn only_what_comes_after_a_moment_shows_life_since_it() {
+    let mut harness = busy();
+    let shows_life =
+        |harness: &Harness, seconds| harness.server.read(|state| state.server.shows_life(at(seconds)));
+    assert!(shows_life(&harness, 0.5) && !shows_life(&harness, 1.0), "the last event came at 1 s");
+    harness.server.record_poll(at(20.0), false);
+    assert!(!shows_life(&harness, 10.0), "a server that stands still answers no poll");
+    harness.server.record_poll(at(30.0), true);
+    assert!(
+        shows_life(&harness, 29.0) && !shows_life(&harness, 30.0),
+        "the answer may be older than the moment"
+    );
+    harness.post("serverStopping", 40.0, build());
+    assert!(!shows_life(&harness, 0.0));
+}
