@@ -15,7 +15,7 @@ use crate::feed::{Feed, Topic};
 use crate::model::Settings;
 use crate::model::event;
 use crate::model::output::StallTransition;
-use crate::model::state::listing::{Listing, Reconciled};
+use crate::model::state::listing::{Listing, Reconciled, Subject};
 use crate::model::state::recent::EventRecord;
 use crate::model::state::{DerivedEvent, State};
 use crate::rules::{Rules, Trigger};
@@ -367,6 +367,9 @@ impl Pipeline {
     pub fn reconcile(&self, server: &Server, listing: &Listing<'_>, now: Timestamp) -> Reconciled {
         let state = &mut server.lock().state;
         let done = state.reconcile(listing, now);
+        if done.corrections[Subject::Server as usize].changed > 0 {
+            log_restart(&server.name, state);
+        }
         let Some(reactions) = self.reactions.as_ref() else {
             return done;
         };
@@ -423,6 +426,7 @@ impl Pipeline {
         let input = reactions.and_then(|_| Trigger::input(&event, &inner.state));
         let applied = inner.state.apply(&event, now);
         if applied.restarted {
+            log_restart(&server.name, &inner.state);
             inner.window.restart(message);
         }
         if applied.poll {
@@ -446,10 +450,35 @@ impl Pipeline {
     }
 }
 
+/// Logs that the server has restarted, with its process and version before that and now.
+fn log_restart(server: &str, state: &State) {
+    let (previous_process, previous_version) = state.server.before();
+    let (process, version) = state.server.identity();
+    tracing::info!(
+        server,
+        previous_process,
+        process,
+        previous_version,
+        version,
+        "the media server has restarted"
+    );
+}
+
 fn log(server: &str, derived: &DerivedEvent) {
     let stall = match derived {
         DerivedEvent::StreamMissing(stream) => {
             return tracing::warn!(server, stream = &**stream, "an expected stream is missing");
+        }
+        DerivedEvent::Input(stream, state) => {
+            let (stream, state) = (&**stream, state.label());
+            return match derived.name() {
+                "streamResumed" => tracing::info!(server, stream, "inbound stream delivers again"),
+                _ => tracing::warn!(server, stream, state, "inbound stream delivers nothing"),
+            };
+        }
+        DerivedEvent::Together(together) => {
+            let (scope, name, outputs) = (together.scope.label(), &*together.name, together.outputs);
+            return tracing::warn!(server, scope, name, outputs, "all outputs stalled");
         }
         DerivedEvent::Output(stall) => stall,
     };

@@ -26,6 +26,8 @@ const GRACE: Duration = Duration::from_secs(1);
 const CONFIRM_AFTER: Duration = SETTLE.saturating_add(Duration::from_millis(100));
 /// The random share by which a pause varies, so that servers are not polled in step.
 const JITTER: f64 = 0.1;
+/// The answer of a server whose web server is not there.
+const NO_WEB_SERVER: &str = "Unable to get all open HTTP streaming sessions";
 /// The first pause after a failure; it doubles up to the interval.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -83,8 +85,12 @@ struct Answers {
     streams: Answer,
     config: Option<Answer>,
     timers: Option<Answer>,
-    sessions: Option<Answer>,
+    /// None where the server does not know the command; `Err` where its web server is gone, and all sessions with it.
+    sessions: Option<Result<Answer, WebServerGone>>,
 }
+
+/// The server's web server has died: the media server goes on without it.
+struct WebServerGone;
 
 impl Reconciler {
     /// A reconciliation that has not begun.
@@ -157,7 +163,7 @@ impl Reconciler {
             streams: self.api.list_streams().await?,
             config: optional(self.api.list_config().await)?,
             timers: optional(self.api.list_timers().await)?,
-            sessions: optional(self.api.list_http_streaming_sessions().await)?,
+            sessions: sessions(self.api.list_http_streaming_sessions().await)?,
             version: optional(self.api.version().await)?,
         })
     }
@@ -202,6 +208,14 @@ impl Reconciler {
     }
 }
 
+/// The sessions, which a server whose web server has died cannot list.
+fn sessions(answer: Result<Answer, Error>) -> Result<Option<Result<Answer, WebServerGone>>, Error> {
+    match answer {
+        Err(Error::Failed(why)) if why.contains(NO_WEB_SERVER) => Ok(Some(Err(WebServerGone))),
+        answer => Ok(optional(answer)?.map(Ok)),
+    }
+}
+
 /// A list that a server may not know: older ones have fewer commands.
 fn optional(answer: Result<Answer, Error>) -> Result<Option<Answer>, Error> {
     match answer {
@@ -238,7 +252,11 @@ fn read(requested: Timestamp, answers: &Answers) -> Result<Listing<'_>, Error> {
         }
     }
     listing.timers = answers.timers.as_ref().map(|answer| each(answer, timer::listed)).transpose()?;
-    listing.sessions = answers.sessions.as_ref().map(|answer| each(answer, session::listed)).transpose()?;
+    let listed = |answer: &'_ Result<Answer, WebServerGone>| match answer {
+        Ok(answer) => each(answer, session::listed),
+        Err(WebServerGone) => Ok(Vec::new()),
+    };
+    listing.sessions = answers.sessions.as_ref().map(listed).transpose()?;
     if let Some(version) = &answers.version {
         let message = version.data()?.message().map_err(Error::Garbage)?;
         listing.build = Some(server::build(message.payload()).map_err(Error::Garbage)?);
@@ -314,3 +332,15 @@ pub const METRICS: &[Metric<Status>] = &[
         },
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_without_its_web_server_has_no_sessions_and_an_older_one_no_such_list() {
+        let failed = |why: &str| sessions(Err(Error::Failed(why.to_owned())));
+        assert!(matches!(failed(NO_WEB_SERVER), Ok(Some(Err(WebServerGone)))));
+        assert!(matches!(failed("command not known"), Ok(None)));
+    }
+}

@@ -106,6 +106,10 @@ impl<K: Copy + Eq + Hash, L: Copy + Ord, R> Lifecycle<K, L, R> {
         self.open.iter()
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut Entry<L, R>)> {
+        self.open.iter_mut()
+    }
+
     /// Whether this thing is known to have closed.
     pub(super) fn has_closed(&self, key: K, stamp: u64) -> bool {
         self.closed.contains(&(key, stamp))

@@ -11,6 +11,7 @@ pub mod paths;
 mod row;
 mod rows;
 mod table;
+mod together;
 mod verdict;
 mod view;
 
@@ -20,5 +21,5 @@ pub use metrics::METRICS;
 pub use row::{StallTransition, Writer};
 pub use rows::OutputRef;
 pub use table::{Stall, Table};
-pub use verdict::Verdict;
+pub use verdict::{Scope, Together, Verdict};
 pub use view::{Aged, OutputCounts, View};

@@ -142,6 +142,8 @@ pub struct Table {
     last_event: Option<Timestamp>,
     start: Option<Timestamp>,
     restarts: u64,
+    /// Process and version before the last restart.
+    before: (Option<u64>, Option<String>),
     build: Option<(String, String)>,
 }
 
@@ -154,6 +156,16 @@ impl Table {
     /// The current origin process.
     pub const fn process(&self) -> Option<u64> {
         self.process
+    }
+
+    /// The current origin process and the server's version.
+    pub fn identity(&self) -> (Option<u64>, Option<&str>) {
+        (self.process, self.build.as_ref().map(|(version, _)| &**version))
+    }
+
+    /// The same of the process before it.
+    pub const fn before(&self) -> &(Option<u64>, Option<String>) {
+        &self.before
     }
 
     /// Whether the server is up: its runtime API answers, or else events come.
@@ -257,6 +269,7 @@ impl Table {
 
     /// Makes the process of `sender` the current one.
     pub fn begin(&mut self, sender: Sender, now: Timestamp) {
+        self.before = (self.process, self.build.as_ref().map(|(version, _)| version.clone()));
         if sender.process != self.process {
             self.past = self.process;
         }

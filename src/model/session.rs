@@ -25,6 +25,9 @@ pub const ALIASES: &[(&str, &str)] = &[("fileDownloaded", "mediaFileDownloaded")
 
 /// Most sessions that are tracked at once; further ones are only counted.
 const LIMIT: usize = 100_000;
+/// How long a session counts as open without a sign of it: the server's web server may have died, and then nothing ends its
+/// sessions. Lists of the runtime API correct that sooner.
+const ABANDONED: Duration = Duration::from_secs(12 * 3600);
 /// Upper bounds of session durations, in seconds.
 const DURATIONS: &[f64] = &[10.0, 30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14_400.0, 43_200.0];
 
@@ -106,6 +109,8 @@ pub fn listed(message: &Message<'_>) -> Result<Session, Rejection> {
 pub struct Table {
     sessions: Lifecycle<Key, (), Timestamp>,
     discrepancies: ById,
+    /// When the server last listed its sessions.
+    listed: Timestamp,
     /// Starts and ends of sessions without an id.
     unidentified: [u64; 2],
     downloads: u64,
@@ -117,6 +122,7 @@ impl Default for Table {
         Self {
             sessions: Lifecycle::new(LIMIT),
             discrepancies: ById::default(),
+            listed: Timestamp::default(),
             unidentified: [0; 2],
             downloads: 0,
             durations: Histogram::new(DURATIONS),
@@ -189,12 +195,24 @@ impl Table {
         requested: Timestamp,
         now: Timestamp,
     ) -> (Corrections, bool) {
+        self.listed = now;
         let listed = listed.iter().filter_map(|session| {
             let settled = session.duration.is_some_and(|age| age >= SETTLE);
             let key = Key { pid: process, ..session.key? };
             Some(ListedRow { key, stamp: session.started, settled, row: now })
         });
         self.discrepancies.reconcile(&mut self.sessions, |seen| *seen, listed, requested, now)
+    }
+
+    /// Closes the sessions that have been open for 12 hours without a list of the server that would show them.
+    pub fn tick(&mut self, now: Timestamp) {
+        if now.since(self.listed) <= ABANDONED {
+            return;
+        }
+        let abandoned = self.sessions.iter().filter(|(_, open)| now.since(open.row) > ABANDONED);
+        for key in abandoned.map(|(key, _)| *key).collect::<Vec<_>>() {
+            self.sessions.end(key);
+        }
     }
 
     /// Closes everything: sessions do not outlive the server process.

@@ -133,6 +133,12 @@ impl State {
     fn change(&mut self, event: &Event<'_>, now: Timestamp) -> Change {
         match &event.facts {
             Facts::Stream(stream, output) => {
+                if let stream::Event::Closed(closed) = stream
+                    && closed.direction == stream::Direction::In
+                    && self.outputs.starved(&closed.name, now)
+                {
+                    self.streams.delivers_nothing(closed.key);
+                }
                 if let Some(output) = output {
                     self.outputs.apply(output, now);
                 }
@@ -177,9 +183,20 @@ impl State {
 
     /// Updates what depends on the passing of time. Returns the derived events.
     pub fn tick(&mut self, now: Timestamp) -> Vec<DerivedEvent> {
-        let missing = self.streams.tick(now).into_iter().map(DerivedEvent::StreamMissing);
-        let derived_events: Vec<_> =
-            self.outputs.tick(now).into_iter().map(DerivedEvent::Output).chain(missing).collect();
+        let stream::Derived { missing, inputs, orphans } = self.streams.tick(now);
+        for key in orphans {
+            self.outputs.unlisted(key, now);
+        }
+        self.sessions.tick(now);
+        let (stalls, together) = self.outputs.tick(now);
+        let inputs = inputs.into_iter().map(|(stream, state)| DerivedEvent::Input(stream, state));
+        let derived_events: Vec<_> = stalls
+            .into_iter()
+            .map(DerivedEvent::Output)
+            .chain(together.into_iter().map(DerivedEvent::Together))
+            .chain(inputs)
+            .chain(missing.into_iter().map(DerivedEvent::StreamMissing))
+            .collect();
         for derived in &derived_events {
             self.recent.record_derived(derived, now);
         }

@@ -157,7 +157,7 @@ fn streams(servers: &[Arc<Server>], query: &Query, now: Timestamp, wall: Wall) -
     let wanted = |name: Option<&str>| query.stream.as_deref().is_none_or(|stream| name == Some(stream));
     let views = |server: &Server, skip: usize, take: usize| {
         let (mut views, mut keys): (Vec<_>, Vec<Key>) = server.read(|state| {
-            let missing = state.streams.missing().filter(|view| wanted(view.name.as_deref()));
+            let missing = state.streams.absent().filter(|view| wanted(view.name.as_deref()));
             (missing.collect(), state.streams.keys(|name, _, _| wanted(name)))
         });
         keys.sort_unstable();

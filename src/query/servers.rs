@@ -45,7 +45,7 @@ impl View {
             server: state.server.view(wall),
             streams_in: streams(state, Direction::In),
             streams_out: streams(state, Direction::Out),
-            streams_missing: state.streams.missing().count(),
+            streams_missing: state.streams.missing(),
             // Players with a connection of their own.
             viewers: state
                 .streams

@@ -131,7 +131,7 @@ impl Snapshot {
     fn add(&mut self, server: &Server, now: Timestamp) {
         let name = &*server.name;
         let (missing, mut keys): (Vec<_>, Vec<Key>) =
-            server.read(|state| (state.streams.missing().collect(), state.streams.keys(is_shown)));
+            server.read(|state| (state.streams.absent().collect(), state.streams.keys(is_shown)));
         keys.sort_unstable();
         keys.truncate(STREAMS);
         let open = server.read(|state| -> Vec<_> {

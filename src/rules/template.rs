@@ -32,7 +32,9 @@ const NUMBERS: [&str; 3] = ["id", "in_stream_id", "config_id"];
 /// The variables that hold texts. An event of the server adds those of its own fields.
 const TEXTS: [&str; 9] =
     ["stream", "server", "event", "type", "purpose", "direction", "format", "group", "track"];
-/// The variables of a missing stream.
+/// The variables of outputs that stall together.
+const OF_TOGETHER: [&str; 5] = ["scope", "name", "outputs", "server", "event"];
+/// The variables of a missing stream or of the state of an input.
 const OF_MISSING: [&str; 3] = ["stream", "server", "event"];
 /// The similarity, from 0 to 1, from which on a name in lower case counts as a misspelt variable.
 const ALIKE: f64 = 0.75;
@@ -136,7 +138,8 @@ fn root(path: &str) -> &str {
 fn check_variables(variables: &[String], on: Option<&str>) -> Result<(), String> {
     let of_server = on.is_none_or(|on| !DerivedEvent::NAMES.contains(&on));
     let known = match on {
-        Some("streamMissing") => OF_MISSING.to_vec(),
+        Some("streamMissing" | "streamFrozen" | "streamExpired" | "streamResumed") => OF_MISSING.to_vec(),
+        Some("outputsStalled") => OF_TOGETHER.to_vec(),
         _ => [&TEXTS[..], &NUMBERS].concat(),
     };
     for name in variables.iter().map(|path| root(path)).filter(|name| !known.contains(name)) {

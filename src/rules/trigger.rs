@@ -178,6 +178,17 @@ impl Trigger {
         let mut trigger = Self::new(server, [Some(derived.name()), derived.kind_of()], at);
         match derived {
             DerivedEvent::StreamMissing(stream) => trigger.stream = Some((**stream).to_owned()),
+            DerivedEvent::Input(stream, _) => {
+                (trigger.stream, trigger.direction) = (Some((**stream).to_owned()), Some(Direction::In));
+            }
+            DerivedEvent::Together(together) => {
+                let fields = [
+                    ("scope", json!(together.scope.label())),
+                    ("name", json!(&*together.name)),
+                    ("outputs", json!(together.outputs)),
+                ];
+                trigger.fields.extend(fields.map(|(name, value)| (name.to_owned(), value)));
+            }
             DerivedEvent::Output(stall) => trigger.take_stall(stall, state),
         }
         trigger

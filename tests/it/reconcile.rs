@@ -297,6 +297,17 @@ fn timers_and_sessions_are_corrected_and_known_again_by_their_events() {
 }
 
 #[test]
+fn sessions_end_at_the_second_poll_that_lists_none() {
+    let mut harness = Harness::new();
+    harness.post("streamingSessionStarted", 0.0, json!({"sessionId": 1, "startTime": "2026-11-22T16-15-06"}));
+    let none = Lists { sessions: Some(Vec::new()), ..Lists::default() };
+    none.give(&harness, 30.0, 30.1);
+    assert_eq!(harness.read(31.0).get("ems_sessions"), Some(1.0));
+    none.give(&harness, 33.0, 33.1);
+    assert_eq!(harness.read(34.0).get("ems_sessions"), Some(0.0));
+}
+
+#[test]
 fn a_new_process_without_an_event_is_found() {
     let mut harness = Harness::new();
     harness.post("inStreamCreated", 0.0, stream_payload(1, "INR", "cam1"));
@@ -357,6 +368,51 @@ fn a_server_whose_api_fails_is_down_only_without_events() {
     requested(&harness, 61.0, false);
     assert_eq!(up(&harness), Some(0.0), "neither an answer nor an event");
     assert_eq!(harness.read(100.0).get("ems_timers"), Some(1.0), "nothing else is touched");
+}
+
+/// A stream with this many bytes, queried at these seconds of the server's clock.
+fn with_bytes(bytes: u64, queried: f64) -> Value {
+    let video = json!({"codec": "VH264", "bytesCount": bytes, "packetsCount": 1, "droppedPacketsCount": 0});
+    let queried = 1_795_364_000_000.0 + queried * 1000.0;
+    with(stream_payload(1, "INR", "cam1"), json!({"video": video, "queryTimestamp": queried}))
+}
+
+#[test]
+fn an_open_input_whose_bytes_stand_still_is_frozen_until_they_grow() {
+    let harness = Harness::new();
+    let frozen = |bytes, seconds: f64| {
+        Lists::of(&[listed(with_bytes(bytes, seconds), 60.0)]).give(&harness, seconds - 0.1, seconds);
+        harness.pipeline.tick(at(seconds));
+        harness.read(seconds).get(r#"ems_stream_frozen{stream="cam1"}"#)
+    };
+    assert_eq!(frozen(1000, 1.0), Some(0.0));
+    assert_eq!(frozen(5000, 31.0), Some(0.0));
+    assert_eq!(frozen(5000, 34.0), Some(0.0), "for three seconds only");
+    assert_eq!(frozen(5000, 64.0), Some(1.0));
+    assert_eq!(frozen(5001, 94.0), Some(0.0));
+}
+
+#[test]
+fn an_input_that_closes_with_the_bytes_of_a_poll_long_ago_has_expired_and_its_configuration_waits() {
+    for (bytes, expired) in [(5000, true), (5001, false)] {
+        let mut harness = Harness::new();
+        harness.post("inStreamCreated", 0.0, with_bytes(0, 0.0));
+        Lists::of(&[listed(with_bytes(5000, 10.0), 10.0)]).give(&harness, 9.9, 10.0);
+        harness.post("inStreamClosed", 25.0, with_bytes(bytes, 25.0));
+        let settings = json!({"configId": 7, "groupName": "g", "localStreamName": "cam1", "chunkLength": 10,
+            "targetFolder": "/srv/www/hls/cam1", "keepAlive": true, "status": {"current": {"code": 2}}});
+        let lists = Lists { configured: vec![("hls", settings.to_string())], ..Lists::default() };
+        lists.give(&harness, 29.9, 30.0);
+        harness.pipeline.tick(at(31.0));
+        let page = harness.read(31.0);
+        assert_eq!(page.get(r#"ems_stream_configs_waiting{stream="cam1"}"#), Some(1.0));
+        assert_eq!(page.get(r#"ems_stream_expired{stream="cam1"}"#), expired.then_some(1.0));
+        let state = if expired { "expired" } else { "waiting" };
+        assert_eq!(page.get(&format!("ems_inputs{{state=\"{state}\"}}")), Some(1.0));
+        harness.pipeline.tick(at(3000.0));
+        let waiting = harness.read(3000.0).get(&format!("ems_inputs{{state=\"{state}\"}}"));
+        assert_eq!(waiting, Some(1.0), "as long as the configuration waits");
+    }
 }
 
 /// A stream's life: when it opens and closes, in milliseconds, and how late its two events come.

@@ -3,7 +3,7 @@
 use ems_exporter::model::Settings;
 use serde_json::json;
 
-use crate::support::{Harness, at, stream, with};
+use crate::support::{Harness, at, output, stream, with};
 
 const UP: &str = "ems_stream_up{stream=\"cam\"}";
 
@@ -317,4 +317,166 @@ fn connections_programs_and_api_calls() {
     assert_eq!(samples.get("ems_connections{protocol=\"IR\"}"), Some(0.0));
     assert_eq!(samples.get("ems_connections_closed_total{protocol=\"IR\"}"), Some(1.0));
     assert_eq!(samples.get("ems_processes"), Some(0.0));
+}
+
+/// An inbound stream with both media and this many bytes of video.
+fn camera(bytes: u64) -> serde_json::Value {
+    let video = json!({"codec": "VH264", "bytesCount": bytes, "packetsCount": 1, "droppedPacketsCount": 0});
+    with(stream(1, "INR", "cam"), json!({"audio": {"codec": "AAAC"}, "video": video}))
+}
+
+/// Opens a stream with HLS and DASH outputs of these chunk lengths, and lets them write until second 30.
+fn writing(lengths: &[u64]) -> Harness {
+    let mut harness = Harness::new();
+    harness.post("inStreamCreated", 0.0, camera(0));
+    for (id, length) in (2..).zip(lengths) {
+        let settings = with(output(id, "hls", "cam", *length), json!({"inStreamUniqueId": 1}));
+        let folder = json!({"chunkLength": length, "groupName": format!("g{id}"), "localStreamName": "cam",
+            "targetFolder": format!("/srv/{id}/cam")});
+        harness.post("outStreamCreated", 0.0, with(settings, json!({"hlsSettings": folder})));
+        for chunk in 1..=(30 / length) {
+            let file = json!({"file": format!("/srv/{id}/cam/{chunk}.ts")});
+            harness.post("hlsChunkClosed", (chunk * length) as f64, file);
+        }
+    }
+    harness
+}
+
+fn derived(harness: &Harness) -> Vec<&'static str> {
+    let names = ["streamFrozen", "streamExpired", "streamResumed", "outputsStalled"];
+    harness.server.read(|state| {
+        state.recent.notable(0).map(|record| record.name).filter(|name| names.contains(name)).collect()
+    })
+}
+
+#[test]
+fn an_input_that_the_server_closes_after_it_delivered_nothing_has_expired_by_events_alone() {
+    const EXPIRED: &str = "ems_stream_expired{stream=\"cam\"}";
+    for (lengths, closes, expired) in [
+        // The encoder freezes at 30 s, and the server closes the input 18 to 21 s later.
+        (&[10][..], 48.2, true),
+        (&[10, 10], 51.0, true),
+        (&[2], 48.2, true),
+        (&[2, 10], 50.0, true),
+        // The publisher ends it.
+        (&[10], 30.5, false),
+        (&[10], 40.5, false),
+        (&[2, 10], 31.0, false),
+        // The outputs stopped long before: a full disk, not the input.
+        (&[2], 300.0, false),
+        (&[10], 300.0, false),
+        // No output shows anything.
+        (&[], 48.2, false),
+    ] {
+        let mut harness = writing(lengths);
+        for second in 31..closes as u64 {
+            harness.pipeline.tick(at(second as f64));
+        }
+        harness.post("inStreamClosed", closes, camera(1000));
+        harness.pipeline.tick(at(closes + 1.0));
+        let case = format!("{lengths:?} closed at {closes}");
+        let samples = harness.read(closes + 1.0);
+        assert_eq!(samples.get(EXPIRED), expired.then_some(1.0), "{case}");
+        assert_eq!(
+            samples.get("ems_inputs{state=\"expired\"}"),
+            Some(f64::from(u8::from(expired))),
+            "{case}"
+        );
+        assert_eq!(derived(&harness).contains(&"streamExpired"), expired, "{case}");
+        let again = json!({"uniqueId": 9, "creationTimestamp": 1_795_365_000_000.0});
+        harness.post("inStreamCreated", closes + 20.0, with(camera(0), again));
+        harness.pipeline.tick(at(closes + 21.0));
+        assert_eq!(harness.read(closes + 21.0).get(EXPIRED), None, "{case}");
+        assert_eq!(derived(&harness).contains(&"streamResumed"), expired, "{case}");
+    }
+}
+
+#[test]
+fn an_input_whose_every_medium_is_reported_as_stopped_is_frozen() {
+    const FROZEN: &str = "ems_stream_frozen{stream=\"cam\"}";
+    let mut harness = Harness::new();
+    harness.post("inStreamCreated", 0.0, camera(0));
+    let frozen = |harness: &Harness, seconds: f64| {
+        harness.pipeline.tick(at(seconds));
+        harness.read(seconds).get(FROZEN)
+    };
+    harness.post("audioFeedStopped", 10.0, json!({"id": 1, "localStreamName": "cam"}));
+    assert_eq!(frozen(&harness, 11.0), Some(0.0), "video may still arrive");
+    harness.post("videoFeedStopped", 20.0, json!({"id": 1, "localStreamName": "cam"}));
+    assert_eq!(frozen(&harness, 21.0), Some(1.0));
+    assert_eq!(harness.read(21.0).get("ems_inputs{state=\"frozen\"}"), Some(1.0));
+    assert_eq!(frozen(&harness, 60.0), Some(0.0), "the server repeats the report while it lasts");
+    assert_eq!(derived(&harness), ["streamFrozen", "streamResumed"]);
+    harness.post("inStreamClosed", 61.0, camera(1000));
+    assert_eq!(
+        (frozen(&harness, 62.0), harness.read(62.0).get("ems_stream_expired{stream=\"cam\"}")),
+        (None, None)
+    );
+}
+
+#[test]
+fn an_audio_stream_freezes_by_its_audio_and_never_by_the_video_that_it_lacks() {
+    let mut harness = Harness::new();
+    let media = json!({"audio": {"codec": "AAAC", "bytesCount": 9}, "video": {"codec": "VPT"}});
+    harness.post("inStreamCreated", 0.0, with(stream(1, "INR", "radio"), media));
+    harness.post("videoFeedStopped", 10.0, json!({"id": 1, "localStreamName": "radio"}));
+    harness.pipeline.tick(at(11.0));
+    assert_eq!(harness.read(11.0).sum("ems_stream_frozen"), 0.0);
+    harness.post("audioFeedStopped", 20.0, json!({"id": 1, "localStreamName": "radio"}));
+    harness.pipeline.tick(at(21.0));
+    assert_eq!(harness.read(21.0).sum("ems_stream_frozen"), 1.0);
+}
+
+#[test]
+fn outputs_that_stop_together_are_one_incident_at_the_first_stall() {
+    let harness = writing(&[2, 2, 2]);
+    for second in 31..=40 {
+        harness.pipeline.tick(at(f64::from(second)));
+    }
+    let read = |seconds: f64| harness.read(seconds).get("ems_server_stalled");
+    assert_eq!((derived(&harness), read(40.0)), (vec![], Some(0.0)));
+    harness.pipeline.tick(at(40.5));
+    assert_eq!((derived(&harness), read(40.5)), (vec!["outputsStalled"], Some(1.0)));
+    harness.pipeline.tick(at(45.0));
+    assert_eq!(derived(&harness), ["outputsStalled"], "one incident");
+    assert_eq!(writing(&[2]).read(45.0).get("ems_server_stalled"), Some(0.0), "one output is no server");
+}
+
+#[test]
+fn outputs_in_one_folder_that_stall_beside_healthy_ones_are_no_stall_of_the_server() {
+    let mut harness = writing(&[2, 2]);
+    harness.post("inStreamCreated", 30.0, stream(50, "INR", "well"));
+    let settings = with(output(51, "hls", "well", 2), json!({"inStreamUniqueId": 50}));
+    harness.post("outStreamCreated", 30.0, settings);
+    for second in 31..=45_u32 {
+        harness.post(
+            "hlsChunkClosed",
+            f64::from(second),
+            json!({"file": format!("/srv/hls/well/{second}.ts")}),
+        );
+        harness.pipeline.tick(at(f64::from(second)));
+    }
+    assert_eq!(harness.read(45.0).get("ems_server_stalled"), Some(0.0));
+    assert_eq!(derived(&harness), ["outputsStalled"], "all outputs of the input cam");
+}
+
+#[test]
+fn outputs_close_with_their_input_although_the_sink_leaves_out_their_closes() {
+    let mut harness = writing(&[10]);
+    harness.post("inStreamClosed", 31.0, camera(1000));
+    harness.pipeline.tick(at(35.0));
+    assert_eq!(harness.read(35.0).sum("ems_outputs"), 1.0, "their closes may be on their way");
+    harness.pipeline.tick(at(37.0));
+    let samples = harness.read(37.0);
+    assert_eq!((samples.sum("ems_outputs"), samples.sum("ems_streams")), (0.0, 0.0));
+}
+
+#[test]
+fn sessions_without_a_sign_end_after_twelve_hours() {
+    let mut harness = Harness::new();
+    harness.post("streamingSessionStarted", 0.0, json!({"sessionId": 1, "startTime": "2026-11-22T16-15-06"}));
+    harness.pipeline.tick(at(12.0 * 3600.0));
+    assert_eq!(harness.read(43_200.0).get("ems_sessions"), Some(1.0));
+    harness.pipeline.tick(at(43_201.0));
+    assert_eq!(harness.read(43_201.0).get("ems_sessions"), Some(0.0));
 }

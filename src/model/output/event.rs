@@ -39,6 +39,9 @@ pub const EVENTS: &[(&str, Name)] = &[
     ("recordChunkDeleted", Name::ChunkDeleted(Format::Record)),
 ];
 
+/// The status of a configuration that waits for its stream.
+const WAITING: u64 = 2;
+
 /// The meaning of an event name of this family.
 #[derive(Debug, Clone, Copy)]
 pub enum Name {
@@ -94,6 +97,8 @@ pub struct Configured<'a> {
     pub folder: String,
     /// See [`Output::chunk_length`].
     pub chunk_length: Option<Duration>,
+    /// Whether it waits for its stream.
+    pub waiting: bool,
 }
 
 /// An event of this family.
@@ -189,7 +194,7 @@ pub fn of_stream<'a>(message: &Message<'a>) -> Result<Option<Output<'a>>, Reject
     if format == Format::Record && name == "segInitwriter" {
         return Ok(None);
     }
-    let Configured { format, group, stream, folder, chunk_length } = configured(format, settings, name)?;
+    let Configured { format, group, stream, folder, chunk_length, .. } = configured(format, settings, name)?;
     let key = Key::of(message, "uniqueId")?;
     let input = payload.u64("inStreamUniqueId").ok().flatten();
     Ok(Some(Output {
@@ -230,7 +235,10 @@ fn configured<'a>(
     let group =
         settings.text(if format == Format::Record { "type" } else { "groupName" })?.unwrap_or_default();
     let stream = settings.text("localStreamName")?.unwrap_or(name);
-    Ok(Configured { format, group, stream, folder, chunk_length })
+    let status =
+        settings.map("status").ok().flatten().and_then(|status| status.map("current").ok().flatten());
+    let waiting = status.and_then(|status| status.u64("code").ok().flatten()) == Some(WAITING);
+    Ok(Configured { format, group, stream, folder, chunk_length, waiting })
 }
 
 fn tracks(format: Format, payload: Map<'_, '_>) -> Result<Vec<Track>, Rejection> {

@@ -167,6 +167,17 @@ pub const METRICS: &[Metric<Table>] = &[
         },
     },
     Metric {
+        name: "ems_server_stalled",
+        kind: Kind::Gauge,
+        help: "1 while all outputs of the server stall together: there are at least two, one is stalled, and all others are at least late; from outStreamCreated and the chunk events.",
+        labels: &[],
+        query: "ems_server_stalled == 1",
+        samples: |table, samples| {
+            let now = samples.now();
+            samples.add(&[], table.stalls_as_a_whole(now));
+        },
+    },
+    Metric {
         name: "ems_tracks",
         kind: Kind::Gauge,
         help: "Tracks of open outputs by verdict: ok, waiting for the first chunk, late beyond 0.6 times the stall threshold, stalled, or never_started if the present run has closed no chunk; from outStreamCreated and the chunk events.",

@@ -16,6 +16,7 @@ use super::format::{Format, Playlist, Track};
 use super::paths;
 use super::row::{GRACE, Identity, StallPolicy, StallTransition, Updates, Writer};
 use super::rows::{OutputRef, Rows};
+use super::verdict::{Scope, Together};
 use crate::exposition::{Histogram, bounded};
 use crate::model::discrepancies::Discrepancies;
 use crate::model::lifecycle::Lifecycle;
@@ -78,6 +79,8 @@ pub struct Table {
     /// Until when chunks of unknown outputs may be late ones of an ended process.
     grace_until: Timestamp,
     last_output: Option<OutputRef>,
+    /// The scopes of which all outputs stall.
+    pub(super) together: HashSet<(Scope, Arc<str>)>,
 }
 
 impl Table {
@@ -104,6 +107,7 @@ impl Table {
             intervals: histograms(),
             grace_until: Timestamp::default(),
             last_output: None,
+            together: HashSet::new(),
         }
     }
 
@@ -309,8 +313,8 @@ impl Table {
         row.is_some_and(|row| row.open() && row.stalls(track))
     }
 
-    /// Removes outputs whose retention is over. Returns the stalls that begin or end now.
-    pub fn tick(&mut self, now: Timestamp) -> Vec<Stall> {
+    /// Removes outputs whose retention is over. Returns the stalls that begin or end now, and those that begin together.
+    pub fn tick(&mut self, now: Timestamp) -> (Vec<Stall>, Vec<Together>) {
         let mut stalls = Vec::new();
         let mut over = Vec::new();
         for (index, row) in self.rows.iter_mut() {
@@ -334,7 +338,9 @@ impl Table {
             self.write(index, Track::Whole, file.step, file.at);
         }
         self.tick_groups(now);
-        stalls
+        let begins = stalls.iter().any(|stall| stall.transition != StallTransition::Recovered);
+        let together = self.begin_together(begins, now);
+        (stalls, together)
     }
 
     /// Adds to each stall the stream that writes the output: the youngest, while one takes over from

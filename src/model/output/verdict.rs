@@ -1,6 +1,7 @@
 //! The verdict on a track of an open output. There is no other judge: metrics, API, live page, derived events, and
 //! through them rules and alerts, all use this one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -48,6 +49,38 @@ impl Verdict {
     }
 
     /// The value of the label `state`.
+    pub fn label(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// The scope of outputs that stall together, the widest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
+pub enum Scope {
+    /// All outputs of the server.
+    Server,
+    /// All of a format.
+    Format,
+    /// All that are fed by one inbound stream.
+    Input,
+    /// All of a group: of one folder.
+    Group,
+}
+
+/// Outputs that began to stall together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Together {
+    /// What they have in common.
+    pub scope: Scope,
+    /// The format, the stream or the group; empty for the server.
+    pub name: Arc<str>,
+    /// How many there are.
+    pub outputs: usize,
+}
+
+impl Scope {
+    /// Its name in events.
     pub fn label(self) -> &'static str {
         self.into()
     }

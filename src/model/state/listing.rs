@@ -129,6 +129,8 @@ impl State {
         for stream in &removed {
             outputs.closed += u64::from(self.outputs.unlisted(stream.key, now));
         }
+        let waiting = listing.configured.iter().filter(|configured| configured.waiting);
+        self.streams.set_waiting(waiting.map(|configured| &*configured.stream), now);
         for configured in &listing.configured {
             outputs.changed += u64::from(self.outputs.configured(configured));
         }

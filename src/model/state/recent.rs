@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde::Serialize;
+use strum::VariantArray;
 
 use super::derived::DerivedEvent;
 use crate::model::Change;
@@ -98,17 +99,27 @@ impl Recent {
     /// Records a derived event.
     pub(super) fn record_derived(&mut self, derived: &DerivedEvent, at: Timestamp) {
         let (change, stream, format) = match derived {
-            DerivedEvent::StreamMissing(stream) => ("missing", stream, None),
+            DerivedEvent::StreamMissing(stream) => ("missing", Some(stream), None),
+            DerivedEvent::Input(stream, state) => (state.label(), Some(stream), None),
+            DerivedEvent::Together(together) => {
+                let named = |scope| (together.scope == scope).then_some(&together.name);
+                let format = named(output::Scope::Format);
+                let format = output::Format::VARIANTS
+                    .iter()
+                    .map(|format| format.label())
+                    .find(|label| format.is_some_and(|format| **format == **label));
+                (together.scope.label(), named(output::Scope::Input), format)
+            }
             DerivedEvent::Output(stall) => {
                 let change = match stall.transition {
                     output::StallTransition::Stalled | output::StallTransition::NeverStarted => "stalled",
                     output::StallTransition::Recovered => "recovered",
                 };
-                (change, &stall.stream, Some(stall.format.label()))
+                (change, Some(&stall.stream), Some(stall.format.label()))
             }
         };
         let (number, name) = (self.number, derived.name());
-        let record = EventRecord { number, at, name, change, stream: Some(Arc::clone(stream)), format };
+        let record = EventRecord { number, at, name, change, stream: stream.cloned(), format };
         self.number += 1;
         keep(&mut self.notable, record);
     }

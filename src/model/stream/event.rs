@@ -144,6 +144,11 @@ impl Purpose {
         self.into()
     }
 
+    /// Whether such streams write outputs.
+    pub(super) const fn writes_files(self) -> bool {
+        matches!(self, Self::Hls | Self::Hds | Self::Dash | Self::Mss | Self::Record)
+    }
+
     /// A settings object decides, else the number of the connection type.
     fn of(
         direction: Direction,
@@ -294,7 +299,7 @@ pub struct Stream<'a> {
 impl Stream<'_> {
     /// Whether it is an output that writes files.
     pub const fn writes_files(&self) -> bool {
-        matches!(self.purpose, Purpose::Hls | Purpose::Hds | Purpose::Dash | Purpose::Mss | Purpose::Record)
+        self.purpose.writes_files()
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use strum::VariantArray;
+use strum::{EnumCount, VariantArray};
 
 use super::event::{Direction, Media, Purpose, TYPES, Traffic};
 use super::names::Named;
 use super::table::Table;
+use super::verdict::InputState;
 use crate::exposition::{Kind, Metric, Samples};
 use crate::model::OVERFLOW;
 use crate::model::lifecycle::Count;
@@ -215,6 +216,61 @@ pub const METRICS: &[Metric<Table>] = &[
                     let last = named.feeds[*media as usize].last;
                     samples.add_known(&[("stream", name), ("media", media.label())], last);
                 }
+            }
+        },
+    },
+    Metric {
+        name: "ems_inputs",
+        kind: Kind::Gauge,
+        help: "Names of inbound streams by state: live; frozen, open and delivering nothing; expired, closed by the server after it delivered nothing; waiting, not open while a configuration waits for it. From inStreamCreated, inStreamClosed, audioFeedStopped, videoFeedStopped, listStreams and listConfig.",
+        labels: &["state"],
+        query: r#"sum by (server) (ems_inputs{state=~"frozen|expired"}) > 0"#,
+        samples: |table, samples| {
+            let mut counts = [0_u64; InputState::COUNT];
+            for state in table.names.iter().filter_map(|(_, named)| named.state()) {
+                counts[state as usize] += 1;
+            }
+            for state in InputState::VARIANTS {
+                samples.add(&[("state", state.label())], counts[*state as usize]);
+            }
+        },
+    },
+    Metric {
+        name: "ems_stream_frozen",
+        kind: Kind::Gauge,
+        help: "1 while an open inbound stream delivers nothing: its bytes stand still for 10 s over polls of listStreams, or audioFeedStopped or videoFeedStopped reports every medium that it has.",
+        labels: &["stream"],
+        query: "ems_stream_frozen == 1",
+        samples: |table, samples| {
+            for (name, named) in inbound(table).filter(|(name, _)| *name != OVERFLOW) {
+                samples.add(&[("stream", name)], named.frozen);
+            }
+        },
+    },
+    Metric {
+        name: "ems_stream_expired",
+        kind: Kind::Gauge,
+        help: "1 after the server closed an inbound stream that had delivered nothing (streamsExpireTimer), until it is back or its retention ends; absent otherwise. From inStreamClosed beside the last chunks of its outputs, listStreams, audioFeedStopped and videoFeedStopped.",
+        labels: &["stream"],
+        query: "ems_stream_expired == 1",
+        samples: |table, samples| {
+            let expired = |(name, named): &(&std::sync::Arc<str>, &Named)| {
+                named.state() == Some(InputState::Expired) && ***name != *OVERFLOW
+            };
+            for (name, _) in table.names.iter().filter(expired) {
+                samples.add(&[("stream", name.as_ref())], true);
+            }
+        },
+    },
+    Metric {
+        name: "ems_stream_configs_waiting",
+        kind: Kind::Gauge,
+        help: "Configurations of outputs that wait for an inbound stream of this name to be opened (inStreamCreated), from listConfig; absent while none waits, and without a runtime API.",
+        labels: &["stream"],
+        query: "ems_stream_configs_waiting unless ems_stream_up",
+        samples: |table, samples| {
+            for (name, named) in table.names.iter().filter(|(_, named)| named.waiting > 0) {
+                samples.add(&[("stream", name.as_ref())], u64::from(named.waiting));
             }
         },
     },

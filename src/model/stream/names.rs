@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 
 use super::event::{Codec, Media, Purpose, Stream, Traffic};
 use super::row::{Label, Row};
+use super::verdict::InputState;
 use crate::exposition::bounded;
 use crate::model::{OVERFLOW, Settings};
 use ems_protocol::Timestamp;
@@ -36,6 +37,23 @@ pub(super) struct Named {
     pub(super) rates: [[Option<f64>; 2]; 2],
     pub(super) feeds: [FeedStops; 2],
     pub(super) pull_failures: Option<u64>,
+    /// Whether one of its open inbound streams delivers nothing.
+    pub(super) frozen: bool,
+    /// Whether the last of them was closed after it had delivered nothing.
+    expired: bool,
+    /// When the last inbound stream of this name closed.
+    pub(super) closed: Option<Timestamp>,
+    /// How many configurations waited for it at the last poll.
+    pub(super) waiting: u32,
+    /// The state that was last reported.
+    reported: Option<InputState>,
+}
+
+impl Named {
+    /// The state of the input of this name.
+    pub(super) const fn state(&self) -> Option<InputState> {
+        InputState::of(self.inbound, self.frozen, self.expired, self.waiting)
+    }
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -149,6 +167,7 @@ impl Names {
                 named.since = row.since;
             }
             named.inbound += 1;
+            (named.expired, named.frozen) = (false, false);
         }
     }
 
@@ -204,7 +223,39 @@ impl Names {
             named.open -= 1;
             named.idle_since = now;
             named.rates[label.side()] = [None; 2];
-            named.inbound -= u32::from(label.inbound());
+            if label.inbound() {
+                named.inbound -= 1;
+                named.closed = Some(now);
+                (named.expired, named.frozen) = (named.inbound == 0 && row.frozen, false);
+            }
+        }
+    }
+
+    /// The server process that owned all inputs is gone, and its restart explains why they are.
+    pub(super) fn forget_inputs(&mut self) {
+        for named in self.names.values_mut() {
+            (named.expired, named.frozen, named.waiting) = (false, false, 0);
+        }
+    }
+
+    /// Marks the names whose open inbound streams deliver nothing.
+    pub(super) fn mark_frozen<'n>(&mut self, frozen: impl Iterator<Item = &'n Arc<str>>) {
+        self.names.values_mut().for_each(|named| named.frozen = false);
+        for name in frozen {
+            if let Some(named) = self.names.get_mut(name) {
+                named.frozen = true;
+            }
+        }
+    }
+
+    /// Takes the names of the streams that configurations wait for.
+    pub(super) fn set_waiting<'n>(&mut self, names: impl Iterator<Item = &'n str>, now: Timestamp) {
+        self.names.values_mut().for_each(|named| named.waiting = 0);
+        for name in names {
+            let name = self.track(name, now);
+            if *name != *self.overflow {
+                self.entry(&name, now).waiting += 1;
+            }
         }
     }
 
@@ -246,10 +297,27 @@ impl Names {
         named
     }
 
+    /// The inputs that are frozen, expired or live again from now on.
+    pub(super) fn transitions(&mut self) -> Vec<(Arc<str>, InputState)> {
+        let mut changed = Vec::new();
+        for (name, named) in &mut self.names {
+            let state = named.state();
+            let before = std::mem::replace(&mut named.reported, state);
+            let failed = |state| matches!(state, Some(InputState::Frozen | InputState::Expired));
+            let reports = failed(state) || (state == Some(InputState::Live) && failed(before));
+            if let Some(state) = state.filter(|_| state != before && reports && **name != *self.overflow) {
+                changed.push((Arc::clone(name), state));
+            }
+        }
+        changed
+    }
+
     /// Drops names whose retention is over. Returns the expected streams that are missing from now on.
     pub(super) fn tick(&mut self, now: Timestamp) -> Vec<Arc<str>> {
         let retention = self.retention;
-        self.names.retain(|_, named| named.open > 0 || now.since(named.idle_since) <= retention);
+        self.names.retain(|_, named| {
+            named.open > 0 || named.waiting > 0 || now.since(named.idle_since) <= retention
+        });
         let mut missing = Vec::new();
         for expected in &mut self.expected {
             if self.names.get(&expected.name).is_some_and(|named| named.inbound > 0) {

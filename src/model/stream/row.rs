@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::event::{Codec, Direction, Purpose, Stream, Traffic};
+use super::verdict::Delivery;
 use crate::exposition::LABEL_BYTES;
 use crate::model::lifecycle::Entry;
 use crate::model::{Key, OVERFLOW};
@@ -50,6 +51,13 @@ pub(super) struct Row {
     pub(super) traffic: [Traffic; 2],
     /// When the server last listed it, by the server's clock, and the bytes of each medium by then.
     pub(super) metered: Option<(Timestamp, [u64; 2])>,
+    /// When that list came, by the exporter's clock, and since which list the bytes have stood still.
+    pub(super) listed: Option<Timestamp>,
+    pub(super) still_since: Option<Timestamp>,
+    /// When the server last reported that the feed of a medium had stopped.
+    pub(super) feeds: [Option<Timestamp>; 2],
+    /// Whether it delivers nothing.
+    pub(super) frozen: bool,
     /// Bits per second between the last two lists of the server.
     pub(super) rate: Option<f64>,
 }
@@ -58,6 +66,13 @@ impl Row {
     /// Whether the stream has a medium: its codec or its bytes show it.
     pub(super) fn has(&self, medium: usize) -> bool {
         self.codecs[medium].shows_medium() || self.traffic[medium].bytes > 0
+    }
+
+    /// The facts about what it delivers.
+    pub(super) fn delivery(&self, now: Timestamp) -> Delivery {
+        let still = self.listed.zip(self.still_since).map(|(last, first)| last.since(first));
+        let stopped = |medium: usize| self.has(medium).then(|| self.feeds[medium].map(|at| now.since(at)));
+        Delivery { still: still.unwrap_or_default(), stopped: [stopped(0), stopped(1)] }
     }
 
     /// A stream whose traffic up to `uncounted` flowed before it was first seen.
@@ -71,6 +86,10 @@ impl Row {
             codecs: [Codec::default(); 2],
             traffic: uncounted,
             metered: None,
+            listed: None,
+            still_since: None,
+            feeds: [None; 2],
+            frozen: false,
             rate: None,
         }
     }

@@ -11,10 +11,11 @@ use hashbrown::HashMap;
 use super::event::{Direction, Event, Media, Purpose, Stream, Traffic};
 use super::names::Names;
 use super::row::{Label, OpenStream, Properties, Row};
+use super::verdict::{FROZEN, InputState};
 use crate::exposition::Histogram;
 use crate::model::discrepancies::Discrepancies;
 use crate::model::lifecycle::Lifecycle;
-use crate::model::{Change, Key, Settings};
+use crate::model::{Change, Key, OVERFLOW, Settings};
 use ems_protocol::Timestamp;
 
 pub use listed::{ListingResult, Removed};
@@ -26,6 +27,8 @@ const NEVER_CLOSED: [&str; 6] = ["IFP", "INEXT", "INRAW", "ONEXT", "OMETA", "OVM
 const LIMIT: usize = 200_000;
 /// How long a stream of such a type counts as open after its last event.
 const NEVER_CLOSED_TIMEOUT: Duration = Duration::from_secs(3600);
+/// How long the close of an output may come after that of its input. A sink may leave it out.
+const CLOSE_FOLLOWS: Duration = Duration::from_secs(5);
 /// Upper bounds of stream durations, in seconds: a failed player to a week of a camera.
 const DURATIONS: &[f64] = &[1.0, 10.0, 60.0, 300.0, 1800.0, 3600.0, 21_600.0, 86_400.0, 604_800.0];
 
@@ -40,6 +43,17 @@ enum Discrepancy {
     Replaced(Key, u64, u64),
     /// The table has it, the list does not.
     Unlisted(Key, u64),
+}
+
+/// The changes that the passing of time makes.
+#[derive(Debug)]
+pub struct Derived {
+    /// The expected streams that are missing from now on.
+    pub missing: Vec<Arc<str>>,
+    /// The inputs that are frozen, expired or live again from now on.
+    pub inputs: Vec<(Arc<str>, InputState)>,
+    /// The streams that wrote outputs and ended with their input, although no event has reported that.
+    pub orphans: Vec<Key>,
 }
 
 /// The streams of one server.
@@ -164,8 +178,22 @@ impl Table {
         self.names.update(*label, row, stream);
     }
 
+    /// An open input has delivered nothing, as the outputs show that it feeds. Its close may follow.
+    pub fn delivers_nothing(&mut self, key: Key) {
+        if let Some(open) = self.streams.get_mut(&key) {
+            open.row.frozen = true;
+        }
+    }
+
     fn close(&mut self, stream: &Stream<'_>, now: Timestamp) -> Change {
         let known = self.streams.get(&stream.key).is_some_and(|open| open.stamp == stream.created);
+        if let Some(OpenStream { row, .. }) = self.streams.get_mut(&stream.key)
+            && let Some(((_, bytes), polled)) = row.metered.zip(row.listed)
+            && bytes == stream.tracks.map(|track| track.traffic.bytes)
+        {
+            // Not a byte since a poll long ago.
+            row.frozen |= now.since(polled) >= FROZEN;
+        }
         if known {
             self.update(stream, now);
         }
@@ -212,6 +240,9 @@ impl Table {
     }
 
     fn feed_stopped(&mut self, key: Option<Key>, name: &str, media: Media, now: Timestamp) -> Change {
+        if let Some(open) = key.and_then(|key| self.streams.get_mut(&key)) {
+            open.row.feeds[media as usize] = Some(now);
+        }
         let row = key.and_then(|key| self.streams.get(&key)).map(|open| &open.row);
         let name = match row {
             // The server also reports the audio of a stream that never had any.
@@ -234,6 +265,7 @@ impl Table {
         for open in self.streams.end_all() {
             self.leave(&open, now);
         }
+        self.names.forget_inputs();
     }
 
     /// A new server process counts its streams anew.
@@ -241,9 +273,43 @@ impl Table {
         self.streams.begin();
     }
 
-    /// Drops names whose retention has ended, and streams of the types that never close. Returns the expected streams
-    /// that are missing from now on.
-    pub fn tick(&mut self, now: Timestamp) -> Vec<Arc<str>> {
+    /// Takes the names of the streams that configurations wait for.
+    pub fn set_waiting<'n>(&mut self, names: impl Iterator<Item = &'n str>, now: Timestamp) {
+        self.names.set_waiting(names, now);
+    }
+
+    /// Judges the open inputs.
+    fn judge(&mut self, now: Timestamp) {
+        let mut frozen = Vec::new();
+        for (_, OpenStream { label, row, .. }) in self.streams.iter_mut() {
+            if label.inbound() && row.name.is_some() && !NEVER_CLOSED.contains(&label.kind) {
+                row.frozen = row.delivery(now).is_frozen();
+                frozen.extend(row.name.clone().filter(|_| row.frozen));
+            }
+        }
+        self.names.mark_frozen(frozen.iter());
+    }
+
+    /// The streams that write outputs, and whose input closed so long ago that their own close should have come.
+    fn orphans(&self, now: Timestamp) -> Vec<Key> {
+        let ended = |row: &Row| {
+            let named = row.name.as_ref().filter(|name| ***name != *OVERFLOW);
+            let named = named.and_then(|name| self.names.get(name)).filter(|named| named.inbound == 0);
+            let closed = named.and_then(|named| named.closed);
+            closed.is_some_and(|closed| closed >= row.since && now.since(closed) > CLOSE_FOLLOWS)
+        };
+        let writers = self.streams.iter().filter(|(_, open)| open.label.purpose.writes_files());
+        writers.filter(|(_, open)| ended(&open.row)).map(|(key, _)| *key).collect()
+    }
+
+    /// Judges inputs, and drops names whose retention has ended, streams of the types that never close, and those that
+    /// ended with their input.
+    pub fn tick(&mut self, now: Timestamp) -> Derived {
+        self.judge(now);
+        let orphans = self.orphans(now);
+        for key in &orphans {
+            self.end(*key, now);
+        }
         let over = |open: &OpenStream| {
             NEVER_CLOSED.contains(&open.label.kind) && now.since(open.row.last_event) > NEVER_CLOSED_TIMEOUT
         };
@@ -252,6 +318,7 @@ impl Table {
         for key in over {
             self.end(key, now);
         }
-        self.names.tick(now)
+        let inputs = self.names.transitions();
+        Derived { missing: self.names.tick(now), inputs, orphans }
     }
 }

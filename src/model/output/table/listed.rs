@@ -36,7 +36,7 @@ impl Table {
     /// An output is configured this way. Returns whether its open row learned its chunk
     /// length by that.
     pub fn configured(&mut self, configured: &Configured<'_>) -> bool {
-        let Configured { format, group, stream, folder, chunk_length } = configured;
+        let Configured { format, group, stream, folder, chunk_length, .. } = configured;
         let text = |text: &Cow<'_, str>| Arc::from(&*bounded(Cow::Borrowed(text)));
         let identity = Identity { format: *format, group: text(group), stream: text(stream) };
         let Some(index) = self.rows.by_identity(&identity) else {

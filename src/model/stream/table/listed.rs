@@ -47,7 +47,7 @@ impl Table {
         let confirmed = match self.streams.get(&key) {
             // Some formats of events do not have the time when a stream was created.
             Some(open) if open.stamp == created || open.stamp == 0 => {
-                self.meter(stream);
+                self.meter(stream, now);
                 self.update(stream, now);
                 return ListingResult::Known;
             }
@@ -70,7 +70,7 @@ impl Table {
         }
         self.streams.forget_close(key, created);
         self.open(stream, false, stream.tracks.map(|track| track.traffic), now);
-        self.meter(stream);
+        self.meter(stream, now);
         ListingResult::Opened
     }
 
@@ -98,15 +98,18 @@ impl Table {
     }
 
     /// Works out the rates since the poll before.
-    fn meter(&mut self, stream: &Stream<'_>) {
+    fn meter(&mut self, stream: &Stream<'_>, now: Timestamp) {
         let Some(OpenStream { label, row, .. }) = self.streams.get_mut(&stream.key) else {
             return;
         };
         let bytes = stream.tracks.map(|track| track.traffic.bytes);
         let before = row.metered.replace((stream.queried, bytes));
+        let listed = row.listed.replace(now);
         let Some((queried, earlier)) = before else {
             return;
         };
+        let still = bytes.iter().zip(&earlier).all(|(bytes, earlier)| bytes <= earlier);
+        row.still_since = row.still_since.or(listed).filter(|_| still);
         let seconds = stream.queried.since(queried).as_secs_f64();
         if seconds <= 0.0 {
             return;

@@ -7,7 +7,9 @@ use serde::Serialize;
 use super::Table;
 use crate::model::Key;
 use crate::model::stream::event::{Codec, Direction, Purpose};
+use crate::model::stream::names::Named;
 use crate::model::stream::row::OpenStream;
+use crate::model::stream::verdict::InputState;
 use ems_protocol::{Timestamp, Wall};
 
 /// An open stream, or one that is expected and missing. It holds no address and no setting: those
@@ -42,6 +44,8 @@ pub struct View {
     pub expected: bool,
     /// Whether none is open.
     pub missing: bool,
+    /// The state of an inbound stream; none for the others.
+    pub state: Option<InputState>,
 }
 
 /// A stream with its age.
@@ -101,17 +105,29 @@ impl Table {
             viewers: self.fed(key, Purpose::Play),
             expected: inbound.is_some_and(|name| self.names.expects(name)),
             missing: false,
+            state: inbound.map(|_| if row.frozen { InputState::Frozen } else { InputState::Live }),
         })
     }
 
-    /// The streams that are expected and missing.
-    pub fn missing(&self) -> impl Iterator<Item = View> {
-        self.names.missing().map(|name| View {
+    /// How many streams are expected and missing.
+    pub fn missing(&self) -> usize {
+        self.names.missing().count()
+    }
+
+    /// The inbound streams that are not open and expected, expired or waited for.
+    pub fn absent(&self) -> impl Iterator<Item = View> {
+        let absent = |name: &Arc<str>, missing| View {
             name: Some(Arc::clone(name)),
             direction: Direction::In.label(),
-            expected: true,
-            missing: true,
+            expected: missing,
+            missing,
+            state: self.names.get(name).and_then(Named::state),
             ..View::default()
-        })
+        };
+        let failed = self.names.iter().filter(|(name, named)| {
+            named.inbound == 0 && named.state().is_some() && !self.names.expects(name)
+        });
+        let missing = self.names.missing().map(move |name| absent(name, true));
+        missing.chain(failed.map(move |(name, _)| absent(name, false)))
     }
 }
