@@ -61,7 +61,7 @@
 //! * received = applied + duplicate + rejected + dropped, at every instant.
 //! * decided = outcomes + queued, for every rule, at every instant.
 //! * Time comes in as an argument: only `app`, `http`, `file_input`, `ems_tail`, `reconcile`, `actions`, `reload`,
-//!   `ems_simulator` and `commands` ask the clock. It never steps; answers show its times by the host's wall clock.
+//!   `ems_simulator` and `commands` read the clock. It never steps; answers show its times by the host's wall clock.
 //! * A server's lock is held for one event, the samples of one metric or a copy of some rows, never across an await.
 //! * Everything has a limit; each limit that is hit moves a counter.
 

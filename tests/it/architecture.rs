@@ -253,12 +253,12 @@ fn no_family_imports_another() {
     assert!(seen >= FAMILIES.len(), "too few families: {seen}");
 }
 
-/// Time comes in as an argument: the map lists the modules that may ask the clock.
+/// Time comes in as an argument: the map lists the modules that may read the clock.
 #[test]
-fn only_the_listed_modules_ask_the_clock() {
+fn only_the_listed_modules_read_the_clock() {
     let lib = std::fs::read_to_string(Path::new(ROOT).join("src/lib.rs")).unwrap();
     let (_, listed) = lib.split_once("* Time comes in as an argument: only ").unwrap();
-    let (listed, _) = listed.split_once(" ask the clock.").unwrap();
+    let (listed, _) = listed.split_once(" read the clock.").unwrap();
     let listed: BTreeSet<&str> = listed.split('`').skip(1).step_by(2).collect();
     let mut asking = BTreeSet::new();
     for folder in FOLDERS {

@@ -398,7 +398,7 @@ impl TrackState {
         let interval = (self.last_close > Timestamp::default()).then(|| now.since(self.last_close));
         self.last_close = self.last_close.max(now);
         if let Some(interval) = interval.or(duration.filter(|_| self.learned == 0)) {
-            self.learn(interval);
+            self.record_interval(interval);
         }
         interval
     }
@@ -413,7 +413,7 @@ impl TrackState {
         self.last = self.last.max(now);
     }
 
-    fn learn(&mut self, interval: Duration) {
+    fn record_interval(&mut self, interval: Duration) {
         self.intervals[self.learned as usize % LEARNED] = interval.as_secs_f32();
         self.learned += 1;
     }
