@@ -184,15 +184,18 @@ impl Actions {
     fn skipped(&self, pipeline: &Pipeline, pending: &PendingCall, attempts: u32) -> Option<Outcome> {
         let Call { rule, server, target, .. } = &pending.call;
         let server = pipeline.server(Some(server)).ok();
-        let (gone, holds) = server.map_or((false, true), |server| {
+        let (gone, holds, refuted) = server.map_or((false, true, false), |server| {
             server.read(|state| {
                 let gone = target.needs.is_some_and(|key| !state.streams.is_open(key));
-                (gone, rule.when.is_none_or(|condition| condition.holds(target, state)))
+                let holds = rule.when.is_none_or(|condition| condition.holds(target, state));
+                (gone, holds, rule.is_refuted(target, state))
             })
         });
         let commands = matches!(pending.action, Action::Command(..));
         if !holds {
             Some(Outcome::Condition)
+        } else if refuted {
+            Some(Outcome::Unproven)
         } else if gone && commands {
             Some(Outcome::Gone)
         } else if attempts == 0 && self.queue().is_cooling_down(&pending.call, Instant::now()) {

@@ -203,7 +203,7 @@ pub struct RulesTest {
 /// Flags of `replay`.
 #[derive(Args, Debug, Clone)]
 pub struct Replay {
-    /// Event files, read in the order in which they were written
+    /// Event files, read in the order of their first events; time runs by the events, up to the last one
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
 

@@ -114,6 +114,7 @@ impl FileInput {
             .ok();
         let clock = RefCell::new(EntryClock::new(zone, Timestamp::now()));
         self.server.suspend_judgement();
+        self.server.set_replaying(true);
         let thread = std::thread::spawn(move || {
             let mut sink = |frame: Frame<'_>| match frame {
                 Frame::Entry(entry) => {
@@ -129,6 +130,7 @@ impl FileInput {
             let mut report = |status: &Status, more: bool| {
                 let mut reading = self.status.lock().unwrap_or_else(PoisonError::into_inner);
                 reading.status = status.clone();
+                self.server.set_replaying(more);
                 if more {
                     return;
                 }

@@ -16,7 +16,7 @@ use prometheus::proto::MetricFamily;
 use crate::actions::{self, Actions};
 use crate::exposition::{Kind, Metric, Page, Style};
 use crate::file_input::{self, FileInput};
-use crate::pipeline::{Pipeline, tally};
+use crate::pipeline::{Pipeline, proof, tally};
 use crate::reconcile::{self, Reconciler};
 use ems_protocol::{Timestamp, Wall};
 
@@ -90,6 +90,8 @@ pub fn render_selected(
         let summaries = actions.summaries();
         let summaries: Vec<_> = summaries.iter().map(|(name, summary)| (&**name, summary)).collect();
         render_per_server(&mut page, MetricGroup::Actions, actions::METRICS, &summaries, selection, now);
+        let held: Vec<_> = servers.iter().map(|server| (server.name.as_str(), server.proof())).collect();
+        render_per_server(&mut page, MetricGroup::Actions, proof::METRICS, &held, selection, now);
     }
     for metric in tally::METRICS.iter().filter(|metric| selection.has(MetricGroup::Exporter, metric.name)) {
         page.describe(metric.name, metric.kind, metric.help);

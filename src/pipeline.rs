@@ -1,11 +1,12 @@
 //! **The pipeline**, from bytes to state, in [`Pipeline::accept`].
 
+pub mod proof;
 pub mod reactions;
 pub mod tally;
 pub mod window;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use serde::Serialize;
@@ -22,6 +23,7 @@ use crate::rules::{Rules, Trigger};
 use ems_protocol::{Format, Message, Reason, Rejection, decode};
 use ems_protocol::{Timestamp, Wall};
 
+use proof::Proof;
 use reactions::{Enqueue, Reactions};
 use tally::{EventOutcome, Tally, Transport};
 use window::{Seen, Window};
@@ -45,6 +47,8 @@ pub struct Server {
     /// Whether its events are read from files in a format without sequence numbers: then a posted event could not be
     /// recognised as a duplicate.
     files_only: AtomicBool,
+    /// Whether an event file is being read that has entries left, so that they may be old.
+    replaying: AtomicBool,
     /// Notified when reconciliation should poll the server soon: events may be incomplete.
     pub poll_soon: Notify,
 }
@@ -53,15 +57,17 @@ pub struct Server {
 struct Inner {
     state: State,
     window: Window,
+    proof: Proof,
 }
 
 impl Server {
     fn new(name: &str, settings: &Settings) -> Arc<Self> {
-        let inner = Inner { state: State::new(settings), window: Window::default() };
+        let inner = Inner { state: State::new(settings), window: Window::default(), proof: Proof::default() };
         Arc::new(Self {
             name: name.to_owned(),
             inner: Mutex::new(inner),
             files_only: AtomicBool::new(false),
+            replaying: AtomicBool::new(false),
             poll_soon: Notify::new(),
         })
     }
@@ -73,6 +79,16 @@ impl Server {
     /// From now on accepts events of this server from files only.
     pub fn accept_files_only(&self) {
         self.files_only.store(true, Ordering::Relaxed);
+    }
+
+    /// Says whether entries of its event files are left to read: those that follow may be old.
+    pub fn set_replaying(&self, replaying: bool) {
+        self.replaying.store(replaying, Ordering::Relaxed);
+    }
+
+    /// The derived events whose rules wait for proof.
+    pub fn proof(&self) -> proof::Summary {
+        self.lock().proof.summary()
     }
 
     /// Reads the state.
@@ -92,7 +108,9 @@ impl Server {
 
     /// Records that its runtime API was called at `at`, and whether it answered.
     pub fn record_poll(&self, at: Timestamp, answered: bool) {
-        self.lock().state.server.record_poll(at, answered);
+        let mut inner = self.lock();
+        inner.state.server.record_poll(at, answered);
+        inner.proof.arrived |= answered;
     }
 }
 
@@ -171,6 +189,8 @@ pub struct Pipeline {
     reactions: Option<Reactions>,
     /// See [`Wall::difference`].
     wall: AtomicI64,
+    /// In a replay, the last tick in milliseconds: there the times of events are the clock.
+    replay_clock: Option<AtomicU64>,
     /// The clients of the live feed.
     pub feed: Arc<Feed>,
 }
@@ -200,6 +220,7 @@ impl Pipeline {
             warned: Default::default(),
             reactions: None,
             wall: AtomicI64::default(),
+            replay_clock: None,
             feed: Arc::default(),
         }
     }
@@ -207,6 +228,23 @@ impl Pipeline {
     /// Runs these rules from now on, and hands their calls to `enqueue`.
     pub fn set_rules(&mut self, rules: Rules, enqueue: Enqueue) {
         self.reactions = Some(Reactions::new(rules, enqueue));
+    }
+
+    /// From now on the times of events are the clock: each event is applied after the ticks up to its time.
+    pub fn follow_event_times(&mut self) {
+        self.replay_clock = Some(AtomicU64::default());
+    }
+
+    /// In a replay, lets time pass up to an event at `now`.
+    fn pass_time(&self, now: Timestamp) {
+        let Some(clock) = &self.replay_clock else {
+            return;
+        };
+        let last = clock.load(Ordering::Relaxed);
+        if now.millis() >= last + 1000 {
+            clock.store(now.millis(), Ordering::Relaxed);
+            self.tick(now);
+        }
     }
 
     /// Replaces the rules; `false` if there were none before.
@@ -303,6 +341,9 @@ impl Pipeline {
         message: Result<Message<'_>, Rejection>,
         now: Timestamp,
     ) -> Option<Rejection> {
+        if message.is_ok() {
+            self.pass_time(now);
+        }
         let outcome = message.and_then(|message| self.apply(server, &message, now));
         self.count(transport, format, &outcome);
         let rejection = outcome.err()?;
@@ -392,12 +433,12 @@ impl Pipeline {
         for server in self.servers() {
             let mut inner = server.lock();
             let before = inner.state.recent.number();
-            for derived in inner.state.tick(now) {
-                log(&server.name, &derived);
-                if let Some(reactions) = &self.reactions {
-                    let trigger = Trigger::of_derived_event(&server.name, &derived, &inner.state, now);
-                    reactions.run(&trigger.shown_by(self.wall()), &inner.state);
-                }
+            let derived_events = inner.state.tick(now);
+            for derived in &derived_events {
+                log(&server.name, derived);
+            }
+            if let Some(reactions) = &self.reactions {
+                react(reactions, &server, &mut inner, derived_events, (now, self.wall()));
             }
             let records: Vec<EventRecord> = inner.state.recent.notable(before).cloned().collect();
             drop(inner);
@@ -421,10 +462,15 @@ impl Pipeline {
             Seen::Never => {}
             Seen::AtAnotherTime => event.sender.again = true,
         }
+        inner.proof.arrived = true;
         let reactions =
             self.reactions.as_ref().filter(|reactions| reactions.rules.load().may_trigger(event.kind));
         let input = reactions.and_then(|_| Trigger::input(&event, &inner.state));
+        let mixed = inner.state.server.is_mixed();
         let applied = inner.state.apply(&event, now);
+        if inner.state.server.is_mixed() != mixed {
+            log_mixed(&server.name, !mixed);
+        }
         if applied.restarted {
             log_restart(&server.name, &inner.state);
             inner.window.restart(message);
@@ -462,6 +508,43 @@ fn log_restart(server: &str, state: &State) {
         version,
         "the media server has restarted"
     );
+}
+
+/// Runs the rules for derived events: at once, or once there is proof that the server is alive.
+fn react(
+    reactions: &Reactions,
+    server: &Server,
+    inner: &mut Inner,
+    derived_events: Vec<DerivedEvent>,
+    (now, wall): (Timestamp, Wall),
+) {
+    let Inner { state, proof, .. } = inner;
+    let trigger =
+        |derived: &DerivedEvent| Trigger::of_derived_event(&server.name, derived, state, now).shown_by(wall);
+    proof.observe(state, server.replaying.load(Ordering::Relaxed), now);
+    let proven: Vec<Trigger> = proof.release(state, now).iter().map(trigger).collect();
+    reactions.run_proven(&proven, state);
+    for derived in derived_events {
+        let trigger = trigger(&derived);
+        reactions.run(&trigger, state);
+        if reactions.needs_proof(&trigger, state) {
+            proof.hold(derived, now);
+        }
+    }
+    if proof.wants_poll(now) {
+        server.poll_soon.notify_one();
+    }
+}
+
+fn log_mixed(server: &str, mixed: bool) {
+    if mixed {
+        tracing::warn!(
+            server,
+            "two servers post their events under this name: let each post to a path of its own, /events/NAME"
+        );
+    } else {
+        tracing::info!(server, "the events of one server arrive under this name again");
+    }
 }
 
 fn log(server: &str, derived: &DerivedEvent) {

@@ -4,6 +4,7 @@
 mod call;
 mod condition;
 mod matching;
+mod proof;
 mod rule;
 mod safeguard;
 pub mod secrets;
@@ -19,6 +20,7 @@ use crate::model::state::State;
 pub use call::{Action, Call, Skipped};
 pub use condition::Condition;
 pub use matching::Match;
+pub use proof::DESTRUCTIVE;
 pub use rule::{Act, ParameterTemplate, Rule};
 pub use target::Target;
 pub use template::Template;
@@ -61,9 +63,24 @@ impl Rules {
         self.triggering.get(kind.place()).copied().unwrap_or(false)
     }
 
-    /// The calls that a trigger causes.
+    /// The calls that a trigger causes at once.
     pub fn decide(&self, trigger: &Trigger, state: &State) -> Vec<Call> {
-        self.rules.iter().filter_map(|rule| consider(rule, trigger, state).ok()).collect()
+        self.decide_if(false, trigger, state)
+    }
+
+    /// The calls that a derived event causes once it is proven.
+    pub fn decide_proven(&self, trigger: &Trigger, state: &State) -> Vec<Call> {
+        self.decide_if(true, trigger, state)
+    }
+
+    /// Whether a trigger causes calls that wait for proof.
+    pub fn needs_proof(&self, trigger: &Trigger, state: &State) -> bool {
+        !self.decide_if(true, trigger, state).is_empty()
+    }
+
+    fn decide_if(&self, needs_proof: bool, trigger: &Trigger, state: &State) -> Vec<Call> {
+        let rules = self.rules.iter().filter(|rule| rule.needs_proof() == needs_proof);
+        rules.filter_map(|rule| consider(rule, trigger, state).ok()).collect()
     }
 
     /// For each rule, the call that a trigger causes, or why it causes none.

@@ -11,9 +11,9 @@ pub const METRICS: &[Metric<Summary>] = &[
     Metric {
         name: "ems_exporter_actions_total",
         kind: Kind::Counter,
-        help: "Calls decided by rules, by outcome: done, already (the object exists), gone (the stream closed first), failed, rejected (invalid request or no API), condition (not true), cooldown, too_old (actions.max_age), queue_full, dry_run, shutdown.",
+        help: "Calls decided by rules, by outcome: done, already (the object exists), gone (the stream closed first), failed, rejected (invalid request or no API), condition (not true), cooldown, rate_limited (max_per_minute), unproven (the stall ended first, or the server stops), too_old (actions.max_age), queue_full, dry_run, shutdown.",
         labels: &["rule", "outcome"],
-        query: r#"sum by (server, rule) (increase(ems_exporter_actions_total{outcome=~"failed|rejected|too_old|queue_full"}[1h])) > 0"#,
+        query: r#"sum by (server, rule) (increase(ems_exporter_actions_total{outcome=~"failed|rejected|rate_limited|too_old|queue_full"}[1h])) > 0"#,
         samples: |summary, samples| {
             for (rule, counts) in &summary.rules {
                 for outcome in Outcome::VARIANTS {

@@ -22,6 +22,10 @@ pub enum Outcome {
     Condition,
     /// The rule acted for the same stream within its cooldown.
     Cooldown,
+    /// The rule made as many calls within the last minute as its `max_per_minute` allows.
+    RateLimited,
+    /// The stall ended, or the server announced that it stops, before the call was made.
+    Unproven,
     /// The event exceeded `actions.max_age` before the call was made.
     TooOld,
     /// The queue was full.
@@ -51,7 +55,8 @@ impl Outcome {
         match self {
             Self::Failed | Self::Rejected | Self::TooOld | Self::QueueFull | Self::Shutdown => Level::WARN,
             Self::Done | Self::Already | Self::Gone | Self::DryRun => Level::INFO,
-            Self::Condition | Self::Cooldown => Level::DEBUG,
+            // The queue warns of a rate limit once.
+            Self::Condition | Self::Cooldown | Self::RateLimited | Self::Unproven => Level::DEBUG,
         }
     }
 }

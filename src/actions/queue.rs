@@ -21,6 +21,8 @@ use ems_protocol::{Timestamp, Wall};
 const CONCURRENT: usize = 8;
 /// How many recent calls are kept.
 const RECENT: usize = 100;
+/// The time over which calls of a rule are limited.
+const MINUTE: Duration = Duration::from_secs(60);
 /// From how many cooldowns on expired ones are removed.
 const COOLDOWNS: usize = 4096;
 /// Upper bounds of durations, in seconds.
@@ -143,6 +145,27 @@ pub struct Summary {
     pub circuit_open: bool,
 }
 
+/// The calls of one rule to one server within the last minute.
+#[derive(Debug, Default)]
+struct Rate {
+    calls: VecDeque<Instant>,
+    /// Whether the limit has been reported since the last call.
+    reported: bool,
+}
+
+impl Rate {
+    /// Counts a call at `now`, if there are fewer than `limit`.
+    fn admit(&mut self, limit: usize, now: Instant) -> bool {
+        while self.calls.pop_front_if(|call| now.saturating_duration_since(*call) >= MINUTE).is_some() {}
+        let admitted = self.calls.len() < limit;
+        if admitted {
+            self.calls.push_back(now);
+            self.reported = false;
+        }
+        admitted
+    }
+}
+
 /// The counts of one rule and one server.
 #[derive(Debug, Clone, Default)]
 pub struct RuleCounts {
@@ -161,6 +184,7 @@ impl RuleCounts {
 #[derive(Debug)]
 struct ServerCalls {
     rules: BTreeMap<String, RuleCounts>,
+    rates: HashMap<String, Rate>,
     durations: Histogram,
     circuit: Circuit,
     permits: Arc<Semaphore>,
@@ -170,6 +194,7 @@ impl Default for ServerCalls {
     fn default() -> Self {
         Self {
             rules: BTreeMap::new(),
+            rates: HashMap::new(),
             durations: Histogram::new(SECONDS),
             circuit: Circuit::default(),
             permits: Arc::new(Semaphore::new(CONCURRENT)),
@@ -254,7 +279,7 @@ impl ActionQueue {
 
     /// The request of a call that may wait, or the outcome of one that must not.
     fn admit(
-        &self,
+        &mut self,
         call: &Call,
         has_api: bool,
         age: Duration,
@@ -272,10 +297,29 @@ impl ActionQueue {
             Outcome::Cooldown
         } else if self.open.len() >= self.options.queue {
             Outcome::QueueFull
+        } else if !self.is_within_rate(call, instant) {
+            Outcome::RateLimited
         } else {
             return Ok(action.clone());
         };
         Err((outcome, None))
+    }
+
+    /// Counts a call for the rate of its rule, and warns once when the limit is reached.
+    fn is_within_rate(&mut self, call: &Call, instant: Instant) -> bool {
+        let (rule, limit) = (&call.rule.name, call.rule.max_per_minute);
+        let rate = self.server(&call.server).rates.entry(rule.clone()).or_default();
+        let admitted = rate.admit(limit, instant);
+        if !admitted && !std::mem::replace(&mut rate.reported, true) {
+            let server = &*call.server;
+            tracing::warn!(
+                rule,
+                server,
+                limit,
+                "the rule makes no more calls for now: max_per_minute is reached"
+            );
+        }
+        admitted
     }
 
     /// The calls that are due and first of their key, and when the next is due.

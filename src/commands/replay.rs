@@ -15,8 +15,9 @@ use crate::pipeline::{ConfiguredServer, Pipeline, Server};
 use anyhow::Context;
 use ems_protocol::Rejection;
 use ems_protocol::Timestamp;
-use ems_tail::{self, Follower, Format, Frame, Options, Start};
-use std::io::IsTerminal;
+use ems_tail::{self, Entry, Follower, Format, Frame, Options, Start};
+use jiff::tz::TimeZone;
+use std::io::{IsTerminal, Read, Seek, SeekFrom};
 
 /// The name of the server whose files are replayed.
 const SERVER: &str = "replay";
@@ -33,39 +34,141 @@ pub struct Replayed {
     unfinished: u64,
 }
 
-/// Reads files to their end. `progress` receives the bytes that are done and the total.
+/// Reads files to their end, in the order of their first events. `progress` receives the bytes that are done and the
+/// total.
 pub fn replay(
     paths: &[PathBuf],
     format: Option<Format>,
     progress: &mut impl FnMut(u64, u64),
 ) -> Result<Replayed, ems_tail::Fault> {
+    let (mut pipeline, server) = empty();
+    pipeline.follow_event_times();
+    let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let (mut done, all) = (0, paths.iter().map(size).sum());
+    let mut replayed = Replayed { pipeline, server, end: Timestamp::default(), unfinished: 0 };
+    for path in in_order(paths, format)? {
+        let read = replayed.read(path, format, &mut |bytes| progress(done + bytes, all))?;
+        done += read;
+    }
+    Ok(replayed)
+}
+
+fn empty() -> (Pipeline, Arc<Server>) {
     let settings = Settings { retention: FOR_EVER, ..Settings::default() };
-    let pipeline =
-        Pipeline::new(&[ConfiguredServer { name: SERVER.to_owned(), expected: Vec::new() }], &settings, 1);
+    let servers = [ConfiguredServer { name: SERVER.to_owned(), expected: Vec::new() }];
+    let pipeline = Pipeline::new(&servers, &settings, 1);
     let server = pipeline.servers().swap_remove(0);
-    let patterns = paths.iter().map(|path| glob::Pattern::escape(&path.to_string_lossy())).collect();
-    let mut follower = Follower::new(Options { format, start: Start::Beginning, ..Options::new(patterns) })?;
+    (pipeline, server)
+}
+
+fn follower(path: &Path, format: Option<Format>) -> Result<Follower, ems_tail::Fault> {
+    let patterns = vec![glob::Pattern::escape(&path.to_string_lossy())];
+    Follower::new(Options { format, start: Start::Beginning, ..Options::new(patterns) })
+}
+
+/// The files in the order of their first events. Times of writing show nothing: a copy has that of the copying. Where
+/// a file has no times inside, the order is the given one.
+fn in_order(paths: &[PathBuf], format: Option<Format>) -> Result<Vec<&PathBuf>, ems_tail::Fault> {
+    let mut files = Vec::new();
+    for path in paths {
+        files.push((first_event(path, format)?, path));
+    }
+    if files.iter().all(|(first, _)| first.is_some()) {
+        files.sort_by_key(|(first, _)| *first);
+    }
+    Ok(files.into_iter().map(|(_, path)| path).collect())
+}
+
+/// The time of the first event of a file that has one.
+fn first_event(path: &Path, format: Option<Format>) -> Result<Option<Timestamp>, ems_tail::Fault> {
+    let (pipeline, server) = empty();
     let zone = file_input::zone();
-    let mut end = Timestamp::default();
-    loop {
-        let done = follower.poll(Instant::now(), &mut |frame| match frame {
-            Frame::Entry(entry) => {
-                // Text and W3C files may hold no times at all; then every entry counts as written
-                // when the file ended.
-                let written = if entry.format == Format::Json { end } else { end.max(modified(entry.path)) };
-                file_input::accept(&pipeline, &server, &entry, &zone, written);
-                end = end.max(server.read(|state| state.server.last_event()));
+    let mut first = None;
+    let mut follower = follower(path, format)?;
+    follower.poll(Instant::now(), &mut |frame| {
+        if let (None, Frame::Entry(entry)) = (first, frame) {
+            file_input::accept(&pipeline, &server, &entry, &zone, Timestamp::default());
+            let last = server.read(|state| state.server.last_event());
+            first = Some(last).filter(|last| *last > Timestamp::default());
+        }
+    });
+    Ok(first)
+}
+
+impl Replayed {
+    /// Reads a file to its end. Returns how many bytes that were.
+    fn read(
+        &mut self,
+        path: &Path,
+        format: Option<Format>,
+        progress: &mut impl FnMut(u64),
+    ) -> Result<u64, ems_tail::Fault> {
+        let zone = file_input::zone();
+        let mut follower = follower(path, format)?;
+        let (mut format, mut header) = (format, None);
+        loop {
+            let done = follower.poll(Instant::now(), &mut |frame| match frame {
+                Frame::Entry(entry) => {
+                    if header.as_deref() != entry.header {
+                        header = entry.header.map(<[u8]>::to_vec);
+                    }
+                    format = Some(entry.format);
+                    self.accept(&entry, &zone);
+                }
+                Frame::Oversized { limit, .. } => {
+                    let rejection = Rejection::Size(limit);
+                    self.pipeline.reject(Transport::File, Some(SERVER), &rejection, self.end);
+                }
+            });
+            let status = follower.status();
+            progress(status.bytes_read);
+            if !done.more {
+                self.accept_rest(path, status.bytes_behind, format, header.as_deref(), &zone);
+                return Ok(status.bytes_read + status.bytes_behind);
             }
-            Frame::Oversized { limit, .. } => {
-                pipeline.reject(Transport::File, Some(SERVER), &Rejection::Size(limit), end);
-            }
-        });
-        let status = follower.status();
-        progress(status.bytes_read, status.bytes_read + status.bytes_behind);
-        if !done.more {
-            return Ok(Replayed { unfinished: status.bytes_behind, pipeline, server, end });
         }
     }
+
+    fn accept(&mut self, entry: &Entry<'_>, zone: &TimeZone) {
+        // Text and W3C files may hold no times at all; then every entry counts as written when the file ended.
+        let written =
+            if entry.format == Format::Json { self.end } else { self.end.max(modified(entry.path)) };
+        file_input::accept(&self.pipeline, &self.server, entry, zone, written);
+        self.end = self.end.max(self.server.read(|state| state.server.last_event()));
+    }
+
+    /// The file is finished, so that the rest of it is an entry without a line end; half of one in JSON is not.
+    fn accept_rest(
+        &mut self,
+        path: &Path,
+        bytes: u64,
+        format: Option<Format>,
+        header: Option<&[u8]>,
+        zone: &TimeZone,
+    ) {
+        let Some(format) = format.filter(|_| bytes > 0) else {
+            self.unfinished += bytes;
+            return;
+        };
+        let (offset, content) = tail(path, bytes).unwrap_or_default();
+        let rest = content.trim_ascii();
+        let rest = rest.strip_suffix(b",").unwrap_or(rest);
+        if rest.is_empty() || format == Format::Xml || format == Format::Json && !rest.ends_with(b"}") {
+            self.unfinished += bytes;
+            return;
+        }
+        self.accept(&Entry { format, header, bytes: rest, path, offset }, zone);
+    }
+}
+
+/// The last `bytes` of a file, and where they begin.
+fn tail(path: &Path, bytes: u64) -> std::io::Result<(u64, Vec<u8>)> {
+    let mut file = std::fs::File::open(path)?;
+    let offset = file.metadata()?.len().saturating_sub(bytes);
+    file.seek(SeekFrom::Start(offset))?;
+    let mut content = Vec::new();
+    file.take(bytes).read_to_end(&mut content)?;
+    Ok((offset, content))
 }
 
 fn modified(path: &Path) -> Timestamp {
@@ -95,6 +198,7 @@ impl Replayed {
             ("chunk stalls", "ems_chunk_stalls_total"),
             ("chunk errors", "ems_chunk_errors_total"),
             ("outputs still open", "ems_outputs"),
+            ("stalled at the end", "ems_chunk_stalled"),
             ("timers triggered", "ems_timers_triggered_total"),
             ("HTTP sessions started", "ems_sessions_started_total"),
             ("feeds stopped", "ems_stream_feed_stopped_total"),

@@ -166,6 +166,9 @@ impl DryRun<'_> {
             let holds = condition.holds(&call.target, &self.state);
             line(&format!("when {}: {}", condition.name(), if holds { "holds" } else { "does not hold" }));
         }
+        if rule.needs_proof() {
+            line("waits for proof that the server is alive");
+        }
         match &call.action {
             Ok(Action::Command(command, parameters)) => {
                 line(&format!("call {}{}", command.name, shown(parameters)));

@@ -400,6 +400,15 @@ pub const RULE_KEYS: &[Key<rules::Draft>] = &[
         Value::Duration(|r| &mut r.cooldown, Duration::ZERO),
         "How long the rule pauses for a stream after it ran for it",
     ),
+    Key {
+        details: "Applies to each server. Raise it where more streams than that start at once, as after a restart of \
+                  the server.",
+        ..rule(
+            "max_per_minute",
+            Count(|r| &mut r.max_per_minute, 1..=100_000),
+            "Most calls that the rule makes within a minute",
+        )
+    },
     rule("dry_run", Bool(|r| &mut r.dry_run), "Whether the rule only logs its calls"),
     rule(
         "include_own",

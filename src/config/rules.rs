@@ -11,7 +11,6 @@ use ems_protocol::runtime_api::Address;
 use ems_protocol::runtime_api::command::Command;
 
 /// A rule as the file describes it; `RULE_KEYS` documents the fields.
-#[derive(Default)]
 pub struct Draft {
     pub name: String,
     pub on: Option<&'static str>,
@@ -22,13 +21,46 @@ pub struct Draft {
     pub with: Option<Members>,
     pub delay: Duration,
     pub cooldown: Duration,
+    pub max_per_minute: usize,
     pub dry_run: bool,
     pub include_own: bool,
 }
 
+impl Default for Draft {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            on: None,
+            matching: Match::default(),
+            when: None,
+            call: None,
+            post: None,
+            with: None,
+            delay: Duration::ZERO,
+            cooldown: Duration::ZERO,
+            max_per_minute: 100,
+            dry_run: false,
+            include_own: false,
+        }
+    }
+}
+
 /// Makes a rule, if its section has no fault that forbids it. Servers and their APIs must have been read.
 pub(super) fn check(draft: Draft, section: &Section, config: &Config) -> Option<Rule> {
-    let Draft { name, on, matching, when, call, post, with, delay, cooldown, dry_run, include_own } = draft;
+    let Draft {
+        name,
+        on,
+        matching,
+        when,
+        call,
+        post,
+        with,
+        delay,
+        cooldown,
+        max_per_minute,
+        dry_run,
+        include_own,
+    } = draft;
     if let (Some(on), Some(when)) = (on, when)
         && !when.fits(on)
     {
@@ -60,7 +92,7 @@ pub(super) fn check(draft: Draft, section: &Section, config: &Config) -> Option<
         None => post.map(Act::Post),
     };
     let (on, act) = on.zip(act)?;
-    Some(Rule { name, on, matching, when, act, delay, cooldown, dry_run, include_own })
+    Some(Rule { name, on, matching, when, act, delay, cooldown, max_per_minute, dry_run, include_own })
 }
 
 /// Whether every call of the runtime API makes such an event.

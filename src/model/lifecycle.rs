@@ -122,6 +122,12 @@ impl<K: Copy + Eq + Hash, L: Copy + Ord, R> Lifecycle<K, L, R> {
         }
     }
 
+    /// Forgets all that has closed, so that it may be open again.
+    pub(super) fn forget_closes(&mut self) {
+        self.closed.clear();
+        self.closing_order.clear();
+    }
+
     /// An event of an open thing; `creation` says whether it is the event of its creation. `row` makes its
     /// row if it gets one. Returns the change, and the entry that was replaced.
     pub(super) fn open(

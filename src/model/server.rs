@@ -30,6 +30,11 @@ const LATE_EVENT_GRACE: Duration = Duration::from_secs(60);
 const START_EVENT_GRACE: Duration = Duration::from_secs(10);
 /// How long a stopping server may still answer. One that answers later has restarted.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(15);
+/// How long after the first event of a new process one of the process before shows that both run: late events come
+/// within seconds.
+const BOTH_RUN_AFTER: Duration = Duration::from_secs(10);
+/// How long two processes count as running after an event of only one of them.
+const BOTH_RUN_FOR: Duration = Duration::from_secs(300);
 /// After this long without events some may have been lost.
 const IDLE_AFTER: Duration = Duration::from_secs(60);
 
@@ -115,6 +120,14 @@ pub enum Generation {
     Past,
 }
 
+/// Another server process whose events arrive in turn with those of the current one.
+#[derive(Debug, Clone, Copy)]
+struct Second {
+    process: u64,
+    last: Timestamp,
+    last_of_first: Timestamp,
+}
+
 /// A call of the runtime API.
 #[derive(Debug, Clone, Copy)]
 struct Poll {
@@ -130,10 +143,16 @@ pub struct Table {
     process: Option<u64>,
     /// When the first event of the current process arrived.
     since: Timestamp,
+    /// The stamp of that event, by the server's clock.
+    since_stamp: Option<Timestamp>,
     /// The stamp of its `serverStarted`, once that has come.
     started: Option<Timestamp>,
+    /// Whether the current process has sent an event that is not about the server itself.
+    active: bool,
     /// The previous process.
     past: Option<u64>,
+    /// A second server that posts under the same name, and when its last event and the last one of `process` came.
+    second: Option<Second>,
     /// When it announced that it stops.
     stopping: Option<Timestamp>,
     /// The last call of its runtime API; none where that is not configured.
@@ -166,6 +185,11 @@ impl Table {
     /// The same of the process before it.
     pub const fn before(&self) -> &(Option<u64>, Option<String>) {
         &self.before
+    }
+
+    /// Whether the events of two servers arrive under this name.
+    pub const fn is_mixed(&self) -> bool {
+        self.second.is_some()
     }
 
     /// Whether the server is up: its runtime API answers, or else events come.
@@ -207,7 +231,8 @@ impl Table {
     pub fn listed(&mut self, process: Option<u64>, requested: Timestamp, now: Timestamp) -> Generation {
         let other = process.is_some() && self.process.is_some() && process != self.process;
         let back = self.stopping.is_some_and(|since| requested.since(since) > SHUTDOWN_GRACE);
-        let generation = if self.restarts > 0 && requested <= self.since {
+        // The lists are those of one of two servers.
+        let generation = if self.is_mixed() || self.restarts > 0 && requested <= self.since {
             Generation::Past
         } else if !other && !back && !self.stopping() {
             Generation::Current
@@ -244,8 +269,10 @@ impl Table {
             return Generation::Current;
         }
         let Some(process) = sender.process else {
-            // EMS 1.6 sends no process id: only `serverStarted` reveals a new process.
-            return if started { Generation::New } else { Generation::Current };
+            // EMS 1.6 and text files hold no process id: only `serverStarted` reveals a new process, unless nothing
+            // but applicationStart came before it.
+            let first = self.started.is_none() && !self.active && !self.stopping();
+            return if started && !first { Generation::New } else { Generation::Current };
         };
         match self.process {
             None => Generation::Current,
@@ -257,7 +284,11 @@ impl Table {
                 };
                 if restarted { Generation::New } else { Generation::Current }
             }
+            Some(_) if self.second.is_some_and(|second| second.process == process) => Generation::Current,
             Some(_) if now < self.since => Generation::Past,
+            Some(_) if self.past == Some(process) && !started && self.both_run(sender, now) => {
+                Generation::Current
+            }
             Some(_)
                 if self.past == Some(process) && now.since(self.since) <= LATE_EVENT_GRACE && !started =>
             {
@@ -267,6 +298,15 @@ impl Table {
         }
     }
 
+    /// Whether an event of the process before shows that it did not end when the current one began. After a restart
+    /// its late events come within seconds; those of files may come later, with their old stamps.
+    fn both_run(&self, sender: Sender, now: Timestamp) -> bool {
+        let stamps = sender.at.zip(self.since_stamp);
+        now.since(self.since) > BOTH_RUN_AFTER
+            && stamps.is_none_or(|(at, since)| at.since(since) > BOTH_RUN_AFTER)
+            && !self.stopping()
+    }
+
     /// Makes the process of `sender` the current one.
     pub fn begin(&mut self, sender: Sender, now: Timestamp) {
         self.before = (self.process, self.build.as_ref().map(|(version, _)| version.clone()));
@@ -274,20 +314,47 @@ impl Table {
             self.past = self.process;
         }
         self.process = sender.process;
-        self.since = now;
+        (self.second, self.active) = (None, false);
+        (self.since, self.since_stamp) = (now, sender.at);
         self.started = None;
         self.stopping = None;
         self.start = None;
         self.restarts += 1;
     }
 
-    /// Records an event of the current process.
-    pub fn record_event(&mut self, sender: Sender, now: Timestamp) {
+    /// Records an event of the current process; `active` is whether it is not about the server itself.
+    pub fn record_event(&mut self, sender: Sender, active: bool, now: Timestamp) {
+        self.active |= active;
         if self.last_event.is_none() {
             self.since = now;
         }
         self.process = self.process.or(sender.process);
         self.last_event = self.last_event.max(Some(now));
+        self.record_sender(sender, now);
+    }
+
+    /// Notes which of two servers an event comes from; once one is silent, the other goes on alone.
+    fn record_sender(&mut self, sender: Sender, now: Timestamp) {
+        let Some(process) = sender.process else {
+            return;
+        };
+        let mut second = match self.second {
+            Some(second) => second,
+            None if Some(process) == self.process => return,
+            None => Second { process, last: now, last_of_first: now },
+        };
+        if second.process == process {
+            second.last = second.last.max(now);
+        } else {
+            second.last_of_first = second.last_of_first.max(now);
+        }
+        self.second = Some(second);
+        if now.since(second.last) > BOTH_RUN_FOR {
+            (self.second, self.past) = (None, Some(second.process));
+        } else if now.since(second.last_of_first) > BOTH_RUN_FOR {
+            (self.second, self.past) = (None, self.process);
+            self.process = Some(second.process);
+        }
     }
 
     /// Applies an event.
@@ -299,6 +366,8 @@ impl Table {
                 self.start = Some(now);
                 Change::Opened
             }
+            // The other server goes on.
+            Event::Stopping if self.second.is_some() => Change::Counted,
             Event::Stopping => {
                 self.stopping = Some(now);
                 Change::Closed
@@ -345,6 +414,14 @@ pub const METRICS: &[Metric<Table>] = &[
         labels: &[],
         query: "time() - ems_server_start_timestamp_seconds",
         samples: |table, samples| samples.add_known(&[], table.start),
+    },
+    Metric {
+        name: "ems_server_mixed",
+        kind: Kind::Gauge,
+        help: "1 while the events of two server processes (processId) arrive under one name in turn: two servers post to one path. 0 otherwise.",
+        labels: &[],
+        query: "ems_server_mixed == 1",
+        samples: |table, samples| samples.add(&[], table.is_mixed()),
     },
     Metric {
         name: "ems_server_restarts_total",

@@ -123,7 +123,12 @@ impl State {
         };
         let started = matches!(server_event, Some(server::Event::Started(_)));
         let poll = restarted || started || self.server.silent(now);
-        self.server.record_event(event.sender, now);
+        let mixed = self.server.is_mixed();
+        self.server.record_event(event.sender, server_event.is_none(), now);
+        if self.server.is_mixed() && !mixed {
+            self.streams.forget_closes();
+            self.outputs.forget_closes();
+        }
         let late = self.server.stopping() && event.facts.opens();
         let change = if late { Change::Stale } else { self.change(event, now) };
         Applied { change, restarted, poll }

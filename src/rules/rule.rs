@@ -25,6 +25,8 @@ pub struct Rule {
     pub delay: Duration,
     /// How long it does nothing more for the same stream.
     pub cooldown: Duration,
+    /// Most calls to one server within a minute.
+    pub max_per_minute: usize,
     /// Whether calls are only logged, not made.
     pub dry_run: bool,
     /// Whether events caused by the exporter's own calls trigger it too.

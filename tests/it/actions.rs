@@ -279,6 +279,33 @@ async fn cooldown_age_queue_and_dry_run_keep_calls_from_being_made() {
 }
 
 #[tokio::test]
+async fn a_rule_makes_a_limited_number_of_calls_a_minute_whatever_the_names() {
+    let api = FakeServer::start(|_| Reply::Data(Value::Null)).await;
+    let limited = CUT.replace("name: cut,", "name: cut, cooldown: 1h, max_per_minute: 3,");
+    let mut act = Act::new(api.address.port(), &limited);
+    for id in 1..=20 {
+        act.post("inStreamCreated", camera(id, &format!("renamed-{id}")));
+    }
+    let labels = outcomes(&act.settled().await);
+    let count = |outcome: &str| labels.iter().filter(|label| **label == outcome).count();
+    assert_eq!((count("done"), count("rate_limited")), (3, 17));
+    assert_eq!(api.calls().len(), 3);
+    act.end().await;
+}
+
+#[tokio::test]
+async fn a_name_with_a_mark_of_the_server_is_rejected() {
+    let api = FakeServer::start(|_| Reply::Data(Value::Null)).await;
+    let mut act = Act::new(api.address.port(), CUT);
+    for (id, name) in (1..).zip(["cam_#space#_y", "_#equal#_x", "a_#slash#_b", "a_#coma#_b"]) {
+        act.post("inStreamCreated", camera(id, name));
+    }
+    assert_eq!(outcomes(&act.settled().await), ["rejected"; 4]);
+    assert!(api.calls().is_empty());
+    act.end().await;
+}
+
+#[tokio::test]
 async fn a_server_without_an_api_gets_no_call() {
     let api = FakeServer::start(|_| Reply::Data(Value::Null)).await;
     let servers = format!(

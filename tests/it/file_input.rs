@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use ems_exporter::commands::replay::replay;
 use ems_exporter::config::{Config, Source};
 use ems_tail::Start;
+use serde_json::json;
 
 use testkit::wait::{holds, until};
 
 use crate::http::Exporter;
-use crate::support::{Harness, Samples, at, body, fixture, session};
+use crate::support::{Harness, START, Samples, at, body, fixture, output, session, stream};
 
 fn recording(name: &str) -> PathBuf {
     fixture("files").join(name)
@@ -246,4 +247,76 @@ fn a_replay_reports_rejected_and_unfinished_entries() {
     assert!(summary.contains("rejected                            2\n"), "{summary}");
     assert!(summary.contains("  such as: not an event: it has no type\n"), "{summary}");
     assert!(summary.contains("an unfinished entry at the end of a file: 20 bytes\n"), "{summary}");
+}
+
+/// Writes event files, and replays them in the order of their names.
+fn replayed_contents(files: &[(&str, String)]) -> Samples {
+    let folder = tempfile::tempdir().unwrap();
+    let paths: Vec<PathBuf> = files.iter().map(|(name, _)| folder.path().join(name)).collect();
+    for (path, (_, content)) in paths.iter().zip(files) {
+        std::fs::write(path, content).unwrap();
+    }
+    let page = replay(&paths, None, &mut |_, _| ()).unwrap().page().unwrap();
+    Samples::of(&page.replace("server=\"replay\"", "server=\"ems\""))
+}
+
+/// An entry of a JSON event file, `seconds` after a start.
+fn entry(id: u64, seconds: u64, name: &str, payload: serde_json::Value) -> String {
+    let timestamp = START + seconds;
+    let event = json!({"id": id, "payload": payload, "processId": 100, "timestamp": timestamp, "type": name});
+    format!("{event},\n")
+}
+
+#[test]
+fn a_replay_shows_stalls_before_the_first_chunk_and_at_the_end() {
+    let timer = |id, seconds| {
+        entry(id, seconds, "timerTriggered", json!({"timerId": 1, "triggerCount": id, "value": 30}))
+    };
+    let chunk = |id, seconds| {
+        entry(id, seconds, "hlsChunkClosed", json!({"file": "/srv/hls/cam/1.ts", "segmentDuration": 4000.0}))
+    };
+    let opened = entry(1, 0, "outStreamCreated", output(3, "hls", "cam", 4));
+    let stalls = |more: &[String]| {
+        let samples = replayed_contents(&[("a.json", opened.clone() + &more.concat())]);
+        (samples.sum("ems_chunk_stalls_total"), samples.sum("ems_chunk_stalled"))
+    };
+    assert_eq!(stalls(&[chunk(2, 4), chunk(3, 8), timer(4, 12)]), (0.0, 0.0));
+    assert_eq!(stalls(&[chunk(2, 4), chunk(3, 8), timer(4, 60)]), (1.0, 1.0), "at the end");
+    assert_eq!(stalls(&[timer(2, 5), timer(3, 40)]), (1.0, 1.0), "it never started");
+    assert_eq!(stalls(&[timer(2, 5), chunk(3, 40), chunk(4, 44)]), (1.0, 0.0), "it started late");
+    assert_eq!(stalls(&[chunk(2, 4), chunk(3, 60), chunk(4, 64)]), (1.0, 0.0), "it recovered");
+}
+
+#[test]
+fn a_replay_reads_files_in_the_order_of_their_events() {
+    let camera = || stream(5, "INR", "cam");
+    let first = entry(1, 0, "serverStarted", json!({"releaseNumber": "1", "buildNumber": "1"}))
+        + &entry(2, 1, "inStreamCreated", camera());
+    let second = entry(3, 100, "inStreamCodecsUpdated", camera())
+        + &entry(4, 200, "serverStopping", json!({}))
+        + &entry(5, 201, "inStreamClosed", camera());
+    for names in [["1.json", "2.json"], ["10.json", "9.json"]] {
+        let mut files = [(names[0], first.clone()), (names[1], second.clone())];
+        for _ in 0..2 {
+            let samples = replayed_contents(&files);
+            assert_eq!(samples.sum("ems_server_restarts_total"), 0.0, "{names:?}");
+            assert_eq!((samples.sum("ems_streams"), samples.sum("ems_events_total")), (0.0, 5.0));
+            files.reverse();
+        }
+    }
+}
+
+#[test]
+fn a_replay_counts_a_last_entry_without_line_end() {
+    let timer = |id| entry(id, id, "timerTriggered", json!({"timerId": 1, "triggerCount": id, "value": 30}));
+    let whole: String = (1..=3).map(timer).collect();
+    for cut in [1, 2] {
+        let samples = replayed_contents(&[("a.json", whole[..whole.len() - cut].to_owned())]);
+        assert_eq!(samples.sum("ems_events_total"), 3.0);
+    }
+    let half = replayed_contents(&[("a.json", whole[..whole.len() - 20].to_owned())]);
+    assert_eq!(half.sum("ems_events_total"), 2.0);
+    assert_eq!(half.sum("ems_exporter_events_rejected_total"), 0.0);
+    let rows = "#Fields: INFO\tprocessId\tname\ttype\tuniqueId\ninStreamCreated\t5\tcam1\tINR\t1\ninStreamCreated\t5\tcam2\tINR\t2";
+    assert_eq!(replayed_contents(&[("a.log", rows.to_owned())]).sum("ems_events_total"), 2.0);
 }

@@ -27,6 +27,7 @@ mod manual_pages;
 mod openapi;
 mod outputs;
 mod promql;
+mod proof;
 mod properties;
 mod query;
 mod reconcile;

@@ -18,18 +18,18 @@ use serde_json::{Value, json};
 use crate::config::load;
 use crate::support::{at, output, stream, with};
 
-const SERVER: &str = "servers: [{name: ems, expect: [studio], api: {url: 'http://127.0.0.1:7777'}}]\n";
+pub const SERVER: &str = "servers: [{name: ems, expect: [studio], api: {url: 'http://127.0.0.1:7777'}}]\n";
 
 /// A harness on which rules decide and nothing is done.
-struct Stage {
-    pipeline: Pipeline,
-    server: Arc<Server>,
+pub struct Stage {
+    pub pipeline: Pipeline,
+    pub server: Arc<Server>,
     calls: Arc<Mutex<Vec<Call>>>,
     id: u64,
 }
 
 impl Stage {
-    fn new(rules: &str) -> Self {
+    pub fn new(rules: &str) -> Self {
         let config = load(&format!("{SERVER}rules:\n{rules}")).unwrap();
         let settings = Settings { expected: vec!["studio".to_owned()], ..Settings::default() };
         let known = [ConfiguredServer { name: "ems".to_owned(), expected: vec!["studio".to_owned()] }];
@@ -43,7 +43,7 @@ impl Stage {
     }
 
     /// Sends an event of the process 100, and returns what was decided.
-    fn post(&mut self, name: &str, seconds: f64, payload: Value) -> Vec<Call> {
+    pub fn post(&mut self, name: &str, seconds: f64, payload: Value) -> Vec<Call> {
         self.id += 1;
         let event = json!({"id": self.id, "type": name, "processId": 100, "payload": payload});
         let accepted =
@@ -52,18 +52,18 @@ impl Stage {
         self.decided()
     }
 
-    fn tick(&self, seconds: f64) -> Vec<Call> {
+    pub fn tick(&self, seconds: f64) -> Vec<Call> {
         self.pipeline.tick(at(seconds));
         self.decided()
     }
 
-    fn decided(&self) -> Vec<Call> {
+    pub fn decided(&self) -> Vec<Call> {
         std::mem::take(&mut *self.calls.lock().unwrap())
     }
 }
 
 /// `rule: command name=value …`, or why nothing is sent.
-fn shown(calls: &[Call]) -> Vec<String> {
+pub fn shown(calls: &[Call]) -> Vec<String> {
     let one = |call: &Call| match &call.action {
         Ok(Action::Command(command, parameters)) => {
             let parameters: Vec<String> = parameters
@@ -370,15 +370,24 @@ fn derived_events_trigger_for_own_outputs_and_name_their_inputs() {
     assert!(stage.tick(1.0).is_empty());
     let calls = stage.tick(12.0);
     let shown_calls = shown(&calls);
-    assert_eq!(shown_calls[0], "removeConfig id=77");
-    assert_eq!(calls[0].target.needs, Some(Key { pid: 100, id: 1 }));
     let posted = |call: &str| serde_json::from_str::<Value>(call.strip_prefix("post ").unwrap()).unwrap();
-    assert_eq!(posted(&shown_calls[1])["event"], json!("chunkStalled"), "it stalls, having never started");
-    let missing = posted(&shown_calls[2]);
+    assert_eq!(posted(&shown_calls[0])["event"], json!("chunkStalled"), "it stalls, having never started");
+    let missing = posted(&shown_calls[1]);
     assert_eq!((&missing["event"], &missing["stream"]), (&json!("streamMissing"), &json!("studio")));
     assert_eq!(missing["time"], json!("2026-11-22T16:13:32Z"));
-    stage.post("hlsChunkClosed", 13.0, json!({"file": "/srv/hls/cam/1.ts", "segmentDuration": 2000.0}));
-    let recovered = stage.tick(14.0);
+    let mut proven = Vec::new();
+    for second in 13..75 {
+        stage.post(
+            "timerTriggered",
+            f64::from(second),
+            json!({"timerId": 1, "triggerCount": second, "value": 1}),
+        );
+        proven.extend(stage.tick(f64::from(second)));
+    }
+    assert_eq!(shown(&proven), ["removeConfig id=77"], "once there is proof");
+    assert_eq!(proven[0].target.needs, Some(Key { pid: 100, id: 1 }));
+    stage.post("hlsChunkClosed", 75.0, json!({"file": "/srv/hls/cam/1.ts", "segmentDuration": 2000.0}));
+    let recovered = stage.tick(76.0);
     assert_eq!(recovered.len(), 1);
     assert!(
         !stage

@@ -54,6 +54,7 @@ fn reports_matches_requests_and_reasons() {
    last: does not match: it is for outStreamClosed
    stall: matches
       when still_stalled: assumed
+      waits for proof that the server is alive
       rejected: cannot render the parameter id: the event has no in_stream_id
 5: outStreamCreated (opened)
    push: does not match: it is for inStreamCreated
@@ -66,6 +67,7 @@ fn reports_matches_requests_and_reasons() {
    last: does not match: it is for outStreamClosed
    stall: matches
       when still_stalled: assumed
+      waits for proof that the server is alive
       call shutdownStream id=\"1\"
 ";
     assert_eq!(report(rules, body.to_string().as_bytes()).unwrap(), expected);

@@ -14,7 +14,7 @@ use strum::EnumCount;
 use super::event::{Event, Output, Step};
 use super::format::{Format, Playlist, Track};
 use super::paths;
-use super::row::{GRACE, Identity, StallPolicy, StallTransition, Updates, Writer};
+use super::row::{GRACE, Identity, Row, StallPolicy, StallTransition, Updates, Writer};
 use super::rows::{OutputRef, Rows};
 use super::verdict::{Scope, Together};
 use crate::exposition::{Histogram, bounded};
@@ -285,6 +285,11 @@ impl Table {
         self.grace_until = now.plus(GRACE);
     }
 
+    /// What closed with a server process may be open: that process goes on beside another.
+    pub fn forget_closes(&mut self) {
+        self.writers.forget_closes();
+    }
+
     /// A new server process counts its outputs anew.
     pub fn begin(&mut self) {
         self.writers.begin();
@@ -306,11 +311,39 @@ impl Table {
         youngest.or_else(|| self.rows[row].last_writer.filter(|_| self.rows[row].open()))
     }
 
+    /// The row of an open output.
+    fn open_row(&self, format: Format, group: &str, stream: &str) -> Option<&Row> {
+        let identity = Identity { format, group: Arc::from(group), stream: Arc::from(stream) };
+        self.rows.by_identity(&identity).map(|index| &self.rows[index]).filter(|row| row.open())
+    }
+
+    /// Whether an output is open.
+    pub fn is_open(&self, format: Format, group: &str, stream: &str) -> bool {
+        self.open_row(format, group, stream).is_some()
+    }
+
     /// Whether this track of an open output was stalled at the last tick.
     pub fn stalls(&self, format: Format, group: &str, stream: &str, track: Track) -> bool {
-        let identity = Identity { format, group: Arc::from(group), stream: Arc::from(stream) };
-        let row = self.rows.by_identity(&identity).map(|index| &self.rows[index]);
-        row.is_some_and(|row| row.open() && row.stalls(track))
+        self.open_row(format, group, stream).is_some_and(|row| row.stalls(track))
+    }
+
+    /// Whether the outputs of a scope stalled together at the last tick.
+    pub fn stalls_together(&self, scope: Scope, name: &Arc<str>) -> bool {
+        self.together.contains(&(scope, Arc::clone(name)))
+    }
+
+    /// The stall threshold of this track of an open output, if it was stalled at the last tick.
+    pub fn stall_threshold(
+        &self,
+        format: Format,
+        group: &str,
+        stream: &str,
+        track: Track,
+    ) -> Option<Duration> {
+        let row = self.open_row(format, group, stream).filter(|row| row.stalls(track))?;
+        let threshold =
+            row.tracks().find(|state| state.track == track)?.threshold(row.chunk_length, self.policy);
+        threshold.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
     }
 
     /// Removes outputs whose retention is over. Returns the stalls that begin or end now, and those that begin together.

@@ -15,6 +15,7 @@ pub struct View {
     started_timestamp_seconds: Option<f64>,
     last_event_timestamp_seconds: Option<f64>,
     restarts_total: u64,
+    mixed: bool,
 }
 
 impl Table {
@@ -28,6 +29,7 @@ impl Table {
             started_timestamp_seconds: self.start.map(|start| wall.seconds(start)),
             last_event_timestamp_seconds: self.last_event.map(|last| wall.seconds(last)),
             restarts_total: self.restarts,
+            mixed: self.is_mixed(),
         }
     }
 }

@@ -126,6 +126,11 @@ impl Names {
         self.names.get(bounded(Cow::Borrowed(name)).as_ref()).map_or(0, |named| named.inbound)
     }
 
+    /// The state of the inbound streams of this name.
+    pub(super) fn input_state(&self, name: &str) -> Option<InputState> {
+        self.names.get(bounded(Cow::Borrowed(name)).as_ref()).and_then(Named::state)
+    }
+
     /// Whether an inbound stream of this name is expected.
     pub(super) fn expects(&self, name: &str) -> bool {
         self.expected.iter().any(|expected| *expected.name == *name)

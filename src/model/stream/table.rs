@@ -118,6 +118,11 @@ impl Table {
         self.names.inbound(name)
     }
 
+    /// The state of the inbound streams of a name.
+    pub fn input_state(&self, name: &str) -> Option<InputState> {
+        self.names.input_state(name)
+    }
+
     /// Applies an event.
     pub fn apply(&mut self, event: &Event<'_>, now: Timestamp) -> Change {
         match event {
@@ -266,6 +271,11 @@ impl Table {
             self.leave(&open, now);
         }
         self.names.forget_inputs();
+    }
+
+    /// What closed with a server process may be open: that process goes on beside another.
+    pub fn forget_closes(&mut self) {
+        self.streams.forget_closes();
     }
 
     /// A new server process counts its streams anew.

@@ -5,6 +5,9 @@ use std::fmt::Write;
 /// The longest line of parameters, in bytes; the server drops a connection that sends 16 KiB.
 const LONGEST: usize = 8 << 10;
 
+/// The marks that the server's own parser puts in place of escaped characters, and replaces where a value holds them.
+const MARKS: [&str; 4] = ["#space#", "#slash#", "#equal#", "#coma#"];
+
 /// A parameter's value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Value {
@@ -42,6 +45,9 @@ pub enum Unsendable {
     /// The server would take what follows for another command.
     #[error("the value of {0} holds a control character, which could run another command")]
     Control(String),
+    /// The server would replace the mark, and so read another value.
+    #[error("the value of {0} holds {1}, which the server would replace: it would address another stream")]
+    Mark(String, &'static str),
     /// It would not be read as a name.
     #[error("{0:?} is not a valid parameter name: use letters, digits, _ and $")]
     Name(String),
@@ -70,6 +76,9 @@ pub fn encode(parameters: &[Parameter]) -> Result<String, Unsendable> {
         for (at, text) in texts.iter().enumerate() {
             if text.contains(char::is_control) {
                 return Err(Unsendable::Control(name.clone()));
+            }
+            if let Some(mark) = MARKS.into_iter().find(|mark| text.contains(mark)) {
+                return Err(Unsendable::Mark(name.clone(), mark));
             }
             if at > 0 {
                 line.push(',');
@@ -116,6 +125,17 @@ mod tests {
             let encoded = encode(&[text("id", "1"), text("localStreamName", hostile)]);
             assert_eq!(encoded, Err(Unsendable::Control("localStreamName".to_owned())), "{hostile:?}");
         }
+        for (hostile, mark) in [
+            ("cam_#space#_y", "#space#"),
+            ("_#equal#_x", "#equal#"),
+            ("a_#slash#_b", "#slash#"),
+            ("a_#coma#_b", "#coma#"),
+        ] {
+            let list = Value::List(vec!["cam".to_owned(), hostile.to_owned()]);
+            let refused = Err(Unsendable::Mark("localStreamNames".to_owned(), mark));
+            assert_eq!(encode(&[("localStreamNames".to_owned(), list)]), refused);
+        }
+        assert!(encode(&[text("localStreamName", "cam #1# space_#2")]).is_ok());
         for name in ["", "a b", "a=b", "a\nb"] {
             assert_eq!(encode(&[text(name, "1")]), Err(Unsendable::Name(name.to_owned())));
         }
