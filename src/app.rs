@@ -16,6 +16,7 @@ use ems_tail::Storage;
 use crate::actions::Actions;
 use crate::config::{self, Config};
 use crate::file_input::{self, FileInput, Following};
+use crate::folders::Folders;
 use crate::http::gate::{Gate, ListenerRole};
 use crate::http::intake::Intake;
 use crate::http::router;
@@ -55,6 +56,9 @@ pub fn build(config: &Config) -> Result<Arc<App>, Error> {
     let apis: Apis = config.apis.iter().map(|api| (api.server.clone(), Arc::new(api.api()))).collect();
     let reconcilers = reconcilers(config, &pipeline, &apis)?;
     let actions = (!config.rules.is_empty()).then(|| actions(config, &mut pipeline, apis));
+    let folders = Folders::new(&config.folders, &config.server_folders);
+    let measuring = Arc::clone(&folders);
+    pipeline.set_measure(Box::new(move |server, chunk| measuring.enqueue(server, chunk)));
     let exporter_metrics = Arc::new(ExporterMetrics::new(Timestamp::now())?);
     let pipeline = Arc::new(pipeline);
     let reloader = Reloader::new(config, &pipeline, actions.as_ref(), &exporter_metrics)?;
@@ -65,6 +69,7 @@ pub fn build(config: &Config) -> Result<Arc<App>, Error> {
         files,
         reconcilers,
         pipeline,
+        folders,
         exporter_metrics,
         actions,
         telemetry_path: config.telemetry_path.clone(),
@@ -116,6 +121,7 @@ pub async fn run(
     listeners: Vec<TcpListener>,
     stop: CancellationToken,
 ) -> Result<(), Error> {
+    app.folders.start(&app.pipeline);
     let followed = follow(&app, config)?;
     let mut tasks = JoinSet::new();
     // Before anything is answered: a client that has an answer may send SIGHUP.

@@ -117,7 +117,11 @@ impl Config {
         let (mut one, mut two) = (self.clone(), other.clone());
         let differs = |key: &&key::Key<Self>| !key.reload && key.show(&mut one) != key.show(&mut two);
         let mut changed: Vec<_> = KEYS.iter().filter(differs).map(|key| key.path).collect();
-        if (&self.servers, &self.sources, &self.apis) != (&other.servers, &other.sources, &other.apis) {
+        let differ = self.servers != other.servers
+            || self.sources != other.sources
+            || self.apis != other.apis
+            || self.server_folders != other.server_folders;
+        if differ {
             changed.push("servers");
         }
         changed

@@ -38,15 +38,16 @@
 //! | `rules` | derives calls from triggers and state; pure | ems_protocol, model |
 //! | `pipeline` | **the pipeline**: decode, interpret, de-duplicate, apply, count, trigger rules | ems_protocol, exposition, feed, model, rules |
 //! | `file_input` | entries of followed event files into the pipeline | ems_protocol, ems_tail, exposition, pipeline |
+//! | `folders` | the sizes of chunks and the free space, where the folders of outputs can be read | ems_tail, exposition, model, pipeline |
 //! | `actions` | makes the calls that rules decide on: queue, retries, outcomes | ems_protocol, exposition, pipeline, rules |
 //! | `reconcile` | compares the state with the server's own lists, corrects it, counts the corrections | ems_protocol, exposition, model, pipeline |
-//! | `metrics` | the catalogue, the exporter's own metrics, the page | actions, ems_protocol, exposition, file_input, model, pipeline, reconcile |
+//! | `metrics` | the catalogue, the exporter's own metrics, the page | actions, ems_protocol, exposition, file_input, folders, model, pipeline, reconcile |
 //! | `query` | JSON lists, and the snapshots of the live page | actions, ems_protocol, feed, file_input, metrics, model, pipeline, reconcile |
-//! | `config` | YAML, flags and environment to [`config::Config`], all faults at once | actions, auth, ems_protocol, ems_tail, model, pipeline, rules, web |
+//! | `config` | YAML, flags and environment to [`config::Config`], all faults at once | actions, auth, ems_protocol, ems_tail, folders, model, pipeline, rules, web |
 //! | `reload` | reads the configuration files again | actions, auth, config, ems_protocol, metrics, pipeline, rules, web |
-//! | `http` | listeners, gate, router, endpoints, server-sent events, live page | actions, auth, ems_protocol, exposition, feed, file_input, metrics, pipeline, query, reconcile, reload, web |
+//! | `http` | listeners, gate, router, endpoints, server-sent events, live page | actions, auth, ems_protocol, exposition, feed, file_input, folders, metrics, pipeline, query, reconcile, reload, web |
 //! | `page` | the live page: one file of HTML, style and script | – |
-//! | `app` | the composition root: builds, runs and stops everything | actions, config, ems_protocol, ems_tail, file_input, http, metrics, pipeline, query, reconcile, reload, rules |
+//! | `app` | the composition root: builds, runs and stops everything | actions, config, ems_protocol, ems_tail, file_input, folders, http, metrics, pipeline, query, reconcile, reload, rules |
 //! | `cli` | flags and subcommands | config, ems_simulator, ems_tail |
 //! | `commands` | a file for each subcommand | app, cli, config, ems_protocol, ems_simulator, ems_tail, exposition, file_input, http, metrics, model, pipeline, rules, web |
 //! | `main` | parses arguments, runs the subcommand, ends with an exit code | cli, commands |
@@ -60,8 +61,9 @@
 //! * A stream is identified by (server, process, id); names are labels only.
 //! * received = applied + duplicate + rejected + dropped, at every instant.
 //! * decided = outcomes + queued, for every rule, at every instant.
-//! * Time comes in as an argument: only `app`, `http`, `file_input`, `ems_tail`, `reconcile`, `actions`, `reload`,
-//!   `ems_simulator` and `commands` read the clock. It never steps; answers show its times by the host's wall clock.
+//! * Time comes in as an argument: only `app`, `http`, `file_input`, `folders`, `ems_tail`, `reconcile`, `actions`,
+//!   `reload`, `ems_simulator` and `commands` read the clock. It never steps; answers show its times by the host's wall
+//!   clock.
 //! * A server's lock is held for one event, the samples of one metric or a copy of some rows, never across an await.
 //! * Everything has a limit; each limit that is hit moves a counter.
 
@@ -74,6 +76,7 @@ pub mod config;
 pub mod exposition;
 pub mod feed;
 pub mod file_input;
+pub mod folders;
 pub mod http;
 pub mod metrics;
 pub mod model;

@@ -16,6 +16,7 @@ use prometheus::proto::MetricFamily;
 use crate::actions::{self, Actions};
 use crate::exposition::{Kind, Metric, Page, Style};
 use crate::file_input::{self, FileInput};
+use crate::folders::{self, Folders};
 use crate::pipeline::{Pipeline, proof, tally};
 use crate::reconcile::{self, Reconciler};
 use ems_protocol::{Timestamp, Wall};
@@ -38,6 +39,8 @@ pub struct Sources<'s> {
     pub reconcilers: &'s [Arc<Reconciler>],
     /// The calls of rules, where there are any.
     pub actions: Option<&'s Actions>,
+    /// The folders of outputs, where they are looked at.
+    pub folders: Option<&'s Folders>,
     /// The exporter itself.
     pub exporter: &'s ExporterMetrics,
 }
@@ -45,7 +48,7 @@ pub struct Sources<'s> {
 impl<'s> Sources<'s> {
     /// Media servers that only send events.
     pub const fn of_events(pipeline: &'s Pipeline, exporter: &'s ExporterMetrics) -> Self {
-        Self { pipeline, files: &[], reconcilers: &[], actions: None, exporter }
+        Self { pipeline, files: &[], reconcilers: &[], actions: None, folders: None, exporter }
     }
 }
 
@@ -62,7 +65,7 @@ pub fn render_selected(
     now: Timestamp,
     into: &mut impl FnMut(&[u8]),
 ) -> u64 {
-    let Sources { pipeline, files, reconcilers, actions, exporter } = sources;
+    let Sources { pipeline, files, reconcilers, actions, folders, exporter } = sources;
     pipeline.tick(now);
     let wall = pipeline.wall();
     exporter.time.set(now.seconds());
@@ -92,6 +95,11 @@ pub fn render_selected(
         render_per_server(&mut page, MetricGroup::Actions, actions::METRICS, &summaries, selection, now);
         let held: Vec<_> = servers.iter().map(|server| (server.name.as_str(), server.proof())).collect();
         render_per_server(&mut page, MetricGroup::Actions, proof::METRICS, &held, selection, now);
+    }
+    if let Some(folders) = folders {
+        let readings = folders.readings();
+        let readings: Vec<_> = readings.iter().map(|(name, reading)| (name.as_str(), reading)).collect();
+        render_per_server(&mut page, MetricGroup::Folders, folders::METRICS, &readings, selection, now);
     }
     for metric in tally::METRICS.iter().filter(|metric| selection.has(MetricGroup::Exporter, metric.name)) {
         page.describe(metric.name, metric.kind, metric.help);

@@ -1,5 +1,6 @@
 //! **The pipeline**, from bytes to state, in [`Pipeline::accept`].
 
+pub mod measuring;
 pub mod proof;
 pub mod reactions;
 pub mod tally;
@@ -14,8 +15,8 @@ use tokio::sync::Notify;
 
 use crate::feed::{Feed, Topic};
 use crate::model::Settings;
-use crate::model::event;
-use crate::model::output::StallTransition;
+use crate::model::event::{self, Facts};
+use crate::model::output::{ClosedChunk, StallTransition};
 use crate::model::state::listing::{Listing, Reconciled, Subject};
 use crate::model::state::recent::EventRecord;
 use crate::model::state::{DerivedEvent, State};
@@ -23,6 +24,7 @@ use crate::rules::{Rules, Trigger};
 use ems_protocol::{Format, Message, Reason, Rejection, decode};
 use ems_protocol::{Timestamp, Wall};
 
+use measuring::{Measure, Measuring};
 use proof::Proof;
 use reactions::{Enqueue, Reactions};
 use tally::{EventOutcome, Tally, Transport};
@@ -191,6 +193,7 @@ pub struct Pipeline {
     wall: AtomicI64,
     /// In a replay, the last tick in milliseconds: there the times of events are the clock.
     replay_clock: Option<AtomicU64>,
+    measuring: Option<Measuring>,
     /// The clients of the live feed.
     pub feed: Arc<Feed>,
 }
@@ -221,6 +224,7 @@ impl Pipeline {
             reactions: None,
             wall: AtomicI64::default(),
             replay_clock: None,
+            measuring: None,
             feed: Arc::default(),
         }
     }
@@ -244,6 +248,21 @@ impl Pipeline {
         if now.millis() >= last + 1000 {
             clock.store(now.millis(), Ordering::Relaxed);
             self.tick(now);
+        }
+    }
+
+    /// Hands closed chunks to `measure` from now on.
+    pub fn set_measure(&mut self, measure: Measure) {
+        self.measuring = Some(Measuring(measure));
+    }
+
+    /// Records the size of a chunk of a server, or that it stays unknown.
+    pub fn measured(&self, server: &str, chunk: &ClosedChunk, size: Option<u64>) {
+        let servers = self.servers.read().unwrap_or_else(PoisonError::into_inner);
+        let server = servers.get(server).cloned();
+        drop(servers);
+        if let Some(server) = server {
+            server.lock().state.outputs.measured(chunk, size);
         }
     }
 
@@ -477,6 +496,9 @@ impl Pipeline {
         }
         if applied.poll {
             server.poll_soon.notify_one();
+        }
+        if let (Some(measuring), Facts::Output(event)) = (&self.measuring, &event.facts) {
+            measuring.hand_over(&server.name, event, &mut inner.state.outputs);
         }
         if let Some(reactions) = reactions {
             let (state, change) = (&inner.state, applied.change);

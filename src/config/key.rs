@@ -8,6 +8,7 @@ use std::time::Duration;
 use strum::VariantArray;
 
 use super::document::{Members, Section, shown};
+use crate::folders::{PathMap, resolve};
 
 /// The similarity, from 0 to 1, from which on a name counts as a misspelling of another.
 const ALIKE: f64 = 0.75;
@@ -81,6 +82,8 @@ pub enum Value<T: 'static> {
     OneOf(fn() -> Vec<&'static str>, Set<T>),
     /// One or more of them.
     ManyOf(fn() -> Vec<&'static str>, Set<T>),
+    /// Folders of the media server, each with its place on this machine.
+    Folders(Field<T, PathMap>),
     /// Members whose names are not ours.
     Members(Field<T, Option<Members>>),
 }
@@ -122,7 +125,7 @@ impl<T> Key<T> {
             Value::Text(..) | Value::OneOf(..) => "a text".to_owned(),
             Value::Texts(..) | Value::ManyOf(..) => "a text or a list of texts".to_owned(),
             Value::One(form, _) | Value::Many(form, _) => (*form).to_owned(),
-            Value::Members(_) => "a section".to_owned(),
+            Value::Folders(_) | Value::Members(_) => "a section".to_owned(),
         }
     }
 
@@ -137,6 +140,10 @@ impl<T> Key<T> {
             Value::Texts(at, _) => at(from).join(", "),
             Value::File(at) => at(from).as_ref().map_or_else(String::new, |path| path.display().to_string()),
             Value::Choice(_, _, name) => name(from).to_owned(),
+            Value::Folders(at) => {
+                let pair = |(from, to): &(String, PathBuf)| format!("{from}: {}", to.display());
+                at(from).0.iter().map(pair).collect::<Vec<_>>().join(", ")
+            }
             Value::One(..) | Value::Many(..) | Value::OneOf(..) | Value::ManyOf(..) | Value::Members(_) => {
                 String::new()
             }
@@ -157,6 +164,10 @@ impl<T> Key<T> {
     fn read(&self, section: &mut Section, into: &mut T, folder: &Path) {
         if let Value::Members(at) = &self.value {
             *at(into) = section.members(self.path);
+            return;
+        }
+        if let Value::Folders(at) = &self.value {
+            at(into).0 = folders(section, self.path, folder);
             return;
         }
         let values = section.values(self.path, self.is_list());
@@ -208,7 +219,7 @@ impl<T> Key<T> {
             | Value::Many(_, set)
             | Value::OneOf(_, set)
             | Value::ManyOf(_, set) => set(into, text, folder)?,
-            Value::Members(_) => return Err(wrong()),
+            Value::Folders(_) | Value::Members(_) => return Err(wrong()),
         }
         Ok(())
     }
@@ -217,6 +228,26 @@ impl<T> Key<T> {
 /// Takes the values of all keys that have a path out of a section.
 pub fn read<T>(section: &mut Section, keys: &[Key<T>], into: &mut T, folder: &Path) {
     keys.iter().filter(|key| !key.path.is_empty()).for_each(|key| key.read(section, into, folder));
+}
+
+/// Takes the folders of a media server, each with its place on this machine.
+fn folders(section: &mut Section, key: &'static str, folder: &Path) -> Vec<(String, PathBuf)> {
+    let mut folders: Vec<(String, PathBuf)> = Vec::new();
+    for (name, node) in section.members(key).unwrap_or_default() {
+        let from = resolve(&name.value);
+        let fault = |wrong: &str| {
+            section.fault_at(name.referenced, &format!("{key}.{}", shown(&name.value)), &format!(" {wrong}"));
+        };
+        match node.value.text() {
+            _ if name.value.is_empty() => fault("is not a folder of the media server, such as /srv/www"),
+            _ if folders.iter().any(|(other, _)| *other == from) => fault("is given twice"),
+            None | Some("") => {
+                fault(&format!("is {}, not a folder of this machine, such as /mnt/www", node.value.kind()))
+            }
+            Some(to) => folders.push((from, folder.join(to))),
+        }
+    }
+    folders
 }
 
 fn within<V: FromStr + PartialOrd>(text: &str, range: &RangeInclusive<V>) -> Option<V> {

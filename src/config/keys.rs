@@ -8,7 +8,9 @@ use glob::Pattern;
 use strum::{EnumMessage, VariantArray};
 
 use super::document::shown;
-use super::key::Value::{Bool, Choice, Count, File, Many, ManyOf, Members, Number, One, OneOf, Text, Texts};
+use super::key::Value::{
+    Bool, Choice, Count, File, Folders, Many, ManyOf, Members, Number, One, OneOf, Text, Texts,
+};
 use super::key::{Key, Value, key, names, no_such, one_of, variant};
 use super::rules;
 use super::servers;
@@ -28,6 +30,14 @@ use ems_tail::{Format, Start};
 const RULE_NAME_BYTES: usize = 100;
 /// The form of a name of event files.
 const PATTERN: &str = "a file name or pattern, such as /var/log/ems/events*.json";
+/// The purpose of path maps.
+const FOLDERS_HELP: &str =
+    "Folders of outputs as the media server names them, each with its place on the exporter's machine";
+/// When path maps are needed.
+const FOLDERS_DETAILS: &str = "For example `{/srv/www: /mnt/www}`, if the exporter runs in a container. The longest \
+                               prefix counts. Folders that are not below one are looked for under their own path, \
+                               relative ones not at all. The sizes of chunks and the free space are known only of \
+                               folders that the exporter can read.";
 /// The form of a list of names or patterns.
 const TEXTS: &str = "a text or a list of texts";
 
@@ -163,6 +173,11 @@ pub const KEYS: &[Key<Config>] = &[
         Count(|c| &mut c.max_servers, 1..=10_000),
         "Most servers that events may create while none is configured",
     ),
+    Key {
+        details: FOLDERS_DETAILS,
+        default: "none",
+        ..key("folders", Folders(|c| &mut c.folders), FOLDERS_HELP)
+    },
     key(
         "reconcile.interval",
         Value::Duration(|c| &mut c.reconcile_interval, Duration::from_secs(1)),
@@ -289,6 +304,11 @@ pub const SERVER_KEYS: &[Key<servers::Draft>] = &[
             ),
             "Format of the event files",
         )
+    },
+    Key {
+        details: "They come before those of the key `folders` outside `servers`.",
+        default: "none",
+        ..key("folders", Folders(|s| &mut s.folders), FOLDERS_HELP)
     },
     Key {
         required: "set it to an address such as http://127.0.0.1:7777",

@@ -38,7 +38,7 @@ impl Default for Draft {
             with: None,
             delay: Duration::ZERO,
             cooldown: Duration::ZERO,
-            max_per_minute: 100,
+            max_per_minute: 1000,
             dry_run: false,
             include_own: false,
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::document::Section;
 use super::values::{Config, Remote, Source};
+use crate::folders::PathMap;
 use crate::pipeline::ConfiguredServer;
 use ems_protocol::runtime_api::{Address, DEFAULT_TIMEOUT, Login};
 use ems_tail::Format;
@@ -15,6 +16,7 @@ pub struct Draft {
     pub expect: Vec<String>,
     pub files: Vec<String>,
     pub format: Option<Format>,
+    pub folders: PathMap,
     pub url: Option<Address>,
     pub username: Option<String>,
     pub password: Option<String>,
@@ -42,6 +44,9 @@ pub(super) fn add(mut draft: Draft, section: &Section, config: &mut Config) {
     if !draft.files.is_empty() {
         let server = Some(draft.name.clone());
         config.sources.push(Source { server, patterns: draft.files, format: draft.format });
+    }
+    if draft.folders != PathMap::default() {
+        config.server_folders.insert(draft.name.clone(), draft.folders);
     }
     config.servers.push(ConfiguredServer { name: draft.name, expected: draft.expect });
 }

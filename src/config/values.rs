@@ -1,5 +1,6 @@
 //! The values of a configuration, and what follows from them.
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use strum::{EnumMessage, IntoStaticStr, VariantArray};
 
 use crate::actions;
 use crate::auth::Guard;
+use crate::folders::PathMap;
 use crate::model::Settings;
 use crate::pipeline::ConfiguredServer;
 use crate::rules::Rule;
@@ -29,6 +31,10 @@ pub struct Config {
     pub sources: Vec<Source>,
     /// The runtime APIs of media servers.
     pub apis: Vec<Remote>,
+    /// Where the folders of outputs are on this machine.
+    pub folders: PathMap,
+    /// The same of single servers, which come first.
+    pub server_folders: BTreeMap<String, PathMap>,
     /// From one poll of a server's runtime API to the next.
     pub reconcile_interval: Duration,
     /// Calls to make when something happens.
@@ -82,6 +88,8 @@ impl Default for Config {
             servers: Vec::new(),
             sources: Vec::new(),
             apis: Vec::new(),
+            folders: PathMap::default(),
+            server_folders: BTreeMap::new(),
             reconcile_interval: Duration::from_secs(30),
             rules: Vec::new(),
             actions: actions::Options::default(),

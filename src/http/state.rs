@@ -8,6 +8,7 @@ use super::intake::Intake;
 use crate::actions::Actions;
 use crate::auth::Guard;
 use crate::file_input::FileInput;
+use crate::folders::Folders;
 use crate::metrics::{ExporterMetrics, Sources};
 use crate::pipeline::Pipeline;
 use crate::query::snapshot::Live;
@@ -26,6 +27,8 @@ pub struct App {
     pub reconcilers: Vec<Arc<Reconciler>>,
     /// The calls of rules, where there are any.
     pub actions: Option<Arc<Actions>>,
+    /// The folders of outputs.
+    pub folders: Arc<Folders>,
     /// The exporter's own metrics.
     pub exporter_metrics: Arc<ExporterMetrics>,
     /// The snapshots of the live page.
@@ -56,6 +59,7 @@ impl App {
             files: &self.files,
             reconcilers: &self.reconcilers,
             actions: self.actions.as_deref(),
+            folders: Some(&self.folders),
             exporter: &self.exporter_metrics,
         }
     }

@@ -10,7 +10,7 @@ use crate::exposition::{Kind, Metric, Samples};
 use crate::model::state::{self, State};
 use crate::model::{api_call, connection, output, process, server, session, stream, timer};
 use crate::pipeline::{proof, tally};
-use crate::{actions, file_input, reconcile};
+use crate::{actions, file_input, folders, reconcile};
 
 /// A metric without its samples.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +71,7 @@ pub fn catalogue(exporter: &ExporterMetrics) -> Vec<Description> {
     all.extend(reconcile::METRICS.iter().map(|metric| describe(metric, SERVER)));
     all.extend(actions::METRICS.iter().map(|metric| describe(metric, SERVER)));
     all.extend(proof::METRICS.iter().map(|metric| describe(metric, SERVER)));
+    all.extend(folders::METRICS.iter().map(|metric| describe(metric, SERVER)));
     all.extend(tally::METRICS.iter().map(|metric| describe(metric, &[])));
     all.extend(exporter.registry.gather().iter().map(|family| {
         let labels = family.get_metric().first().map(|metric| metric.get_label()).unwrap_or_default();

@@ -26,6 +26,8 @@ pub enum MetricGroup {
     Reconcile,
     /// The calls of rules.
     Actions,
+    /// The folders of outputs.
+    Folders,
     /// The exporter itself.
     Exporter,
 }

@@ -134,7 +134,7 @@ fn all_faults_come_at_once_with_their_places() {
         "ems.yml:5:17: stall.factor: 0.5 is not a number from 1 to 1000",
         "ems.yml:5:31: stall.minimum: 10 is not a duration such as 10s or 1h 30m",
         "ems.yml:6:9: limits is a number, not a section with keys",
-        "ems.yml:7:1: server is not a known key: known here are web, ingest, series, stall, limits, reconcile, events, storage, actions, servers, rules",
+        "ems.yml:7:1: server is not a known key: known here are web, ingest, series, stall, limits, folders, reconcile, events, storage, actions, servers, rules",
         "ems.yml:9:5: servers[].name is missing: every server needs a name",
         "ems.yml:9:14: servers[].expect is a section, not a text",
         "ems.yml:10:11: servers[].name: \"a b\" is not 1 to 64 letters, digits, dots, dashes and underscores",

@@ -19,6 +19,7 @@ mod docs;
 mod feed;
 mod field;
 mod file_input;
+mod folders;
 mod golden;
 mod http;
 mod limits;

@@ -297,6 +297,9 @@ async fn the_metrics_page_shows_the_requested_part() {
     assert!(other.contains("ems_exporter_build_info"));
     assert!(exporter.get("/metrics?server=unknown&server=ems").await.contains("ems_up{server=\"ems\"} 1\n"));
     let wrong = exporter.get("/metrics?collect[]=nonsense").await;
-    assert!(wrong.starts_with("HTTP/1.1 400") && wrong.contains("reconcile, actions, exporter\n"), "{wrong}");
+    assert!(
+        wrong.starts_with("HTTP/1.1 400") && wrong.contains("reconcile, actions, folders, exporter\n"),
+        "{wrong}"
+    );
     assert!(exporter.get("/metrics?server=%22").await.starts_with("HTTP/1.1 400"));
 }

@@ -11,7 +11,7 @@
 //! | `watch` | directory changes by inotify |
 //! | `follower` | the state of a follower, and the steps of a poll |
 //! | `listing` | the files that match the patterns now, in reading order |
-//! | `mounts` | whether a file is itself a mount point |
+//! | `mounts` | the mount points of this machine, and whether a file is one |
 //! | `admit` | new, renamed and vanished files; where a new file starts |
 //! | `advance` | open, check, read and release files |
 //! | `followed` | one followed file |
@@ -65,6 +65,7 @@ pub use checkpoint::Storage;
 pub use drain::{Entry, Frame};
 pub use follower::{Follower, SAVE_INTERVAL};
 pub use frame::Format;
+pub use mounts::mount_points;
 pub use options::{Fault, Options, Start};
 pub use run::run;
 pub use status::{Progress, Reason, Rotation, Status};

@@ -1,23 +1,28 @@
-//! Whether a single file was mounted into our container, in which case a rotation of it is
-//! never seen inside: the mount stays with the old file.
+//! The mount points of this machine. If a single file was mounted into our container, a rotation of it is never seen
+//! inside: the mount stays with the old file.
 
+use std::ffi::OsString;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+/// The mount points, by the kernel's list: no file system is touched, so none can hang. Empty where the list cannot be
+/// read.
+pub fn mount_points() -> Vec<PathBuf> {
+    listed(&fs::read("/proc/self/mountinfo").unwrap_or_default()).collect()
+}
 
 /// Whether one of `paths` is itself a mount point, by the kernel's list of mounts. Where the
 /// list cannot be read nothing is said to be one.
 pub(super) fn mounted_files<'a>(paths: impl Iterator<Item = &'a Path>) -> Vec<&'a Path> {
-    let Ok(mounts) = fs::read("/proc/self/mountinfo") else { return Vec::new() };
-    paths.filter(|path| fs::canonicalize(path).is_ok_and(|real| is_mount_point(&mounts, &real))).collect()
+    let mounts = mount_points();
+    paths.filter(|path| fs::canonicalize(path).is_ok_and(|real| mounts.contains(&real))).collect()
 }
 
-/// Whether `mounts`, in the form of `/proc/self/mountinfo`, names `path` as a mount point.
-fn is_mount_point(mounts: &[u8], path: &Path) -> bool {
-    mounts
-        .split(|&byte| byte == b'\n')
-        .filter_map(|line| line.split(|&byte| byte == b' ').nth(4))
-        .any(|point| unescaped(point) == path.as_os_str().as_bytes())
+/// The mount points that a list in the form of `/proc/self/mountinfo` names.
+fn listed(list: &[u8]) -> impl Iterator<Item = PathBuf> {
+    let points = list.split(|&byte| byte == b'\n').filter_map(|line| line.split(|&byte| byte == b' ').nth(4));
+    points.map(|point| PathBuf::from(OsString::from_vec(unescaped(point))))
 }
 
 /// Undoes the octal escapes of blanks and backslashes.
@@ -54,9 +59,7 @@ mod tests {
 
     #[test]
     fn a_bind_mounted_file_is_distinguished_from_one_in_a_mounted_directory() {
-        assert!(is_mount_point(MOUNTS, Path::new("/var/log/ems/events.json")));
-        assert!(!is_mount_point(MOUNTS, Path::new("/var/log/ems/other.json")));
-        assert!(!is_mount_point(MOUNTS, Path::new("/srv/my logs/events.json")));
-        assert!(is_mount_point(MOUNTS, Path::new("/srv/my logs")));
+        let points: Vec<_> = listed(MOUNTS).collect();
+        assert_eq!(points, ["/", "/var/log/ems/events.json", "/srv/my logs"].map(PathBuf::from));
     }
 }

@@ -152,9 +152,30 @@ impl Event<'_> {
 pub enum Step {
     /// Its file was opened.
     Opened,
-    /// It is complete; with how much media it holds: `segmentDuration`, or `stopTime` less
-    /// `startTime`, where the event has these.
-    Closed(Option<Duration>),
+    /// It is complete.
+    Closed(Closed),
+}
+
+/// The content of a complete chunk, where its event tells it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Closed {
+    /// How much media it holds: `segmentDuration`, or `stopTime` less `startTime`.
+    pub duration: Option<Duration>,
+    /// `frameCount`: its frames of video.
+    pub frames: Option<u64>,
+}
+
+impl Closed {
+    /// Whether it is the rest with which the server closes an output: no frame, and no time passed.
+    pub(super) fn is_rest(self) -> bool {
+        self.frames == Some(0) && self.duration == Some(Duration::ZERO)
+    }
+
+    /// Whether its event shows that it is empty. Audio has no frames of video, so a chunk that may hold audio alone
+    /// does not show that.
+    pub(super) fn is_empty(self, track: Track) -> bool {
+        track == Track::Video && self.frames == Some(0) && !self.is_rest()
+    }
 }
 
 /// Reads an event of this family.
@@ -164,7 +185,8 @@ pub fn interpret<'a>(name: Name, message: &Message<'a>) -> Result<Event<'a>, Rej
     Ok(match name {
         Name::ChunkOpened(format) => Event::Chunk { format, file: file()?, step: Step::Opened },
         Name::ChunkClosed(format) => {
-            Event::Chunk { format, file: file()?, step: Step::Closed(duration(payload)?) }
+            let closed = Closed { duration: duration(payload)?, frames: payload.u64("frameCount")? };
+            Event::Chunk { format, file: file()?, step: Step::Closed(closed) }
         }
         Name::ChunkError(format) => Event::ChunkError(format),
         Name::ChunkDeleted(format) => Event::ChunkDeleted(format),

@@ -106,6 +106,29 @@ pub const METRICS: &[Metric<Table>] = &[
         samples: |table, samples| each_track(table, |_, track, labels| samples.add(labels, track.closed)),
     },
     Metric {
+        name: "ems_chunk_bytes_total",
+        kind: Kind::Counter,
+        help: "Bytes of chunks, by the size of their files at hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed and recordChunkClosed; only for outputs whose folder the exporter can read, from the first size on.",
+        labels: TRACK_LABELS,
+        query: "8 * rate(ems_chunk_bytes_total[5m])",
+        samples: |table, samples| {
+            each_track(table, |_, track, labels| samples.add_known(labels, track.bytes));
+        },
+    },
+    Metric {
+        name: "ems_chunks_empty_total",
+        kind: Kind::Counter,
+        help: "Chunks that hold nothing, which are no sign of life: files of 0 bytes at hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed and recordChunkClosed, and video with frameCount 0 in dashChunkClosed and mssChunkClosed; absent until a size is known or a chunk is empty.",
+        labels: TRACK_LABELS,
+        query: "increase(ems_chunks_empty_total[5m]) > 0",
+        samples: |table, samples| {
+            each_track(table, |_, track, labels| {
+                let known = track.bytes.is_some() || track.empty > 0;
+                samples.add_known(labels, known.then_some(track.empty));
+            });
+        },
+    },
+    Metric {
         name: "ems_chunk_errors_total",
         kind: Kind::Counter,
         help: "Chunks that could not be written, from hlsChunkError, hdsChunkError, dashChunkError, mssChunkError and recordChunkError; these events name no stream.",
@@ -124,7 +147,7 @@ pub const METRICS: &[Metric<Table>] = &[
     Metric {
         name: "ems_chunk_last_closed_timestamp_seconds",
         kind: Kind::Gauge,
-        help: "Time at which the last chunk of an open output was completed, from hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed and recordChunkClosed or, if that was late or lost, the creation of the next chunk; before the first chunk, the time at which the output was opened, from outStreamCreated.",
+        help: "Time at which the last chunk of an open output was completed that is not known to be empty, from hlsChunkClosed, hdsChunkClosed, dashChunkClosed, mssChunkClosed and recordChunkClosed or, if that was late or lost, the creation of the next chunk; before the first chunk, the time at which the output was opened, from outStreamCreated.",
         labels: TRACK_LABELS,
         query: "ems_exporter_time_seconds - ignoring (server, format, group, stream, track) group_right () ems_chunk_last_closed_timestamp_seconds > ems_chunk_stall_threshold_seconds",
         samples: |table, samples| each_live(table, |_, track, labels| samples.add(labels, track.last)),

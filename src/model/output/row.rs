@@ -1,13 +1,15 @@
 //! One output: its tracks, their chunks, usual intervals and stalls.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use strum::EnumCount;
 
-use super::event::Step;
+use super::event::{Closed, Step};
 use super::format::{Format, Track};
+use super::signs::{Sign, Signs};
 use super::verdict::Verdict;
 use crate::model::{Key, OVERFLOW};
 use ems_protocol::Timestamp;
@@ -18,6 +20,8 @@ const REMADE: Duration = Duration::from_secs(30);
 /// How long an output that is re-created without writing stays open after a close: the server makes an output that
 /// cannot write anew every second, and has it open for a twentieth of that.
 const RETRIED: Duration = Duration::from_secs(5);
+/// How long a chunk after an empty one waits for its size, before it counts without.
+const SIZE_WAIT: Duration = Duration::from_secs(5);
 /// For how long chunks may follow the close of their output: bodies overtake each other.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
 /// How often an output without a chunk length is re-created in one silence until that is judged like a chunk that never
@@ -140,6 +144,7 @@ impl Row {
     pub(super) fn judge_from(&mut self, at: Timestamp) {
         for track in self.tracks.iter_mut().flatten().filter(|track| track.live) {
             track.last = track.last.max(at);
+            track.signs.judge_from(at);
         }
         self.playlist.last = self.playlist.last.map(|last| last.max(at));
     }
@@ -250,8 +255,29 @@ impl Row {
         let track = self.tracks[track as usize].get_or_insert_with(|| TrackState::new(track));
         if !track.live {
             (track.live, track.last) = (true, start);
+            track.signs = Signs::of_run(start);
         }
         track
+    }
+
+    /// How many chunks of a track have been closed.
+    pub(super) fn closed(&self, track: Track) -> Option<u64> {
+        self.tracks[track as usize].as_ref().map(|track| track.closed)
+    }
+
+    /// The size of the file of chunk `number` of a track is known, or stays unknown.
+    pub(super) fn measured(
+        &mut self,
+        track: Track,
+        number: u64,
+        file: &str,
+        size: Option<u64>,
+        policy: StallPolicy,
+    ) {
+        let chunk_length = self.chunk_length;
+        if let Some(track) = &mut self.tracks[track as usize] {
+            track.measured(number, file, size, chunk_length, policy);
+        }
     }
 
     /// A chunk of a track was opened or closed. Returns the time since the one before was closed.
@@ -269,7 +295,7 @@ impl Row {
                 track.open(chunk_length, policy, now);
                 None
             }
-            Step::Closed(duration) => track.close(duration, chunk_length, policy, now),
+            Step::Closed(closed) => track.close(closed, chunk_length, policy, now),
         }
     }
 
@@ -304,6 +330,9 @@ impl Row {
         let judged = self.open() && !self.is_overflow();
         let chunk_length = self.chunk_length;
         self.tracks.iter_mut().flatten().filter_map(move |track| {
+            if let Some(sign) = track.signs.overdue(SIZE_WAIT, now) {
+                track.complete(sign, chunk_length, policy);
+            }
             let verdict = track.verdict(chunk_length, policy, now);
             // One that was re-created all the time has stayed open.
             if track.stalled && !verdict.is_stalled() {
@@ -333,11 +362,18 @@ pub(super) struct TrackState {
     pub(super) opened: u64,
     pub(super) closed: u64,
     pub(super) stalls: u64,
-    /// When its last chunk is known to have been complete; before the first one, when the output
-    /// was opened.
+    /// Chunks that held nothing.
+    pub(super) empty: u64,
+    /// Bytes of its chunks; none before the size of one is known.
+    pub(super) bytes: Option<u64>,
+    /// The last file of known size, by a hash of its path, and its size: in byte-range mode all chunks share a file.
+    file: (u64, u64),
+    /// When its last chunk that is not known to be empty was complete, as far as known; before the first one, when
+    /// the output was opened.
     pub(super) last: Timestamp,
-    /// Whether the present run of the output has completed a chunk of it.
+    /// Whether the present run of the output has completed such a chunk of it.
     pub(super) wrote: bool,
+    signs: Signs,
     /// When the present run last reported a closed chunk; the epoch before the first one.
     last_close: Timestamp,
     /// Whether a chunk has been opened and not closed.
@@ -350,13 +386,17 @@ pub(super) struct TrackState {
 }
 
 impl TrackState {
-    const fn new(track: Track) -> Self {
+    fn new(track: Track) -> Self {
         Self {
             track,
             live: false,
             opened: 0,
             closed: 0,
             stalls: 0,
+            empty: 0,
+            bytes: None,
+            file: (0, 0),
+            signs: Signs::default(),
             last: Timestamp::from_millis(0),
             wrote: false,
             last_close: Timestamp::from_millis(0),
@@ -373,44 +413,87 @@ impl TrackState {
         (self.live, self.wrote, self.writing) = (false, false, false);
         self.last_close = Timestamp::default();
         (self.stalled, self.recovered) = (false, false);
+        self.signs = Signs::of_run(self.last);
     }
 
     /// A chunk was opened. If one is open already, that is complete by now, and the event that it
     /// was closed is late or lost.
     fn open(&mut self, chunk_length: Option<Duration>, policy: StallPolicy, now: Timestamp) {
         self.opened += 1;
-        if std::mem::replace(&mut self.writing, true) {
-            self.complete(chunk_length, policy, now);
+        // After an empty chunk this one may be empty too: its close decides.
+        if std::mem::replace(&mut self.writing, true) && !self.signs.empty {
+            self.complete(Sign { number: self.closed + 1, at: now }, chunk_length, policy);
         }
     }
 
     /// A chunk was closed. Returns the time since the one before was.
     fn close(
         &mut self,
-        duration: Option<Duration>,
+        closed: Closed,
         chunk_length: Option<Duration>,
         policy: StallPolicy,
         now: Timestamp,
     ) -> Option<Duration> {
         self.closed += 1;
         self.writing = false;
-        self.complete(chunk_length, policy, now);
+        let sign = Sign { number: self.closed, at: now };
+        if closed.is_empty(self.track) {
+            self.remove(sign.number, false);
+        } else if self.signs.empty {
+            self.signs.withhold(sign);
+        } else {
+            self.complete(sign, chunk_length, policy);
+        }
         let interval = (self.last_close > Timestamp::default()).then(|| now.since(self.last_close));
         self.last_close = self.last_close.max(now);
-        if let Some(interval) = interval.or(duration.filter(|_| self.learned == 0)) {
+        if let Some(interval) = interval.or(closed.duration.filter(|_| self.learned == 0)) {
             self.record_interval(interval);
         }
         interval
     }
 
     /// A chunk is complete. A stall between two ticks is counted when it ends.
-    fn complete(&mut self, chunk_length: Option<Duration>, policy: StallPolicy, now: Timestamp) {
+    fn complete(&mut self, sign: Sign, chunk_length: Option<Duration>, policy: StallPolicy) {
         if self.wrote && !self.stalled {
-            self.stalls += u64::from(self.verdict(chunk_length, policy, now).is_stalled());
+            self.stalls += u64::from(self.verdict(chunk_length, policy, sign.at).is_stalled());
         }
         self.recovered |= self.stalled;
-        (self.wrote, self.stalled) = (true, false);
-        self.last = self.last.max(now);
+        self.stalled = false;
+        self.signs.add(sign);
+        (self.last, self.wrote) = self.signs.last();
+    }
+
+    /// Chunk `number` is empty: its completion is taken back, and with it the end of a stall.
+    fn remove(&mut self, number: u64, measured: bool) {
+        self.empty += 1;
+        self.signs.remove(number, measured);
+        let last = self.last;
+        (self.last, self.wrote) = self.signs.last();
+        if self.last < last && self.recovered {
+            (self.stalled, self.recovered) = (true, false);
+        }
+    }
+
+    fn measured(
+        &mut self,
+        number: u64,
+        file: &str,
+        size: Option<u64>,
+        chunk_length: Option<Duration>,
+        policy: StallPolicy,
+    ) {
+        if let Some(size) = size {
+            let mut hasher = DefaultHasher::new();
+            file.hash(&mut hasher);
+            let before = std::mem::replace(&mut self.file, (hasher.finish(), size));
+            let grown = size.checked_sub(before.1).filter(|_| before.0 == self.file.0);
+            *self.bytes.get_or_insert_default() += grown.unwrap_or(size);
+        }
+        if size == Some(0) {
+            self.remove(number, true);
+        } else if let Some(sign) = self.signs.confirm(number) {
+            self.complete(sign, chunk_length, policy);
+        }
     }
 
     fn record_interval(&mut self, interval: Duration) {

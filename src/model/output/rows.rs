@@ -31,12 +31,20 @@ pub struct OutputRef {
 /// more.
 const LEVELS: usize = 16;
 
+/// Where a folder leads.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    row: usize,
+    /// Whether the server named the folder, rather than the path of a file in it.
+    announced: bool,
+}
+
 /// Rows by identity and by folder.
 #[derive(Debug)]
 pub(super) struct Rows {
     rows: Slab<Row>,
     by_identity: HashMap<Identity, usize>,
-    by_folder: HashMap<(Format, Arc<str>), usize>,
+    by_folder: HashMap<(Format, Arc<str>), Place>,
     /// How many rows each stream name has.
     streams: HashMap<Arc<str>, usize>,
     limit: usize,
@@ -99,12 +107,48 @@ impl Rows {
         self.rows.get(output.row as usize).filter(|row| row.serial == output.serial)
     }
 
+    /// The row of a reference, unless it has been removed.
+    pub(super) fn resolve_mut(&mut self, output: OutputRef) -> Option<&mut Row> {
+        self.rows.get_mut(output.row as usize).filter(|row| row.serial == output.serial)
+    }
+
     pub(super) fn by_identity(&self, identity: &Identity) -> Option<usize> {
         self.by_identity.get(identity).copied()
     }
 
     pub(super) fn by_folder(&self, format: Format, folder: &str) -> Option<usize> {
-        self.by_folder.get(&Folder(format, folder)).copied()
+        self.by_folder.get(&Folder(format, folder)).map(|place| place.row)
+    }
+
+    /// The server names this folder as that of a row.
+    pub(super) fn announce(&mut self, index: usize, format: Format, folder: &str) {
+        self.assign_folder(index, format, folder);
+        if let Some(place) =
+            self.by_folder.get_mut(&Folder(format, folder)).filter(|place| place.row == index)
+        {
+            place.announced = true;
+        }
+    }
+
+    /// The nearest folder of a normalised path that the server named; for a recording, its path without extension and
+    /// part number.
+    pub(super) fn announced(&self, format: Format, path: &str) -> Option<Arc<str>> {
+        let find = |folder: &str| {
+            let (key, place) = self.by_folder.get_key_value(&Folder(format, folder))?;
+            place.announced.then(|| Arc::clone(&key.1))
+        };
+        if format == Format::Record {
+            find(paths::recording(path))
+        } else {
+            paths::folders(path).find_map(find)
+        }
+    }
+
+    /// The folders of open outputs that the server named.
+    pub(super) fn announced_folders(&self) -> impl Iterator<Item = (Format, &Arc<str>)> {
+        let announced =
+            self.by_folder.iter().filter(|(_, place)| place.announced && self.rows[place.row].open());
+        announced.map(|((format, folder), _)| (*format, folder))
     }
 
     /// The output whose folder holds a normalised path.
@@ -158,8 +202,9 @@ impl Rows {
             return;
         }
         let folder: Arc<str> = Arc::from(folder);
-        let before = self.by_folder.insert((format, Arc::clone(&folder)), index);
-        if let Some(guess) = before
+        let place = Place { row: index, announced: false };
+        let before = self.by_folder.insert((format, Arc::clone(&folder)), place);
+        if let Some(Place { row: guess, .. }) = before
             && self.rows.get(guess).is_some_and(|row| row.adopted)
             && let Some(guess) = self.remove(guess)
         {
@@ -176,7 +221,7 @@ impl Rows {
     /// Lets a folder lead nowhere, unless it leads to another row by now.
     fn release_folder(&mut self, index: usize, format: Format, folder: Arc<str>) {
         let key = (format, folder);
-        if self.by_folder.get(&key) == Some(&index) {
+        if self.by_folder.get(&key).is_some_and(|place| place.row == index) {
             self.by_folder.remove(&key);
         }
     }

@@ -11,7 +11,7 @@ use hashbrown::{HashMap, HashSet};
 use indexmap::IndexMap;
 use strum::EnumCount;
 
-use super::event::{Event, Output, Step};
+use super::event::{Closed, Event, Output, Step};
 use super::format::{Format, Playlist, Track};
 use super::paths;
 use super::row::{GRACE, Identity, Row, StallPolicy, StallTransition, Updates, Writer};
@@ -49,6 +49,23 @@ pub struct Stall {
     pub input: Option<Key>,
 }
 
+/// A closed chunk whose file may be measured.
+#[derive(Debug)]
+pub struct ClosedChunk {
+    output: OutputRef,
+    track: Track,
+    number: u64,
+    /// The format of its output.
+    pub format: Format,
+    /// The folder that the server named for its output, normalised; for a recording, the path without extension and
+    /// part number.
+    pub folder: Arc<str>,
+    /// Its path, normalised.
+    pub file: String,
+    /// Whether an empty file is the usual end of the output.
+    pub is_rest: bool,
+}
+
 /// A file of a recording whose creation has not come yet.
 #[derive(Debug)]
 struct Unplaced {
@@ -81,6 +98,8 @@ pub struct Table {
     last_output: Option<OutputRef>,
     /// The scopes of which all outputs stall.
     pub(super) together: HashSet<(Scope, Arc<str>)>,
+    /// The chunk that the last event closed: its output, track and number.
+    last_closed: Option<(OutputRef, Track, u64)>,
 }
 
 impl Table {
@@ -108,6 +127,7 @@ impl Table {
             grace_until: Timestamp::default(),
             last_output: None,
             together: HashSet::new(),
+            last_closed: None,
         }
     }
 
@@ -119,6 +139,34 @@ impl Table {
     /// The output of the chunk or playlist that the last event was about.
     pub const fn take_last_output(&mut self) -> Option<OutputRef> {
         self.last_output.take()
+    }
+
+    /// The chunk that the last event closed, if the server named a folder that holds its file and its event does not
+    /// show that it is empty.
+    pub fn take_closed_chunk(&mut self, event: &Event<'_>) -> Option<ClosedChunk> {
+        let (output, track, number) = self.last_closed.take()?;
+        let Event::Chunk { format, file, step: Step::Closed(closed) } = event else { return None };
+        if closed.is_empty(track) {
+            return None;
+        }
+        let file = paths::normalise(file);
+        let folder = self.rows.announced(*format, &file)?;
+        let (format, file, is_rest) = (*format, file.into_owned(), closed.is_rest());
+        Some(ClosedChunk { output, track, number, format, folder, file, is_rest })
+    }
+
+    /// The size of a chunk's file is known, or stays unknown. Does nothing for an output that has been removed since.
+    pub fn measured(&mut self, chunk: &ClosedChunk, size: Option<u64>) {
+        let ClosedChunk { output, track, number, .. } = *chunk;
+        let policy = self.policy;
+        if let Some(row) = self.rows.resolve_mut(output) {
+            row.measured(track, number, &chunk.file, size, policy);
+        }
+    }
+
+    /// The folders of open outputs that the server named, as in [`ClosedChunk::folder`].
+    pub fn announced_folders(&self) -> impl Iterator<Item = (Format, &Arc<str>)> {
+        self.rows.announced_folders()
     }
 
     /// The stream of an output, unless the output has been removed.
@@ -163,6 +211,7 @@ impl Table {
         let rows = &mut self.rows;
         let writer = || {
             let row = rows.find_or_make(format, &output.group, &output.stream, &output.folder, now);
+            rows.announce(row, format, &output.folder);
             Writer { row, config, ours }
         };
         let (change, replaced) = self.writers.open((key, created), (), creation, writer);
@@ -201,7 +250,8 @@ impl Table {
     }
 
     fn chunk(&mut self, format: Format, file: &str, step: Step, now: Timestamp) -> Change {
-        if let Step::Closed(Some(duration)) = step {
+        self.last_closed = None;
+        if let Step::Closed(Closed { duration: Some(duration), .. }) = step {
             self.durations[format as usize].observe(duration.as_secs_f64());
         }
         let path = paths::normalise(file);
@@ -215,7 +265,12 @@ impl Table {
         };
         self.last_output = self.rows.reference(index);
         let adopted = self.rows[index].adopt(now, now >= self.grace_until);
-        self.write(index, paths::track(format, &path), step, now);
+        let track = paths::track(format, &path);
+        self.write(index, track, step, now);
+        if let Step::Closed(_) = step {
+            self.last_closed =
+                self.last_output.zip(self.rows[index].closed(track)).map(|(output, n)| (output, track, n));
+        }
         if adopted { Change::Adopted } else { Change::Updated }
     }
 

@@ -42,7 +42,7 @@ impl Table {
         let Some(index) = self.rows.by_identity(&identity) else {
             return false;
         };
-        self.rows.assign_folder(index, *format, folder);
+        self.rows.announce(index, *format, folder);
         let row = &mut self.rows[index];
         let learns = row.open() && chunk_length.is_some() && row.chunk_length.is_none();
         if learns {

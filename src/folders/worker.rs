@@ -1,0 +1,191 @@
+//! Looks at the files of one mount point, on a thread of its own.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use super::mounts::Mounts;
+use super::status::{Look, Outcome, Shared};
+use crate::model::output::ClosedChunk;
+use crate::pipeline::Pipeline;
+
+/// Most tasks that wait for a worker, and most empty chunks that wait for their second look.
+pub(super) const QUEUE: usize = 256;
+/// From the first look at an empty chunk to the second: the event may overtake the last write, and network file systems
+/// keep sizes for a moment.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
+/// From one look at a readable folder to the next.
+const READABLE_AGAIN: Duration = Duration::from_secs(60);
+/// From one look at an unreadable folder to the next.
+const UNREADABLE_AGAIN: Duration = Duration::from_secs(300);
+
+/// Work of a worker.
+#[derive(Debug)]
+pub(super) enum Task {
+    /// Measure a chunk.
+    Chunk(Chunk),
+    /// Look at all announced folders of a server on this mount point.
+    Look { server: String, folders: Vec<PathBuf>, mounts: Arc<Mounts> },
+}
+
+/// A closed chunk with its paths on this machine.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    pub(super) server: String,
+    pub(super) chunk: ClosedChunk,
+    pub(super) folder: PathBuf,
+    pub(super) file: PathBuf,
+}
+
+/// The result of the last look at a folder.
+#[derive(Debug)]
+struct Known {
+    /// Where it is mounted, by its path without symbolic links; none if it cannot be read.
+    mount: Option<PathBuf>,
+    next: Instant,
+}
+
+pub(super) struct Worker {
+    pipeline: Weak<Pipeline>,
+    shared: Arc<Shared>,
+    /// The mount point.
+    mount: PathBuf,
+    mounts: Arc<Mounts>,
+    /// By server; only announced folders stay beyond the next look.
+    folders: HashMap<String, HashMap<PathBuf, Known>>,
+    /// Empty chunks, and when they are looked at again.
+    empty: VecDeque<(Instant, Chunk)>,
+}
+
+impl Worker {
+    pub(super) fn new(
+        pipeline: Weak<Pipeline>,
+        shared: Arc<Shared>,
+        mount: PathBuf,
+        mounts: Arc<Mounts>,
+    ) -> Self {
+        Self { pipeline, shared, mount, mounts, folders: HashMap::new(), empty: VecDeque::new() }
+    }
+
+    /// Runs until the dispatcher has no more tasks for it.
+    pub(super) fn run(mut self, tasks: &Receiver<Task>) {
+        loop {
+            let task = match self.empty.front() {
+                Some((due, _)) => tasks.recv_timeout(due.saturating_duration_since(Instant::now())),
+                None => tasks.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match task {
+                Ok(Task::Chunk(chunk)) => self.measure(chunk, false),
+                Ok(Task::Look { server, folders, mounts }) => self.look(server, folders, mounts),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) if self.empty.is_empty() => return,
+                // What waits is still looked at.
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(SECOND_LOOK),
+            }
+            let now = Instant::now();
+            while let Some((_, chunk)) = self.empty.pop_front_if(|(due, _)| *due <= now) {
+                self.measure(chunk, true);
+            }
+        }
+    }
+
+    fn measure(&mut self, chunk: Chunk, second: bool) {
+        let (size, outcome) = match self.size(&chunk) {
+            Ok(Some(0)) if chunk.chunk.is_rest => (None, Outcome::Measured),
+            Ok(Some(0)) if !second && self.empty.len() < QUEUE => {
+                return self.empty.push_back((Instant::now() + SECOND_LOOK, chunk));
+            }
+            Ok(Some(0)) if !second => (None, Outcome::Dropped),
+            Ok(Some(size)) => (Some(size), Outcome::Measured),
+            Ok(None) => (None, Outcome::Missing),
+            Err(()) => (None, Outcome::Unreadable),
+        };
+        self.shared.count(&chunk.server, outcome);
+        if let Some(pipeline) = self.pipeline.upgrade() {
+            pipeline.measured(&chunk.server, &chunk.chunk, size);
+        }
+    }
+
+    /// The size of a chunk's file, nothing if its folder holds no such file, or an error if the folder cannot be read.
+    fn size(&mut self, chunk: &Chunk) -> Result<Option<u64>, ()> {
+        let Chunk { server, folder, file, .. } = chunk;
+        if !self.is_readable(server, folder, false) {
+            return Err(());
+        }
+        // A symbolic link may lead to any file.
+        match fs::symlink_metadata(file) {
+            Ok(found) if found.is_file() => Ok(Some(found.len())),
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                // The folder may be gone too.
+                if self.is_readable(server, folder, true) { Ok(None) } else { Err(()) }
+            }
+            Err(error) => {
+                self.shared.notice(server, folder, &error);
+                let unreadable = Known { mount: None, next: Instant::now() + UNREADABLE_AGAIN };
+                self.folders.entry(server.clone()).or_default().insert(folder.clone(), unreadable);
+                Err(())
+            }
+        }
+    }
+
+    /// Whether a folder can be read, as known since the last look at it or, if it is due or `anew`, by a new one.
+    fn is_readable(&mut self, server: &str, folder: &Path, anew: bool) -> bool {
+        let now = Instant::now();
+        let folders = self.folders.entry(server.to_owned()).or_default();
+        if let Some(known) = folders.get(folder).filter(|known| known.next > now && !anew) {
+            return known.mount.is_some();
+        }
+        let mount = match real_path(folder) {
+            Ok(real) => Some(self.mounts.of(&real).to_owned()),
+            Err(error) => {
+                self.shared.notice(server, folder, &error);
+                None
+            }
+        };
+        let is_readable = mount.is_some();
+        let next = now + if is_readable { READABLE_AGAIN } else { UNREADABLE_AGAIN };
+        folders.insert(folder.to_owned(), Known { mount, next });
+        is_readable
+    }
+
+    fn look(&mut self, server: String, folders: Vec<PathBuf>, mounts: Arc<Mounts>) {
+        self.mounts = mounts;
+        let mut look = Look { announced: folders.len(), ..Look::default() };
+        for folder in &folders {
+            if self.is_readable(&server, folder, false) {
+                look.readable += 1;
+            } else {
+                look.unreadable += 1;
+            }
+        }
+        let mut examples: BTreeMap<&PathBuf, &PathBuf> = BTreeMap::new();
+        if let Some(known) = self.folders.get_mut(&server) {
+            known.retain(|folder, _| folders.binary_search(folder).is_ok());
+            let readable = known.iter().filter_map(|(folder, known)| Some((known.mount.as_ref()?, folder)));
+            examples.extend(readable);
+        }
+        for (mount, folder) in examples {
+            match rustix::fs::statvfs(folder) {
+                Ok(space) => look.free.push((mount.clone(), space.f_bavail.saturating_mul(space.f_frsize))),
+                Err(error) => self.shared.notice(&server, folder, &error.into()),
+            }
+        }
+        look.at = Some(Instant::now());
+        let mut statuses = self.shared.lock();
+        // A look that hung may end when the folders are no longer announced.
+        if let Some(last) = statuses.get_mut(&server).and_then(|status| status.looks.get_mut(&self.mount)) {
+            *last = look;
+        }
+    }
+}
+
+/// The path of a folder without symbolic links, if files in it can be looked at.
+fn real_path(folder: &Path) -> io::Result<PathBuf> {
+    fs::symlink_metadata(folder.join("."))?;
+    folder.canonicalize()
+}
