@@ -10,7 +10,7 @@ use clap::{
     Subcommand,
 };
 
-use crate::config::key::{Key, Value, variant};
+use crate::config::key::{ConfigKey, Value, variant};
 use crate::config::keys::KEYS;
 use crate::config::{Config, Override, Overrides};
 use ems_tail::Format;
@@ -134,7 +134,7 @@ impl FromArgMatches for Serve {
 }
 
 /// The flag of a key, as clap knows it.
-fn argument(key: &Key<Config>) -> Arg {
+fn argument(key: &ConfigKey<Config>) -> Arg {
     let default = match key.show(&mut Config::default()) {
         _ if matches!(key.value, Value::Bool(_)) || key.flag == CONFIG_FILE => String::new(),
         value if !value.is_empty() => format!(" [default: {value}]"),

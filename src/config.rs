@@ -115,7 +115,7 @@ impl Config {
     /// The keys that `other` sets otherwise and that only a restart puts in force.
     pub fn frozen_changes(&self, other: &Self) -> Vec<&'static str> {
         let (mut one, mut two) = (self.clone(), other.clone());
-        let differs = |key: &&key::Key<Self>| !key.reload && key.show(&mut one) != key.show(&mut two);
+        let differs = |key: &&key::ConfigKey<Self>| !key.reload && key.show(&mut one) != key.show(&mut two);
         let mut changed: Vec<_> = KEYS.iter().filter(differs).map(|key| key.path).collect();
         let differ = self.servers != other.servers
             || self.sources != other.sources

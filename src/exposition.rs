@@ -123,7 +123,7 @@ impl Page {
 
 /// A sample's value, written in the shortest form that reads back the same.
 #[derive(Debug, Clone, Copy)]
-pub enum Value {
+pub enum SampleValue {
     /// A count.
     Whole(u64),
     /// Anything else.
@@ -132,37 +132,37 @@ pub enum Value {
     Time(Timestamp),
 }
 
-impl From<u64> for Value {
+impl From<u64> for SampleValue {
     fn from(whole: u64) -> Self {
         Self::Whole(whole)
     }
 }
 
-impl From<usize> for Value {
+impl From<usize> for SampleValue {
     fn from(whole: usize) -> Self {
         Self::Whole(whole as u64)
     }
 }
 
-impl From<u32> for Value {
+impl From<u32> for SampleValue {
     fn from(whole: u32) -> Self {
         Self::Whole(u64::from(whole))
     }
 }
 
-impl From<bool> for Value {
+impl From<bool> for SampleValue {
     fn from(truth: bool) -> Self {
         Self::Whole(u64::from(truth))
     }
 }
 
-impl From<f64> for Value {
+impl From<f64> for SampleValue {
     fn from(real: f64) -> Self {
         Self::Real(real)
     }
 }
 
-impl From<Timestamp> for Value {
+impl From<Timestamp> for SampleValue {
     fn from(moment: Timestamp) -> Self {
         Self::Time(moment)
     }
@@ -188,12 +188,12 @@ impl Samples<'_> {
     }
 
     /// One sample.
-    pub fn add(&mut self, labels: Labels<'_>, value: impl Into<Value>) {
+    pub fn add(&mut self, labels: Labels<'_>, value: impl Into<SampleValue>) {
         self.line("", labels, None, value.into());
     }
 
     /// One sample, unless the value is unknown.
-    pub fn add_known(&mut self, labels: Labels<'_>, value: Option<impl Into<Value>>) {
+    pub fn add_known(&mut self, labels: Labels<'_>, value: Option<impl Into<SampleValue>>) {
         if let Some(value) = value {
             self.add(labels, value);
         }
@@ -209,14 +209,14 @@ impl Samples<'_> {
             if canonical && bound.fract() == 0.0 {
                 le.push_str(".0");
             }
-            self.line("_bucket", labels, Some(&le), Value::Whole(below));
+            self.line("_bucket", labels, Some(&le), SampleValue::Whole(below));
         }
-        self.line("_bucket", labels, Some("+Inf"), Value::Whole(histogram.count));
-        self.line("_sum", labels, None, Value::Real(histogram.sum));
-        self.line("_count", labels, None, Value::Whole(histogram.count));
+        self.line("_bucket", labels, Some("+Inf"), SampleValue::Whole(histogram.count));
+        self.line("_sum", labels, None, SampleValue::Real(histogram.sum));
+        self.line("_count", labels, None, SampleValue::Whole(histogram.count));
     }
 
-    fn line(&mut self, suffix: &str, labels: Labels<'_>, le: Option<&str>, value: Value) {
+    fn line(&mut self, suffix: &str, labels: Labels<'_>, le: Option<&str>, value: SampleValue) {
         let out = &mut self.page.out;
         out.extend_from_slice(self.name.as_bytes());
         out.extend_from_slice(suffix.as_bytes());
@@ -238,9 +238,9 @@ impl Samples<'_> {
         }
         out.extend_from_slice(if separator == b',' { b"} " } else { b" " });
         match value {
-            Value::Whole(whole) => out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes()),
-            Value::Real(real) => write_real(out, real),
-            Value::Time(at) => write_real(out, self.page.wall.seconds(at)),
+            SampleValue::Whole(whole) => out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes()),
+            SampleValue::Real(real) => write_real(out, real),
+            SampleValue::Time(at) => write_real(out, self.page.wall.seconds(at)),
         }
         out.push(b'\n');
         self.page.series += 1;

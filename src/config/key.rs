@@ -20,7 +20,7 @@ const PROPOSED: usize = 3;
 /// All that is known of one value of a `T`, which the configuration file, a flag or an environment variable may set.
 /// Its default is that of `T`.
 #[derive(Debug)]
-pub struct Key<T: 'static> {
+pub struct ConfigKey<T: 'static> {
     /// Its path in the file; empty if the file cannot set it.
     pub path: &'static str,
     /// Its flag, without dashes; empty if there is none.
@@ -53,7 +53,7 @@ pub type Check = fn(&str) -> Result<(), &'static str>;
 pub type Set<T> = fn(&mut T, &str, &Path) -> Result<(), String>;
 
 /// The names to choose from, each with its meaning.
-pub type Names = fn() -> Vec<(&'static str, &'static str)>;
+pub type Choices = fn() -> Vec<(&'static str, &'static str)>;
 
 /// The type of a value, where it is kept, and the check of it.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ pub enum Value<T: 'static> {
     /// A file or directory, relative to the file that names it.
     File(Field<T, Option<PathBuf>>),
     /// One of some names, and the name that is set.
-    Choice(Names, Set<T>, fn(&T) -> &'static str),
+    Choice(Choices, Set<T>, fn(&T) -> &'static str),
     /// One text of the form that the words describe.
     One(&'static str, Set<T>),
     /// One or more of them.
@@ -89,8 +89,8 @@ pub enum Value<T: 'static> {
 }
 
 /// A key that is nothing but a path, a value and a help text.
-pub const fn key<T>(path: &'static str, value: Value<T>, help: &'static str) -> Key<T> {
-    Key {
+pub const fn key<T>(path: &'static str, value: Value<T>, help: &'static str) -> ConfigKey<T> {
+    ConfigKey {
         path,
         flag: "",
         variable: "",
@@ -104,7 +104,7 @@ pub const fn key<T>(path: &'static str, value: Value<T>, help: &'static str) -> 
     }
 }
 
-impl<T> Key<T> {
+impl<T> ConfigKey<T> {
     /// Whether several values may be given.
     pub const fn is_list(&self) -> bool {
         matches!(self.value, Value::Texts(..) | Value::Many(..) | Value::ManyOf(..))
@@ -226,7 +226,7 @@ impl<T> Key<T> {
 }
 
 /// Takes the values of all keys that have a path out of a section.
-pub fn read<T>(section: &mut Section, keys: &[Key<T>], into: &mut T, folder: &Path) {
+pub fn read<T>(section: &mut Section, keys: &[ConfigKey<T>], into: &mut T, folder: &Path) {
     keys.iter().filter(|key| !key.path.is_empty()).for_each(|key| key.read(section, into, folder));
 }
 

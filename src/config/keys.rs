@@ -11,7 +11,7 @@ use super::document::shown;
 use super::key::Value::{
     Bool, Choice, Count, File, Folders, Many, ManyOf, Members, Number, One, OneOf, Text, Texts,
 };
-use super::key::{Key, Value, key, names, no_such, one_of, variant};
+use super::key::{ConfigKey, Value, key, names, no_such, one_of, variant};
 use super::rules;
 use super::servers;
 use super::values::{Config, LogFormat, LogLevel};
@@ -42,14 +42,14 @@ const FOLDERS_DETAILS: &str = "For example `{/srv/www: /mnt/www}`, if the export
 const TEXTS: &str = "a text or a list of texts";
 
 /// Keys of the file outside `servers` and `rules`, and all flags and variables.
-pub const KEYS: &[Key<Config>] = &[
-    Key {
+pub const KEYS: &[ConfigKey<Config>] = &[
+    ConfigKey {
         flag: "config.file",
         variable: "EMS_EXPORTER_CONFIG_FILE",
         value_name: "FILE",
         ..key("", File(|c| &mut c.origin.file), "YAML configuration file; flags and variables override it")
     },
-    Key {
+    ConfigKey {
         flag: "web.listen-address",
         variable: "EMS_EXPORTER_WEB_LISTEN_ADDRESS",
         value_name: "ADDRESS",
@@ -59,13 +59,13 @@ pub const KEYS: &[Key<Config>] = &[
             "Address to listen on: HOST:PORT, or :PORT for all interfaces",
         )
     },
-    Key {
+    ConfigKey {
         flag: "web.telemetry-path",
         variable: "EMS_EXPORTER_WEB_TELEMETRY_PATH",
         value_name: "PATH",
         ..key("web.telemetry_path", Text(|c| &mut c.telemetry_path, check_path), "Path of the metrics page")
     },
-    Key {
+    ConfigKey {
         details: "Without it, a health check needs no user even if the other pages do.",
         reload: true,
         ..key(
@@ -74,7 +74,7 @@ pub const KEYS: &[Key<Config>] = &[
             "Whether the health pages require a user of the web configuration file",
         )
     },
-    Key {
+    ConfigKey {
         flag: "web.config.file",
         variable: "EMS_EXPORTER_WEB_CONFIG_FILE",
         value_name: "FILE",
@@ -85,7 +85,7 @@ pub const KEYS: &[Key<Config>] = &[
             "File with TLS, users and headers for the exporter's pages, in the format of Prometheus' exporter-toolkit",
         )
     },
-    Key {
+    ConfigKey {
         flag: "web.enable-lifecycle",
         variable: "EMS_EXPORTER_WEB_ENABLE_LIFECYCLE",
         ..key(
@@ -94,14 +94,14 @@ pub const KEYS: &[Key<Config>] = &[
             "Let POST /-/reload read the configuration files again, as SIGHUP does",
         )
     },
-    Key {
+    ConfigKey {
         flag: "web.insecure",
         variable: "EMS_EXPORTER_WEB_INSECURE",
         details: "Without it the exporter does not start if clients on other machines could post events or reload the \
                   configuration without authentication.",
         ..key("", Bool(|c| &mut c.insecure), "Allow unauthenticated access beyond loopback")
     },
-    Key {
+    ConfigKey {
         default: "the addresses of web.listen_address",
         details: "If it is set, no other address accepts events. These addresses speak plain HTTP, even if the web \
                   configuration file turns on TLS.",
@@ -111,7 +111,7 @@ pub const KEYS: &[Key<Config>] = &[
             "Addresses for events and health checks only: HOST:PORT, or :PORT for all interfaces",
         )
     },
-    Key {
+    ConfigKey {
         details: "It stands in the URL of their sink, as `?secret=…` or as the last segment of the path.",
         reload: true,
         ..key(
@@ -124,7 +124,7 @@ pub const KEYS: &[Key<Config>] = &[
             "File with the secret that media servers must send with their events",
         )
     },
-    Key {
+    ConfigKey {
         variable: "EMS_EXPORTER_INGEST_SECRET",
         details: "It overrides `ingest.secret_file`.",
         ..key(
@@ -135,7 +135,7 @@ pub const KEYS: &[Key<Config>] = &[
             "The secret that media servers must send with their events",
         )
     },
-    Key {
+    ConfigKey {
         default: "any address",
         reload: true,
         ..key(
@@ -173,7 +173,7 @@ pub const KEYS: &[Key<Config>] = &[
         Count(|c| &mut c.max_servers, 1..=10_000),
         "Most servers that events may create while none is configured",
     ),
-    Key {
+    ConfigKey {
         details: FOLDERS_DETAILS,
         default: "none",
         ..key("folders", Folders(|c| &mut c.folders), FOLDERS_HELP)
@@ -183,7 +183,7 @@ pub const KEYS: &[Key<Config>] = &[
         Value::Duration(|c| &mut c.reconcile_interval, Duration::from_secs(1)),
         "From one poll of a server's runtime API to the next",
     ),
-    Key {
+    ConfigKey {
         flag: "events.file",
         variable: "EMS_EXPORTER_EVENTS_FILE",
         value_name: "PATTERN",
@@ -196,7 +196,7 @@ pub const KEYS: &[Key<Config>] = &[
             "Event file of the media server to follow, as a shell pattern",
         )
     },
-    Key {
+    ConfigKey {
         flag: "events.format",
         variable: "EMS_EXPORTER_EVENTS_FORMAT",
         value_name: "FORMAT",
@@ -211,7 +211,7 @@ pub const KEYS: &[Key<Config>] = &[
             "Format of the files of --events.file",
         )
     },
-    Key {
+    ConfigKey {
         flag: "events.start",
         variable: "EMS_EXPORTER_EVENTS_START",
         value_name: "WHERE",
@@ -221,7 +221,7 @@ pub const KEYS: &[Key<Config>] = &[
             "Where to begin in event files that exist at the start",
         )
     },
-    Key {
+    ConfigKey {
         flag: "storage.path",
         variable: "EMS_EXPORTER_STORAGE_PATH",
         value_name: "DIRECTORY",
@@ -243,7 +243,7 @@ pub const KEYS: &[Key<Config>] = &[
         Count(|c| &mut c.actions.queue, 1..=1_000_000),
         "Most calls that may wait or be under way",
     ),
-    Key {
+    ConfigKey {
         flag: "log.level",
         variable: "EMS_EXPORTER_LOG_LEVEL",
         value_name: "LEVEL",
@@ -257,7 +257,7 @@ pub const KEYS: &[Key<Config>] = &[
             "How much to log",
         )
     },
-    Key {
+    ConfigKey {
         flag: "log.format",
         variable: "EMS_EXPORTER_LOG_FORMAT",
         value_name: "FORMAT",
@@ -274,8 +274,8 @@ pub const KEYS: &[Key<Config>] = &[
 ];
 
 /// Keys of each item of `servers`.
-pub const SERVER_KEYS: &[Key<servers::Draft>] = &[
-    Key {
+pub const SERVER_KEYS: &[ConfigKey<servers::Draft>] = &[
+    ConfigKey {
         required: "every server needs a name",
         ..key(
             "name",
@@ -293,7 +293,7 @@ pub const SERVER_KEYS: &[Key<servers::Draft>] = &[
         Many(PATTERN, |s, text, folder| files(text, folder).map(|files| s.files.push(files))),
         "Event files to follow, as shell patterns",
     ),
-    Key {
+    ConfigKey {
         default: "detected from the content",
         ..key(
             "format",
@@ -305,12 +305,12 @@ pub const SERVER_KEYS: &[Key<servers::Draft>] = &[
             "Format of the event files",
         )
     },
-    Key {
+    ConfigKey {
         details: "They come before those of the key `folders` outside `servers`.",
         default: "none",
         ..key("folders", Folders(|s| &mut s.folders), FOLDERS_HELP)
     },
-    Key {
+    ConfigKey {
         required: "set it to an address such as http://127.0.0.1:7777",
         ..key(
             "api.url",
@@ -339,12 +339,12 @@ pub const SERVER_KEYS: &[Key<servers::Draft>] = &[
 ];
 
 /// Keys of each item of `rules`. A reload applies them all.
-pub const RULE_KEYS: &[Key<rules::Draft>] = &[
-    Key {
+pub const RULE_KEYS: &[ConfigKey<rules::Draft>] = &[
+    ConfigKey {
         required: "every rule needs a name",
         ..rule("name", Text(|r| &mut r.name, check_rule), "Value of the label rule")
     },
-    Key {
+    ConfigKey {
         required: "set it to the event that triggers the rule",
         ..rule(
             "on",
@@ -367,7 +367,7 @@ pub const RULE_KEYS: &[Key<rules::Draft>] = &[
         Many(TEXTS, |r, text, _| pattern(text).map(|pattern| r.matching.groups.push(pattern))),
         "Shell patterns of groups of outputs",
     ),
-    Key {
+    ConfigKey {
         details: "Files played on demand match only if it lists their type.",
         ..matching(
             "match.type",
@@ -393,7 +393,7 @@ pub const RULE_KEYS: &[Key<rules::Draft>] = &[
         OneOf(names::<Condition>, |r, name, _| variant(name).map(|it| r.when = Some(it))),
         "Condition that must still hold when the call is made",
     ),
-    Key {
+    ConfigKey {
         details: "A rule has either `call` or `post`.",
         ..rule(
             "call",
@@ -409,7 +409,7 @@ pub const RULE_KEYS: &[Key<rules::Draft>] = &[
         One("a text", |r, text, _| url(Address::of_other(text)).map(|url| r.post = Some(url))),
         "URL to which the whole event is posted",
     ),
-    Key {
+    ConfigKey {
         details: "A value is a text, a number, true or false, or a list of those; a text is a template such as \
                   `{{ name }}`.",
         ..rule("with", Members(|r| &mut r.with), "Parameters of the command")
@@ -420,7 +420,7 @@ pub const RULE_KEYS: &[Key<rules::Draft>] = &[
         Value::Duration(|r| &mut r.cooldown, Duration::ZERO),
         "How long the rule pauses for a stream after it ran for it",
     ),
-    Key {
+    ConfigKey {
         details: "Applies to each server. Raise it where more streams than that start at once, as after a restart of \
                   the server.",
         ..rule(
@@ -437,12 +437,16 @@ pub const RULE_KEYS: &[Key<rules::Draft>] = &[
     ),
 ];
 
-const fn rule(path: &'static str, value: Value<rules::Draft>, help: &'static str) -> Key<rules::Draft> {
-    Key { reload: true, ..key(path, value, help) }
+const fn rule(path: &'static str, value: Value<rules::Draft>, help: &'static str) -> ConfigKey<rules::Draft> {
+    ConfigKey { reload: true, ..key(path, value, help) }
 }
 
-const fn matching(path: &'static str, value: Value<rules::Draft>, help: &'static str) -> Key<rules::Draft> {
-    Key { default: "all", ..rule(path, value, help) }
+const fn matching(
+    path: &'static str,
+    value: Value<rules::Draft>,
+    help: &'static str,
+) -> ConfigKey<rules::Draft> {
+    ConfigKey { default: "all", ..rule(path, value, help) }
 }
 
 /// The names of an enum's variants, with their meanings.

@@ -10,7 +10,7 @@ use axum::http::{HeaderName, HeaderValue};
 
 use super::document::{self, Members, Section, shown};
 use super::key::Value::{Bool, Many, ManyOf, Members as Any, One};
-use super::key::{self, Key, key, one_of};
+use super::key::{self, ConfigKey, key, one_of};
 use crate::web::tls::{self, CURVES, Clients, Wanted};
 use crate::web::users::{self, Users};
 use crate::web::{Files, Setup};
@@ -26,7 +26,7 @@ struct Draft {
     files: Files,
 }
 
-const TLS_KEYS: &[Key<Draft>] = &[
+const TLS_KEYS: &[ConfigKey<Draft>] = &[
     web("tls_server_config.cert", One("a text", |d, text, _| given(&mut d.tls.certificate, text))),
     web(
         "tls_server_config.cert_file",
@@ -72,7 +72,7 @@ const TLS_KEYS: &[Key<Draft>] = &[
     ),
 ];
 
-const HTTP_KEYS: &[Key<Draft>] = &[
+const HTTP_KEYS: &[ConfigKey<Draft>] = &[
     // Clients negotiate HTTP/1.1 whatever it says.
     web("http_server_config.http2", Bool(|d| &mut d.http2)),
     web(
@@ -99,7 +99,7 @@ const HTTP_KEYS: &[Key<Draft>] = &[
     web("rate_limit", Any(|d| &mut d.rate_limit)),
 ];
 
-const fn web(path: &'static str, value: key::Value<Draft>) -> Key<Draft> {
+const fn web(path: &'static str, value: key::Value<Draft>) -> ConfigKey<Draft> {
     key(path, value, "")
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Change;
 use super::discrepancies::Discrepancies;
-use crate::exposition::{Kind, Metric, Value, bounded};
+use crate::exposition::{Kind, Metric, SampleValue, bounded};
 use ems_protocol::Timestamp;
 use ems_protocol::{Map, Message, Rejection};
 
@@ -393,7 +393,9 @@ pub const METRICS: &[Metric<Table>] = &[
         help: "Time of the last event with a known name; 0 before the first one.",
         labels: &[],
         query: "time() - ems_last_event_timestamp_seconds",
-        samples: |table, samples| samples.add(&[], table.last_event.map_or(Value::Whole(0), Value::Time)),
+        samples: |table, samples| {
+            samples.add(&[], table.last_event.map_or(SampleValue::Whole(0), SampleValue::Time))
+        },
     },
     Metric {
         name: "ems_server_info",

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use ems_exporter::config::key::{Key, Value};
+use ems_exporter::config::key::{ConfigKey, Value};
 use ems_exporter::config::keys::{KEYS, RULE_KEYS, SERVER_KEYS};
 use ems_exporter::config::{Config, Overrides};
 use serde_json::{Map, json};
@@ -19,7 +19,7 @@ const PAGE: &str = "docs/CONFIGURATION.md";
 const SCHEMA: &str = "docs/ems-exporter.schema.json";
 
 /// A value of each key that is not its default, and one that is wrong; empty if no text is wrong.
-fn samples<T>(key: &Key<T>) -> (String, String) {
+fn samples<T>(key: &ConfigKey<T>) -> (String, String) {
     let (good, wrong) = match &key.value {
         Value::Bool(_) => ("true", "perhaps"),
         Value::Count(..) => ("2000", "1.5"),
@@ -60,7 +60,7 @@ fn document(path: &str, value: &str) -> String {
     document
 }
 
-fn shown(key: &Key<Config>, config: &Config) -> String {
+fn shown(key: &ConfigKey<Config>, config: &Config) -> String {
     key.show(&mut config.clone())
 }
 
@@ -180,7 +180,7 @@ fn the_catalogue_is_consistent() {
         let variable = format!("EMS_EXPORTER_{}", key.flag.to_uppercase().replace(['.', '-'], "_"));
         assert_eq!(key.variable, variable);
     }
-    let names = |name: fn(&'static Key<Config>) -> &'static str| {
+    let names = |name: fn(&'static ConfigKey<Config>) -> &'static str| {
         let names: Vec<_> = KEYS.iter().map(name).filter(|name| !name.is_empty()).collect();
         assert_eq!(
             names.iter().collect::<BTreeSet<_>>().len(),
@@ -352,7 +352,7 @@ fn code(text: &str) -> String {
 }
 
 /// One row of the page.
-fn row<T>(key: &Key<T>, prefix: &str, from: &mut T) -> String {
+fn row<T>(key: &ConfigKey<T>, prefix: &str, from: &mut T) -> String {
     let mut names = Vec::new();
     if !key.path.is_empty() {
         names.push(format!("`{prefix}{}`", key.path));
@@ -424,7 +424,7 @@ fn page() -> String {
 }
 
 /// The schema of one value.
-fn value_schema<T>(key: &Key<T>, from: &mut T) -> serde_json::Value {
+fn value_schema<T>(key: &ConfigKey<T>, from: &mut T) -> serde_json::Value {
     let text = json!({"type": ["string", "number", "boolean"]});
     let several = |one: serde_json::Value| json!({"anyOf": [one.clone(), {"type": "array", "items": one}]});
     let mut schema = match &key.value {
@@ -460,7 +460,7 @@ fn value_schema<T>(key: &Key<T>, from: &mut T) -> serde_json::Value {
 }
 
 /// The schema of a section.
-fn section_schema<T: Default>(keys: &[Key<T>]) -> serde_json::Value {
+fn section_schema<T: Default>(keys: &[ConfigKey<T>]) -> serde_json::Value {
     let section = || json!({"type": ["object", "null"], "additionalProperties": false, "properties": {}});
     let mut root = section();
     for key in keys.iter().filter(|key| !key.path.is_empty()) {
