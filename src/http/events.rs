@@ -43,6 +43,14 @@ pub(super) async fn post(app: &App, request: Request<Incoming>, from: IpAddr) ->
         },
         Err(rejection) => return reject(app, None, &rejection),
     };
+    let encoding = head.headers.get(header::CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return reject(
+            app,
+            None,
+            &Rejection::NotAnEvent("its Content-Encoding is not read: send it without"),
+        );
+    }
     receive(app, name, body).await
 }
 

@@ -434,3 +434,17 @@ async fn a_request_has_exactly_one_host_and_no_answer_is_sniffed() {
         assert!(answer.contains("\r\nx-content-type-options: nosniff\r\n"), "{answer}");
     }
 }
+
+#[tokio::test]
+async fn an_encoded_body_is_rejected_with_a_word_about_its_encoding() {
+    let exporter = Exporter::start().await;
+    let post = |encoding: &str| {
+        format!(
+            "POST /events HTTP/1.1\r\nHost: x\r\nContent-Encoding: {encoding}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{TIMER}",
+            TIMER.len()
+        )
+    };
+    let answer = exporter.raw(post("gzip").as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("Content-Encoding"), "{answer}");
+    assert!(exporter.raw(post("Identity").as_bytes()).await.starts_with("HTTP/1.1 200"));
+}

@@ -32,7 +32,7 @@ pub(super) fn decode<'a>(
     let replaced = if std::str::from_utf8(body).is_ok() { None } else { Some(masked(body)) };
     let readable = replaced.as_deref().unwrap_or(body);
     let (mut prologs, mut lines) = (Marker::new(b"<?xml"), Marker::new(b"\n<"));
-    let (mut at, mut budget) = (0, body.len().saturating_mul(BROKEN));
+    let (mut at, mut budget) = (skip_space(body), body.len().saturating_mul(BROKEN));
     loop {
         let mut document = Document::new(body, readable, at);
         let event = document.event();
@@ -388,6 +388,7 @@ mod tests {
             (format!("{torn}{prolog}{good}"), vec![false, true]),
             (format!("<OTHER><MAP/></OTHER>\n{good}"), vec![false, true]),
             (format!("{good}\nrest"), vec![true, false]),
+            (format!("\u{feff}{prolog}{good}\n{good}"), vec![true, true]),
         ] {
             let seen: Vec<_> = decoded(body.as_bytes()).iter().map(Result::is_ok).collect();
             assert_eq!(seen, outcomes, "{body}");
