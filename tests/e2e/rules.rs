@@ -170,8 +170,8 @@ fn each_camera_is_packaged_once_and_a_lost_push_closes_its_input_alone() {
 #[test]
 fn a_stalled_output_is_created_again_and_a_stuck_input_is_disconnected() {
     let hook = FakeServer::start_on_thread(|_| Reply::Data(Value::Null));
-    // One output that has written, and one that never does.
-    let stalls = ["cam2:hls:after=12s,for=recreated", "cam1:hls:after=0s,for=11s"];
+    // One output that has written, and one that has not. No rule takes an output down in the exporter's first minute.
+    let stalls = ["cam2:hls:after=12s,for=recreated", "cam1:hls:after=0s,for=90s"];
     let stalls = stalls.map(|stall| stall.parse().unwrap()).to_vec();
     let freeze = vec!["cam3:after=14s".parse().unwrap()];
     let options = Options { streams: 3, stall: stalls, freeze, ..Options::default() };
@@ -230,8 +230,9 @@ fn each_camera_has_one_output_despite_loss_duplicates_and_failures() {
         let packaged = stage.packaged();
         let single = packaged.values().all(|outputs| *outputs <= 1);
         assert!(single, "never two outputs of one camera: {packaged:?}");
-        // A call whose answer was lost may have been carried out.
-        let made = ["done", "already"].map(|outcome| stage.outcomes("re-create the stalled output", outcome));
+        // A call whose answer was lost may have been carried out; before the next attempt its stall is over.
+        let made = ["done", "already", "unproven"]
+            .map(|outcome| stage.outcomes("re-create the stalled output", outcome));
         let made: f64 = made.iter().sum();
         let starts = stage.truth().starts;
         holds(starts == 2 && made > 0.0, (starts, made))
