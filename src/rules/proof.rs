@@ -20,6 +20,9 @@ pub const DESTRUCTIVE: [&str; 10] = [
     "removeTimer",
 ];
 
+/// Those that take something away.
+const REMOVING: [&str; 3] = ["shutdownStream", "removeConfig", "removeTimer"];
+
 impl Rule {
     /// Whether its calls wait for proof that the server is alive.
     pub fn needs_proof(&self) -> bool {
@@ -32,6 +35,12 @@ impl Rule {
     pub fn is_refuted(&self, target: &Target, state: &State) -> bool {
         if !self.needs_proof() {
             return false;
+        }
+        let creates = matches!(&self.act, Act::Call(command, _) if !REMOVING.contains(&command.name));
+        if creates && self.on != "streamMissing" {
+            // What exists already is not created again, and an output that another rule has removed may have written a
+            // last chunk.
+            return state.server.stopping();
         }
         let input = || state.streams.input_state(&target.stream);
         let refuted = match (&target.output, self.on) {
