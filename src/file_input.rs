@@ -127,9 +127,10 @@ impl FileInput {
                     pipeline.reject(Transport::File, Some(&self.server.name), &rejection, Timestamp::now());
                 }
             };
-            let mut report = |status: &Status, more: bool| {
+            let mut report = |status: &Status, more: Option<bool>| {
                 let mut reading = self.status.lock().unwrap_or_else(PoisonError::into_inner);
                 reading.status = status.clone();
+                let Some(more) = more else { return };
                 self.server.set_replaying(more);
                 if more {
                     return;

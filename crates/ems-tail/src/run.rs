@@ -34,8 +34,8 @@ fn pauses(took: Duration) -> (Duration, Duration) {
 }
 
 /// Follows until [`Wake::Stop`] comes or every sender of `wakes` is gone, then writes the
-/// checkpoint. Blocks: give it a thread of its own. `report` is called with whether more is there to be read: after
-/// each listing, before anything is read, and after each poll.
+/// checkpoint. Blocks: give it a thread of its own. `report` is called after each poll, with whether more is there to
+/// be read at once, and after each listing, when that is not known: nothing of it has been read.
 ///
 /// Without a `watch` it polls after each wake, and every second.
 pub fn run(
@@ -43,14 +43,14 @@ pub fn run(
     wakes: &Receiver<Wake>,
     mut watch: Option<Watch>,
     sink: &mut impl FnMut(Frame<'_>),
-    report: &mut impl FnMut(&Status, bool),
+    report: &mut impl FnMut(&Status, Option<bool>),
 ) {
     loop {
         let began = Instant::now();
         let listing = follower.list();
-        report(follower.status(), true);
+        report(follower.status(), None);
         let progress = follower.advance(&listing, Instant::now(), sink);
-        report(follower.status(), progress.more);
+        report(follower.status(), Some(progress.more));
         let (pause, idle) = pauses(began.elapsed());
         let mut again = progress.more;
         if let (Some(watch), false) = (&mut watch, again) {
@@ -64,7 +64,7 @@ pub fn run(
             rest(wakes, pause).and_then(|woken| if again || woken { Some(()) } else { sleep(wakes, wait) });
         if next.is_none() {
             follower.stop();
-            report(follower.status(), false);
+            report(follower.status(), Some(false));
             return;
         }
     }
@@ -109,5 +109,17 @@ mod tests {
             let wanted = (Duration::from_millis(pause), Duration::from_millis(wait));
             assert_eq!(pauses(Duration::from_millis(took)), wanted, "a poll of {took} ms");
         }
+    }
+
+    #[test]
+    fn a_listing_does_not_say_whether_more_is_to_be_read() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let pattern = directory.path().join("*.json").to_str().unwrap().to_owned();
+        let mut follower = Follower::new(crate::Options::new(vec![pattern])).unwrap();
+        let (wakes, woken) = std::sync::mpsc::channel();
+        wakes.send(Wake::Stop).unwrap();
+        let mut reports = Vec::new();
+        run(&mut follower, &woken, None, &mut |_| (), &mut |_, more| reports.push(more));
+        assert_eq!(reports, [None, Some(false), Some(false)]);
     }
 }
