@@ -137,11 +137,7 @@ impl Rows {
             let (key, place) = self.by_folder.get_key_value(&Folder(format, folder))?;
             place.announced.then(|| Arc::clone(&key.1))
         };
-        if format == Format::Record {
-            find(paths::recording(path))
-        } else {
-            paths::folders(path).find_map(find)
-        }
+        nearest(format, path, find)
     }
 
     /// The folders of open outputs that the server named.
@@ -153,10 +149,7 @@ impl Rows {
 
     /// The output whose folder holds a normalised path.
     pub(super) fn by_path(&self, format: Format, path: &str) -> Option<usize> {
-        if format == Format::Record {
-            return self.by_folder(format, paths::recording(path));
-        }
-        paths::folders(path).take(LEVELS).find_map(|folder| self.by_folder(format, folder))
+        nearest(format, path, |folder| self.by_folder(format, folder))
     }
 
     /// The row of an output, made if it is not there; beyond the limits one that stands for all.
@@ -240,6 +233,16 @@ impl Rows {
             }
         }
         Some(row)
+    }
+}
+
+/// The first of the folders of a normalised path, the nearest first, that `find` knows; for a recording, its path
+/// without extension and part number stands for them.
+fn nearest<T>(format: Format, path: &str, mut find: impl FnMut(&str) -> Option<T>) -> Option<T> {
+    if format == Format::Record {
+        find(paths::recording(path))
+    } else {
+        paths::folders(path).take(LEVELS).find_map(find)
     }
 }
 
