@@ -26,6 +26,7 @@ pub use status::{METRICS, Reading};
 
 /// Most closed chunks that wait for the dispatcher.
 const QUEUE: usize = 1024;
+
 /// The folders of the outputs of all servers.
 #[derive(Debug)]
 pub struct Folders {
@@ -52,7 +53,7 @@ impl Folders {
         })
     }
 
-    /// Takes a closed chunk of a server to measure its file, or returns it when there is no room. It never waits.
+    /// Takes a closed chunk of a server to measure its file, or returns it if its queue is full. It never waits.
     pub fn enqueue(&self, server: &str, chunk: ClosedChunk) -> Result<(), ClosedChunk> {
         self.queue.try_send((server.to_owned(), chunk)).map_err(|error| {
             self.shared.count(server, Outcome::Dropped);

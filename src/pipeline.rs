@@ -20,6 +20,7 @@ use crate::model::output::{ClosedChunk, StallTransition};
 use crate::model::state::listing::{Listing, Reconciled, Subject};
 use crate::model::state::recent::EventRecord;
 use crate::model::state::{DerivedEvent, State};
+use crate::model::stream::InputState;
 use crate::rules::{Rules, Trigger};
 use ems_protocol::{Format, Message, Reason, Rejection, decode};
 use ems_protocol::{Timestamp, Wall};
@@ -258,10 +259,7 @@ impl Pipeline {
 
     /// Records the size of a chunk of a server, or that it stays unknown.
     pub fn measured(&self, server: &str, chunk: &ClosedChunk, size: Option<u64>) {
-        let servers = self.servers.read().unwrap_or_else(PoisonError::into_inner);
-        let server = servers.get(server).cloned();
-        drop(servers);
-        if let Some(server) = server {
+        if let Ok(server) = self.server(Some(server)) {
             server.lock().state.outputs.measured(chunk, size);
         }
     }
@@ -574,12 +572,12 @@ fn log(server: &str, derived: &DerivedEvent) {
         DerivedEvent::StreamMissing(stream) => {
             return tracing::warn!(server, stream = &**stream, "an expected stream is missing");
         }
+        DerivedEvent::Input(stream, InputState::Live | InputState::Waiting) => {
+            return tracing::info!(server, stream = &**stream, "inbound stream delivers again");
+        }
         DerivedEvent::Input(stream, state) => {
             let (stream, state) = (&**stream, state.label());
-            return match derived.name() {
-                "streamResumed" => tracing::info!(server, stream, "inbound stream delivers again"),
-                _ => tracing::warn!(server, stream, state, "inbound stream delivers nothing"),
-            };
+            return tracing::warn!(server, stream, state, "inbound stream delivers nothing");
         }
         DerivedEvent::Together(together) => {
             let (scope, name, outputs) = (together.scope.label(), &*together.name, together.outputs);

@@ -98,10 +98,6 @@ impl<K: Copy + Eq + Hash, L: Copy + Ord, R> Lifecycle<K, L, R> {
     }
 
     /// The open things in no order.
-    pub(super) fn rows_mut(&mut self) -> impl Iterator<Item = &mut R> {
-        self.open.values_mut().map(|entry| &mut entry.row)
-    }
-
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &Entry<L, R>)> + Clone {
         self.open.iter()
     }

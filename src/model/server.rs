@@ -203,7 +203,7 @@ impl Table {
 
     /// Whether anything showed after `since` that the server was alive: an event, or an answer to a poll that was
     /// requested after it. A server that shuts down stands still for 10 to 21 s before it sends `serverStopping`, and
-    /// its outputs stall; whoever acts on a stall waits for this first.
+    /// its outputs stall: an action on a stall waits for this first.
     pub fn shows_life(&self, since: Timestamp) -> bool {
         let answered = self.poll.is_some_and(|poll| poll.answered && poll.at > since);
         !self.stopping() && (answered || self.last_event.is_some_and(|last| last > since))

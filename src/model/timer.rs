@@ -106,8 +106,8 @@ impl Table {
 
     /// See [`super::state::State::judge_from`].
     pub fn judge_from(&mut self, at: Timestamp) {
-        for row in self.timers.rows_mut() {
-            row.last = row.last.map(|last| last.max(at));
+        for (_, timer) in self.timers.iter_mut() {
+            timer.row.last = timer.row.last.map(|last| last.max(at));
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::model::output::{ClosedChunk, Event, Table};
 
-/// Takes a closed chunk of a server to measure its file, or returns it when there is no room. It must not wait.
+/// Takes a closed chunk of a server to measure its file, or returns it if its queue is full. It must not wait.
 pub type Measure = Box<dyn Fn(&str, ClosedChunk) -> Result<(), ClosedChunk> + Send + Sync>;
 
 /// Where closed chunks go.

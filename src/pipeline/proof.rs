@@ -63,10 +63,9 @@ impl Proof {
             .is_some_and(|last| now.since(last) > LONGEST_TICK || last.since(now) > LONGEST_TICK);
         self.last_tick = Some(now);
         let arrived = std::mem::take(&mut self.arrived);
-        let quiet_from = Timestamp::from_millis(now.millis().saturating_sub(QUIET.as_millis() as u64));
         if stepped || replaying || state.server.stopping() || state.server.is_mixed() {
             (self.last_sign, self.alive_since) = (None, None);
-        } else if arrived && state.server.shows_life(quiet_from) {
+        } else if arrived && state.server.shows_life(now.minus(QUIET)) {
             self.last_sign = Some(now);
             self.alive_since.get_or_insert(now);
         } else if self.last_sign.is_none_or(|last| now.since(last) > QUIET) {

@@ -173,7 +173,7 @@ fn put(rows: &mut RenderedRows, id: String, server: &str, view: &impl Serialize)
         #[serde(flatten)]
         view: &'r T,
     }
-    // RenderedRows consist of texts and numbers, whose serialization cannot fail.
+    // Rows consist of texts and numbers, whose serialization cannot fail.
     if let Ok(json) = serde_json::to_string(&Row { server, view }) {
         rows.insert(id, json);
     }

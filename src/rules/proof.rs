@@ -20,9 +20,6 @@ pub const DESTRUCTIVE: [&str; 10] = [
     "removeTimer",
 ];
 
-/// Those that take something away.
-const REMOVING: [&str; 3] = ["shutdownStream", "removeConfig", "removeTimer"];
-
 impl Rule {
     /// Whether its calls wait for proof that the server is alive.
     pub fn needs_proof(&self) -> bool {
@@ -36,7 +33,7 @@ impl Rule {
         if !self.needs_proof() {
             return false;
         }
-        let creates = matches!(&self.act, Act::Call(command, _) if !REMOVING.contains(&command.name));
+        let creates = matches!(&self.act, Act::Call(command, _) if command.creates.is_some());
         if creates && self.on != "streamMissing" {
             // What exists already is not created again, and an output that another rule has removed may have written a
             // last chunk.
@@ -46,7 +43,7 @@ impl Rule {
         let refuted = match (&target.output, self.on) {
             (Some((format, group, track)), on) => {
                 let open = state.outputs.is_open(*format, group, &target.stream);
-                let stalls = state.outputs.stall_threshold(*format, group, &target.stream, *track).is_some();
+                let stalls = state.outputs.stalls(*format, group, &target.stream, *track);
                 if on == "chunkRecovered" { stalls } else { open && !stalls }
             }
             (None, "streamMissing") => state.streams.inbound(&target.stream) > 0,

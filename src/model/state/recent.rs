@@ -103,11 +103,10 @@ impl Recent {
             DerivedEvent::Input(stream, state) => (state.label(), Some(stream), None),
             DerivedEvent::Together(together) => {
                 let named = |scope| (together.scope == scope).then_some(&together.name);
-                let format = named(output::Scope::Format);
-                let format = output::Format::VARIANTS
-                    .iter()
-                    .map(|format| format.label())
-                    .find(|label| format.is_some_and(|format| **format == **label));
+                let format = named(output::Scope::Format).and_then(|name| {
+                    let mut labels = output::Format::VARIANTS.iter().map(|format| format.label());
+                    labels.find(|label| **label == **name)
+                });
                 (together.scope.label(), named(output::Scope::Input), format)
             }
             DerivedEvent::Output(stall) => {
