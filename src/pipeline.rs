@@ -1,40 +1,41 @@
 //! **The pipeline**, from bytes to state, in [`Pipeline::accept`].
 
+mod log;
 pub mod measuring;
 pub mod proof;
 pub mod reactions;
+mod rejections;
 pub mod tally;
 pub mod window;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use serde::Serialize;
 use tokio::sync::Notify;
 
 use crate::feed::{Feed, Topic};
 use crate::model::Settings;
 use crate::model::event::{self, Facts};
-use crate::model::output::{ClosedChunk, StallTransition};
+use crate::model::output::ClosedChunk;
 use crate::model::state::listing::{Listing, Reconciled, Subject};
 use crate::model::state::recent::EventRecord;
 use crate::model::state::{DerivedEvent, State};
-use crate::model::stream::InputState;
 use crate::rules::{Rules, Trigger};
-use ems_protocol::{Format, Message, Reason, Rejection, decode};
+use ems_protocol::{Format, Message, Rejection, decode};
 use ems_protocol::{Timestamp, Wall};
 
 use measuring::{Measure, Measuring};
 use proof::Proof;
 use reactions::{Enqueue, Reactions};
+use rejections::Rejections;
 use tally::{EventOutcome, Tally, Transport};
 use window::{Seen, Window};
 
+pub use rejections::{RejectionRecord, RejectionView};
+
 /// How many events of one body may be rejected until the rest of it is. A file has no such limit.
 const PATIENCE: usize = 100;
-/// How many recent rejections are kept.
-const RECENT_REJECTIONS: usize = 100;
 /// The name of the server that posts to `/events` when none is configured.
 pub const DEFAULT_SERVER: &str = "ems";
 /// The longest name of a server, in bytes.
@@ -117,46 +118,6 @@ impl Server {
     }
 }
 
-/// A rejected body or event. It holds nothing of the event itself.
-#[derive(Debug, Clone)]
-pub struct RejectionRecord {
-    /// When it arrived.
-    pub at: Timestamp,
-    /// The server that it was meant for.
-    pub server: String,
-    /// The detected format.
-    pub format: Format,
-    /// Why it was rejected.
-    pub rejection: Rejection,
-}
-
-/// The API representation of a rejection.
-#[derive(Debug, Serialize)]
-pub struct RejectionView<'a> {
-    timestamp_seconds: f64,
-    /// Empty where the path named a server that is not accepted.
-    server: &'a str,
-    format: &'static str,
-    reason: &'static str,
-    message: String,
-}
-
-impl RejectionRecord {
-    /// Its API representation.
-    pub fn view(&self, wall: Wall) -> RejectionView<'_> {
-        RejectionView {
-            timestamp_seconds: wall.seconds(self.at),
-            server: &self.server,
-            format: self.format.label(),
-            reason: self
-                .rejection
-                .verdict()
-                .map_or_else(ems_protocol::DropReason::label, ems_protocol::Reason::label),
-            message: self.rejection.to_string(),
-        }
-    }
-}
-
 /// The result for a body.
 #[derive(Debug, Default)]
 pub struct Accepted {
@@ -186,9 +147,7 @@ pub struct Pipeline {
     closed: bool,
     limit: usize,
     tally: Mutex<Tally>,
-    rejections: Mutex<Rejections>,
-    /// For which reasons there has been a warning.
-    warned: [AtomicBool; Reason::ALL.len()],
+    rejections: Rejections,
     reactions: Option<Reactions>,
     /// See [`Wall::difference`].
     wall: AtomicI64,
@@ -197,13 +156,6 @@ pub struct Pipeline {
     measuring: Option<Measuring>,
     /// The clients of the live feed.
     pub feed: Arc<Feed>,
-}
-
-/// The recent rejections, and how many there have been.
-#[derive(Debug, Default)]
-struct Rejections {
-    recent: VecDeque<RejectionRecord>,
-    number: u64,
 }
 
 impl Pipeline {
@@ -220,8 +172,7 @@ impl Pipeline {
             closed: !configured.is_empty(),
             limit,
             tally: Mutex::default(),
-            rejections: Mutex::default(),
-            warned: Default::default(),
+            rejections: Rejections::default(),
             reactions: None,
             wall: AtomicI64::default(),
             replay_clock: None,
@@ -379,27 +330,12 @@ impl Pipeline {
     }
 
     fn record_rejection(&self, server: String, format: Format, rejection: &Rejection, now: Timestamp) {
-        let warned = rejection.reason().map(|reason| &self.warned[reason as usize]);
-        if warned.is_some_and(|warned| !warned.swap(true, Ordering::Relaxed)) {
-            let format = format.label();
-            tracing::warn!(
-                server,
-                format,
-                "rejected: {rejection}; others for this reason are logged at level debug"
-            );
-        } else {
-            tracing::debug!(server, format = format.label(), "rejected: {rejection}");
-        }
         let record = RejectionRecord { at: now, server, format, rejection: rejection.clone() };
+        self.rejections.log(&record);
         if self.feed.wants_changes() {
             self.feed.publish(Topic::Rejection, &record.view(self.wall()));
         }
-        let mut rejections = self.rejections.lock().unwrap_or_else(PoisonError::into_inner);
-        rejections.number += 1;
-        if rejections.recent.len() >= RECENT_REJECTIONS {
-            rejections.recent.pop_front();
-        }
-        rejections.recent.push_back(record);
+        self.rejections.push(record);
     }
 
     /// The recent rejections, the oldest first.
@@ -409,10 +345,7 @@ impl Pipeline {
 
     /// How many rejections there have been, and the recent ones after number `number`.
     pub fn rejections_since(&self, number: u64) -> (u64, Vec<RejectionRecord>) {
-        let rejections = self.rejections.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = usize::try_from(rejections.number.saturating_sub(number)).unwrap_or(usize::MAX);
-        let old = rejections.recent.len().saturating_sub(new);
-        (rejections.number, rejections.recent.iter().skip(old).cloned().collect())
+        self.rejections.since(number)
     }
 
     /// The counts of everything received, at one instant.
@@ -426,7 +359,7 @@ impl Pipeline {
         let state = &mut server.lock().state;
         let done = state.reconcile(listing, now);
         if done.corrections[Subject::Server as usize].changed > 0 {
-            log_restart(&server.name, state);
+            log::restart(&server.name, state);
         }
         let Some(reactions) = self.reactions.as_ref() else {
             return done;
@@ -452,7 +385,7 @@ impl Pipeline {
             let before = inner.state.recent.number();
             let derived_events = inner.state.tick(now);
             for derived in &derived_events {
-                log(&server.name, derived);
+                log::derived(&server.name, derived);
             }
             if let Some(reactions) = &self.reactions {
                 react(reactions, &server, &mut inner, derived_events, (now, self.wall()));
@@ -486,10 +419,10 @@ impl Pipeline {
         let mixed = inner.state.server.is_mixed();
         let applied = inner.state.apply(&event, now);
         if inner.state.server.is_mixed() != mixed {
-            log_mixed(&server.name, !mixed);
+            log::mixed(&server.name, !mixed);
         }
         if applied.restarted {
-            log_restart(&server.name, &inner.state);
+            log::restart(&server.name, &inner.state);
             inner.window.restart(message);
         }
         if applied.poll {
@@ -516,20 +449,6 @@ impl Pipeline {
     }
 }
 
-/// Logs that the server has restarted, with its process and version before that and now.
-fn log_restart(server: &str, state: &State) {
-    let (previous_process, previous_version) = state.server.before();
-    let (process, version) = state.server.identity();
-    tracing::info!(
-        server,
-        previous_process,
-        process,
-        previous_version,
-        version,
-        "the media server has restarted"
-    );
-}
-
 /// Runs the rules for derived events: at once, or once there is proof that the server is alive.
 fn react(
     reactions: &Reactions,
@@ -553,50 +472,6 @@ fn react(
     }
     if proof.wants_poll(now) {
         server.poll_soon.notify_one();
-    }
-}
-
-fn log_mixed(server: &str, mixed: bool) {
-    if mixed {
-        tracing::warn!(
-            server,
-            "two servers post their events under this name: let each post to a path of its own, /events/NAME"
-        );
-    } else {
-        tracing::info!(server, "the events of one server arrive under this name again");
-    }
-}
-
-fn log(server: &str, derived: &DerivedEvent) {
-    let stall = match derived {
-        DerivedEvent::StreamMissing(stream) => {
-            return tracing::warn!(server, stream = &**stream, "an expected stream is missing");
-        }
-        DerivedEvent::Input(stream, InputState::Live | InputState::Waiting) => {
-            return tracing::info!(server, stream = &**stream, "inbound stream delivers again");
-        }
-        DerivedEvent::Input(stream, state) => {
-            let (stream, state) = (&**stream, state.label());
-            return tracing::warn!(server, stream, state, "inbound stream delivers nothing");
-        }
-        DerivedEvent::Together(together) => {
-            let (scope, name, outputs) = (together.scope.label(), &*together.name, together.outputs);
-            return tracing::warn!(server, scope, name, outputs, "all outputs stalled");
-        }
-        DerivedEvent::Output(stall) => stall,
-    };
-    let (format, track) = (stall.format.label(), stall.track.label());
-    let (group, stream) = (&*stall.group, &*stall.stream);
-    match stall.transition {
-        StallTransition::Stalled => {
-            tracing::warn!(server, format, group, stream, track, "output stalled")
-        }
-        StallTransition::NeverStarted => {
-            tracing::warn!(server, format, group, stream, track, "output never started");
-        }
-        StallTransition::Recovered => {
-            tracing::info!(server, format, group, stream, track, "output recovered")
-        }
     }
 }
 
