@@ -1,6 +1,7 @@
 //! `replay`: reads finished event files through the pipeline as fast as possible, and summarises them.
 
 use std::collections::BTreeMap;
+use std::io::{IsTerminal, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +18,6 @@ use ems_protocol::Rejection;
 use ems_protocol::Timestamp;
 use ems_tail::{self, Entry, Follower, Format, Frame, Options, Start};
 use jiff::tz::TimeZone;
-use std::io::{IsTerminal, Read, Seek, SeekFrom};
 
 /// The name of the server whose files are replayed.
 const SERVER: &str = "replay";
@@ -41,13 +41,14 @@ pub fn replay(
     format: Option<Format>,
     progress: &mut impl FnMut(u64, u64),
 ) -> Result<Replayed, ems_tail::Fault> {
+    let zone = file_input::zone();
     let (mut pipeline, server) = empty();
     pipeline.follow_event_times();
     let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
     let (mut done, all) = (0, paths.iter().map(size).sum());
     let mut replayed = Replayed { pipeline, server, end: Timestamp::default(), unfinished: 0 };
-    for path in in_order(paths, format)? {
-        let read = replayed.read(path, format, &mut |bytes| progress(done + bytes, all))?;
+    for path in in_order(paths, format, &zone)? {
+        let read = replayed.read(path, format, &zone, &mut |bytes| progress(done + bytes, all))?;
         done += read;
     }
     Ok(replayed)
@@ -68,10 +69,14 @@ fn follower(path: &Path, format: Option<Format>) -> Result<Follower, ems_tail::F
 
 /// The files in the order of their first events. Times of writing show nothing: a copy has that of the copying. Where
 /// a file has no times inside, the order is the given one.
-fn in_order(paths: &[PathBuf], format: Option<Format>) -> Result<Vec<&PathBuf>, ems_tail::Fault> {
+fn in_order<'p>(
+    paths: &'p [PathBuf],
+    format: Option<Format>,
+    zone: &TimeZone,
+) -> Result<Vec<&'p PathBuf>, ems_tail::Fault> {
     let mut files = Vec::new();
     for path in paths {
-        files.push((first_event(path, format)?, path));
+        files.push((first_event(path, format, zone)?, path));
     }
     if files.iter().all(|(first, _)| first.is_some()) {
         files.sort_by_key(|(first, _)| *first);
@@ -80,14 +85,17 @@ fn in_order(paths: &[PathBuf], format: Option<Format>) -> Result<Vec<&PathBuf>, 
 }
 
 /// The time of the first event of a file that has one.
-fn first_event(path: &Path, format: Option<Format>) -> Result<Option<Timestamp>, ems_tail::Fault> {
+fn first_event(
+    path: &Path,
+    format: Option<Format>,
+    zone: &TimeZone,
+) -> Result<Option<Timestamp>, ems_tail::Fault> {
     let (pipeline, server) = empty();
-    let zone = file_input::zone();
     let mut first = None;
     let mut follower = follower(path, format)?;
     follower.poll(Instant::now(), &mut |frame| {
         if let (None, Frame::Entry(entry)) = (first, frame) {
-            file_input::accept(&pipeline, &server, &entry, &zone, Timestamp::default());
+            file_input::accept(&pipeline, &server, &entry, zone, Timestamp::default());
             let last = server.read(|state| state.server.last_event());
             first = Some(last).filter(|last| *last > Timestamp::default());
         }
@@ -101,9 +109,9 @@ impl Replayed {
         &mut self,
         path: &Path,
         format: Option<Format>,
+        zone: &TimeZone,
         progress: &mut impl FnMut(u64),
     ) -> Result<u64, ems_tail::Fault> {
-        let zone = file_input::zone();
         let mut follower = follower(path, format)?;
         let (mut format, mut header) = (format, None);
         loop {
@@ -113,7 +121,7 @@ impl Replayed {
                         header = entry.header.map(<[u8]>::to_vec);
                     }
                     format = Some(entry.format);
-                    self.accept(&entry, &zone);
+                    self.accept(&entry, zone);
                 }
                 Frame::Oversized { limit, .. } => {
                     let rejection = Rejection::Size(limit);
@@ -123,7 +131,7 @@ impl Replayed {
             let status = follower.status();
             progress(status.bytes_read);
             if !done.more {
-                self.accept_rest(path, status.bytes_behind, format, header.as_deref(), &zone);
+                self.accept_rest(path, status.bytes_behind, format, header.as_deref(), zone);
                 return Ok(status.bytes_read + status.bytes_behind);
             }
         }
