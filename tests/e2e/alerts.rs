@@ -1,6 +1,7 @@
 //! A stall pages while it lasts, and no other alert fires, with the shipped rules and configurations.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ use testkit::simulated::{Quiet, Simulated};
 
 /// Seconds from one scrape to the next, and from one evaluation of the rules to the next.
 const INTERVAL: f64 = 1.0;
+/// The address of no Alertmanager.
+pub(crate) const NO_ALERTMANAGER: &str = "127.0.0.1:9";
 /// Seconds after which an output has stalled.
 const THRESHOLD: f64 = 5.0;
 
@@ -29,12 +32,12 @@ const PENDING: [(&str, &str); 2] = [
     ("EmsPlaylistStalled", "the stalled output's playlist may be a scrape away from its chunks"),
 ];
 
-pub(crate) fn shipped(name: &str) -> PathBuf {
+fn shipped(name: &str) -> PathBuf {
     repository().join("dashboards/prometheus").join(name)
 }
 
 /// A shipped file with some texts replaced; each must occur exactly once.
-pub(crate) fn adapted(name: &str, changes: &[(&str, String)]) -> String {
+fn adapted(name: &str, changes: &[(&str, String)]) -> String {
     let mut text = fs::read_to_string(shipped(name)).unwrap();
     for (from, to) in changes {
         let times = text.matches(from).count();
@@ -42,6 +45,24 @@ pub(crate) fn adapted(name: &str, changes: &[(&str, String)]) -> String {
         text = text.replace(from, to);
     }
     text
+}
+
+/// A Prometheus with the shipped configuration and rules, which scrapes these exporters and evaluates every
+/// [`INTERVAL`].
+pub(crate) fn with_shipped_rules(exporters: &[SocketAddr], alertmanager: &str) -> Prometheus {
+    let targets: Vec<String> = exporters.iter().map(SocketAddr::to_string).collect();
+    Prometheus::configured(
+        &adapted(
+            "prometheus.yml",
+            &[
+                ("scrape_interval: 15s", format!("scrape_interval: {INTERVAL}s")),
+                ("evaluation_interval: 15s", format!("evaluation_interval: {INTERVAL}s")),
+                ("alertmanager:9093", alertmanager.to_owned()),
+                ("ems-exporter:10777", targets.join("', '")),
+            ],
+        ),
+        &[&shipped("alerts.yml")],
+    )
 }
 
 /// A time of an alert in a notification, in Unix seconds.
@@ -97,18 +118,7 @@ fn a_stall_pages_while_it_lasts_and_no_other_alert_fires() {
         ],
     ));
     let exporter = program().configured(&format!("stall: {{factor: 3, minimum: {THRESHOLD}s}}"));
-    let prometheus = Prometheus::configured(
-        &adapted(
-            "prometheus.yml",
-            &[
-                ("scrape_interval: 15s", format!("scrape_interval: {INTERVAL}s")),
-                ("evaluation_interval: 15s", format!("evaluation_interval: {INTERVAL}s")),
-                ("alertmanager:9093", alertmanager.address.to_string()),
-                ("ems-exporter:10777", exporter.address.to_string()),
-            ],
-        ),
-        &[&shipped("alerts.yml")],
-    );
+    let prometheus = with_shipped_rules(&[exporter.address], &alertmanager.address.to_string());
     let simulated = Simulated::start(Options {
         url: exporter.url("/").parse().unwrap(),
         streams: 4,

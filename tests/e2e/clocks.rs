@@ -12,7 +12,7 @@ use testkit::simulated::Simulated;
 use testkit::wait::holds;
 use testkit::{now, programs, wait_for};
 
-use crate::alerts::{adapted, shipped};
+use crate::alerts::{NO_ALERTMANAGER, with_shipped_rules};
 use crate::program;
 
 /// Seconds after which an output has stalled, and more than a step lasts.
@@ -49,19 +49,9 @@ fn a_wrong_clock_and_a_step_raise_nothing_but_a_skew_and_hide_no_stall() {
     let clocks = ["FAKETIME=-40s", "FAKETIME=+600s", &stepping];
     let config = format!("stall: {{factor: 3, minimum: {THRESHOLD}s}}");
     let exporters = clocks.map(|clock| program().configured_in_time(clock, &config));
-    let instances = exporters.each_ref().map(|exporter| exporter.address.to_string());
-    let prometheus = Prometheus::configured(
-        &adapted(
-            "prometheus.yml",
-            &[
-                ("scrape_interval: 15s", "scrape_interval: 1s".to_owned()),
-                ("evaluation_interval: 15s", "evaluation_interval: 1s".to_owned()),
-                ("alertmanager:9093", "127.0.0.1:9".to_owned()),
-                ("ems-exporter:10777", instances.join("', '")),
-            ],
-        ),
-        &[&shipped("alerts.yml")],
-    );
+    let addresses = exporters.each_ref().map(|exporter| exporter.address);
+    let instances = addresses.map(|address| address.to_string());
+    let prometheus = with_shipped_rules(&addresses, NO_ALERTMANAGER);
     let began = now();
     let simulated = exporters.each_ref().map(|exporter| {
         Simulated::start(Options {

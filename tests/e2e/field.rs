@@ -6,10 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use testkit::prometheus::Prometheus;
 use testkit::{Exporter, now, repository, wait_for};
 
-use crate::alerts::{adapted, shipped};
+use crate::alerts::{NO_ALERTMANAGER, with_shipped_rules};
 use crate::program;
 
 /// Posts the events of a recording, which are a second apart if their stamps are.
@@ -29,19 +28,9 @@ fn play(exporter: &Exporter, recording: &str) {
 #[test]
 fn one_medium_raises_no_alert_and_an_output_made_anew_each_second_raises_one_that_lasts() {
     let exporters = [program().configured("{}"), program().configured("{}")];
-    let [one_medium, made_anew] = exporters.each_ref().map(|exporter| exporter.address.to_string());
-    let prometheus = Prometheus::configured(
-        &adapted(
-            "prometheus.yml",
-            &[
-                ("scrape_interval: 15s", "scrape_interval: 1s".to_owned()),
-                ("evaluation_interval: 15s", "evaluation_interval: 1s".to_owned()),
-                ("alertmanager:9093", "127.0.0.1:9".to_owned()),
-                ("ems-exporter:10777", format!("{one_medium}', '{made_anew}")),
-            ],
-        ),
-        &[&shipped("alerts.yml")],
-    );
+    let addresses = exporters.each_ref().map(|exporter| exporter.address);
+    let [one_medium, made_anew] = addresses.map(|address| address.to_string());
+    let prometheus = with_shipped_rules(&addresses, NO_ALERTMANAGER);
     let began = now();
     thread::scope(|scope| {
         scope.spawn(|| play(&exporters[0], "one-medium-stream.json"));
