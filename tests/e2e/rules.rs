@@ -31,7 +31,8 @@ struct Stage {
 }
 
 impl Stage {
-    /// `adapt` may change the rules of the examples; a chunk is late for `stall` before it is a stall.
+    /// `adapt` may change the rules of the examples; a chunk is late for `stall` before it is a stall. Calls may be old:
+    /// where a third of the answers is lost, a minute is not always enough for one that counts.
     fn new(examples: &[&str], adapt: impl Fn(String) -> String, stall: Duration, options: Options) -> Self {
         // Each has to know the other's address: the exporter's is chosen here.
         let port = free_port();
@@ -45,7 +46,8 @@ impl Stage {
         let stall = humantime::format_duration(stall);
         let config = format!(
             "servers:\n  - {{name: ems, api: {{url: 'http://{api}', timeout: 1s}}}}\n\
-             stall: {{factor: 1, minimum: {stall}}}\nreconcile: {{interval: 2s}}\nrules:\n{rules}"
+             stall: {{factor: 1, minimum: {stall}}}\nreconcile: {{interval: 2s}}\n\
+             actions: {{max_age: 5m}}\nrules:\n{rules}"
         );
         Self { exporter: program().configured_at(port, &config), server }
     }
