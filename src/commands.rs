@@ -11,7 +11,9 @@ pub mod serve;
 pub mod simulate;
 pub mod sink_config;
 
+use std::fs::{File, TryLockError};
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -54,11 +56,35 @@ async fn bind(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
     Ok(listeners)
 }
 
+/// The storage path, a directory or still to be created.
+fn storage_of(config: &Config) -> anyhow::Result<Option<&Path>> {
+    let path = config.storage.as_deref();
+    if let Some(file) = path.filter(|path| path.exists() && !path.is_dir()) {
+        bail!("storage.path {} is not a directory", file.display());
+    }
+    Ok(path)
+}
+
+/// Takes the storage path for this process, until the file is dropped. Without a lock, on a file system that has none,
+/// the exporter runs all the same.
+fn claim_storage(config: &Config) -> anyhow::Result<Option<File>> {
+    let Some(path) = storage_of(config)? else { return Ok(None) };
+    match ems_tail::lock(path) {
+        Ok(file) => return Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => bail!(
+            "storage.path {} is used by another exporter: stop it, or give each a path of its own",
+            path.display()
+        ),
+        Err(TryLockError::Error(error)) => {
+            tracing::warn!(path = %path.display(), %error, "cannot lock the storage path, another exporter could use it too");
+        }
+    }
+    Ok(None)
+}
+
 /// The exporter, unless clients on other machines could use it without authentication.
 fn app_of(config: &Config) -> anyhow::Result<Arc<App>> {
-    if let Some(path) = config.storage.as_ref().filter(|path| path.exists() && !path.is_dir()) {
-        bail!("storage.path {} is not a directory", path.display());
-    }
+    storage_of(config)?;
     let app = app::build(config)?;
     let setup = app.web.load();
     let exposed = config.exposed(&setup);

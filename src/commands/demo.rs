@@ -9,7 +9,7 @@ use ems_simulator::{Options, Simulation, Target};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{app_of, bind, config_of, print, runtime, start_logging, stop_signal};
+use super::{app_of, bind, claim_storage, config_of, print, runtime, start_logging, stop_signal};
 use crate::app;
 use crate::cli::Serve;
 use crate::config::{Remote, web};
@@ -29,6 +29,7 @@ pub fn run(flags: &Serve, streams: usize, speed: f64) -> anyhow::Result<()> {
         );
     }
     start_logging(config.log_level, config.log_format);
+    let _storage = claim_storage(&config)?;
     runtime()?.block_on(async {
         let listeners = bind(&config).await?;
         let page = local_address(&listeners, 0)?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-use super::{app_of, bind, config_of, notify_manager, runtime, start_logging, stop_signal};
+use super::{app_of, bind, claim_storage, config_of, notify_manager, runtime, start_logging, stop_signal};
 use crate::app;
 use crate::cli::Serve;
 
@@ -15,6 +15,7 @@ const SHORTEST_BEAT: Duration = Duration::from_millis(10);
 pub fn run(flags: &Serve) -> anyhow::Result<()> {
     let config = config_of(flags)?;
     start_logging(config.log_level, config.log_format);
+    let _storage = claim_storage(&config)?;
     runtime()?.block_on(async {
         let app = app_of(&config)?;
         let listeners = bind(&config).await?;

@@ -10,12 +10,18 @@ use serde_saphyr::{DuplicateKeyPolicy, Error, Location, NonFiniteFloatPolicy, Sp
 /// The longest text of a user that a message shows, in characters.
 const SHOWN: usize = 64;
 
+/// The largest file that is read, in bytes.
+const LARGEST: u64 = 16 << 20;
+
 /// A sentence, behind the line and column that it is about. Faults sort by their place.
 type Fault = (u64, u64, String);
 
 /// Reads a file, and lets `read` take the values of its document. Returns every fault, with its place, in their order.
 pub fn load(path: &Path, read: impl FnOnce(&mut Section)) -> Vec<String> {
-    let bytes = match std::fs::read(path) {
+    // A pipe of the shell, as in `--config.file <(…)`, is no regular file.
+    let piped = path.starts_with("/dev") || path.starts_with("/proc/self/fd");
+    let read_file = if piped { std::fs::read(path) } else { ems_tail::regular::read(path, LARGEST) };
+    let bytes = match read_file {
         Ok(bytes) => bytes,
         Err(error) => return vec![format!("{}: cannot be read: {error}", path.display())],
     };

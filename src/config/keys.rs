@@ -1,6 +1,7 @@
 //! Every key of the configuration file, every flag of the exporter and every environment variable, in the order of the
 //! documentation: `docs/CONFIGURATION.md`, the JSON Schema of the file, the flags and their help derive from these lists.
 
+use std::fmt::Display;
 use std::path::Path;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ use ems_tail::{Format, Start};
 
 /// The longest name of a rule, in bytes: it is the value of a label.
 const RULE_NAME_BYTES: usize = 100;
+/// The largest file of a secret, in bytes.
+const LARGEST_SECRET: u64 = 64 << 10;
 /// The form of a name of event files.
 const PATTERN: &str = "a file name or pattern, such as /var/log/ems/events*.json";
 /// The purpose of path maps.
@@ -512,8 +515,9 @@ fn files(text: &str, folder: &Path) -> Result<String, String> {
 /// The secret in a file: all of it but the end of its line.
 fn secret_in(name: &str, folder: &Path) -> Result<String, String> {
     let file = folder.join(name);
-    let text = std::fs::read_to_string(&file)
-        .map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+    let unreadable = |why: &dyn Display| format!("{} cannot be read: {why}", file.display());
+    let bytes = ems_tail::regular::read(&file, LARGEST_SECRET).map_err(|error| unreadable(&error))?;
+    let text = String::from_utf8(bytes).map_err(|error| unreadable(&error.utf8_error()))?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 

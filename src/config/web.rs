@@ -15,6 +15,9 @@ use crate::web::tls::{self, CURVES, Clients, Wanted};
 use crate::web::users::{self, Users};
 use crate::web::{Files, Setup};
 
+/// The largest file of certificates or of a key, in bytes.
+const LARGEST_FILE: u64 = 16 << 20;
+
 /// What the file says.
 #[derive(Default)]
 struct Draft {
@@ -197,8 +200,8 @@ fn read(into: &mut Option<Vec<u8>>, name: &str, folder: &Path, files: &mut Files
     if into.replace(Vec::new()).is_some() {
         return Err(format!("{} cannot be used beside the text in this file: give one of them", shown(name)));
     }
-    let bytes =
-        std::fs::read(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    let bytes = ems_tail::regular::read(&path, LARGEST_FILE)
+        .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
     *into = Some(bytes);
     Ok(())
 }

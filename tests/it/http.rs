@@ -340,6 +340,24 @@ fn a_storage_path_that_is_a_file_is_an_error() {
     }
 }
 
+#[test]
+fn a_storage_path_belongs_to_one_exporter() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let first = PROGRAM.serve(&["--storage.path", path]);
+    let second = || PROGRAM.run(&["serve", "--web.listen-address=127.0.0.1:0", "--storage.path", path]);
+    let output = second();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        format!(
+            "ems-exporter: storage.path {path} is used by another exporter: stop it, or give each a path of its own\n"
+        )
+    );
+    drop(first);
+    drop(PROGRAM.serve(&["--storage.path", path]));
+}
+
 #[tokio::test]
 async fn metrics_are_compressed_and_formatted_as_requested() {
     let exporter = Exporter::start().await;

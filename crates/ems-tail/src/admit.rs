@@ -15,6 +15,7 @@ use super::follower::Follower;
 use super::listing::{Identity, Listed, modified};
 use super::mounts::mounted_files;
 use super::options::Start;
+use super::regular;
 use super::status::{Reason, Rotation};
 
 /// How many finished files are remembered in case their name comes back.
@@ -79,7 +80,7 @@ impl Follower {
         if !fs::metadata(path)?.is_file() {
             return Ok(None);
         }
-        let handle = File::open(path)?;
+        let handle = regular::open(path)?;
         let metadata = handle.metadata()?;
         if Identity::of(&metadata) != saved.identity() || !saved.fits(&handle)? {
             return Ok(None);

@@ -1,6 +1,6 @@
 //! How far each file was delivered, kept on disk so that a restart continues there.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,12 +10,15 @@ use tracing::warn;
 use super::fingerprint::{Fingerprint, HEAD, TAIL, read_range};
 use super::frame::Format;
 use super::listing::Identity;
+use super::regular;
 use super::status::Reason;
 
 /// The value of the first field; a file with another value is not a checkpoint.
 const KIND: &str = "ems-exporter tail checkpoint";
 /// The version of the format below.
 const VERSION: u32 = 1;
+/// The largest checkpoint that is read: one of as many files as are followed, with the longest paths.
+const LARGEST: u64 = 64 << 20;
 
 /// Where a follower keeps its checkpoint.
 #[derive(Clone, Debug)]
@@ -25,6 +28,19 @@ pub struct Storage {
     /// The name of this follower among others in the directory, usually that of its server.
     /// Bytes other than letters, digits, `-` and `_` are written as `%` and two hex digits.
     pub name: String,
+}
+
+/// Takes a storage directory for this process until the file is dropped: two that write the same checkpoint would each
+/// lose its entries. The directory is created if it does not exist.
+///
+/// # Errors
+/// [`TryLockError::WouldBlock`] when another process has it; an error of the file system when the directory cannot be
+/// created, or does not support locks.
+pub fn lock(directory: &Path) -> Result<File, TryLockError> {
+    fs::create_dir_all(directory).map_err(TryLockError::Error)?;
+    let file = File::open(directory).map_err(TryLockError::Error)?;
+    file.try_lock()?;
+    Ok(file)
 }
 
 /// The `#Fields:` line of a W3C file as a checkpoint keeps it.
@@ -116,18 +132,19 @@ impl Checkpoint {
     /// Reads the checkpoint; it is empty if there is none yet. One that cannot be decoded is renamed to `….bad`.
     pub(super) fn load(&self) -> Result<Content, Reason> {
         const CONSEQUENCE: &str = "files are read from where the start setting says";
-        let bytes = match fs::read(&self.path) {
-            Ok(bytes) => bytes,
+        let read = match regular::read(&self.path, LARGEST) {
+            Ok(bytes) => serde_json::from_slice::<Content>(&bytes).map_err(|error| error.to_string()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Content::default()),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Err(error.to_string()),
             Err(error) => {
                 warn!(path = %self.path.display(), %error, "cannot read the checkpoint, {CONSEQUENCE}");
                 return Err(Reason::CheckpointFailed);
             }
         };
-        let fault = match serde_json::from_slice::<Content>(&bytes) {
+        let fault = match read {
             Ok(content) if content.kind == KIND && content.version == VERSION => return Ok(content),
             Ok(content) => format!("it is \"{}\" version {}", content.kind, content.version),
-            Err(error) => error.to_string(),
+            Err(fault) => fault,
         };
         let renamed = self.path.with_extension("json.bad");
         let path = self.path.display();
@@ -150,7 +167,12 @@ impl Checkpoint {
         let bytes = serde_json::to_vec(&content)?;
         fs::create_dir_all(&self.directory)?;
         let fresh = self.path.with_extension("json.new");
-        let mut file = File::create(&fresh)?;
+        // One that a crash has left, or a link that somebody has put there: it is not followed.
+        match fs::remove_file(&fresh) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let mut file = File::create_new(&fresh)?;
         file.write_all(&bytes)?;
         file.sync_all()?;
         fs::rename(&fresh, &self.path)?;
@@ -161,6 +183,9 @@ impl Checkpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
 
     fn store(directory: &Path) -> Checkpoint {
         Checkpoint::new(&Storage { directory: directory.to_owned(), name: "eu/1 ä".to_owned() })
@@ -207,5 +232,47 @@ mod tests {
             assert_eq!(store.load(), Ok(Content::default()));
             assert_eq!(fs::read_to_string(store.path().with_extension("json.bad")).unwrap(), bad);
         }
+    }
+
+    #[test]
+    fn what_is_no_file_in_the_place_of_a_checkpoint_is_replaced_and_no_link_is_followed() {
+        let temporary = tempfile::tempdir().unwrap();
+        let store = store(temporary.path());
+        let precious = temporary.path().join("precious");
+        let put = |kind: &str, at: &Path| match kind {
+            "fifo" => rustix::fs::mknodat(
+                rustix::fs::CWD,
+                at,
+                rustix::fs::FileType::Fifo,
+                rustix::fs::Mode::RUSR,
+                0,
+            )
+            .unwrap(),
+            "socket" => drop(UnixListener::bind(at).unwrap()),
+            _ => {
+                fs::write(&precious, "precious").unwrap();
+                symlink(&precious, at).unwrap();
+            }
+        };
+        for kind in ["fifo", "socket", "link"] {
+            let _ = fs::remove_file(store.path());
+            put(kind, store.path());
+            put(kind, &store.path().with_extension("json.new"));
+            assert!(store.load().is_err(), "{kind}");
+            store.save(vec!["*.json".to_owned()], Vec::new()).unwrap();
+            assert_eq!(store.load().unwrap().patterns, ["*.json"], "{kind}");
+        }
+        assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+    }
+
+    #[test]
+    fn a_directory_belongs_to_one_process() {
+        let temporary = tempfile::tempdir().unwrap();
+        let directory = temporary.path().join("a/b");
+        let first = lock(&directory).unwrap();
+        assert!(matches!(lock(&directory), Err(TryLockError::WouldBlock)));
+        drop(first);
+        assert!(lock(&directory).is_ok());
+        assert!(matches!(lock(Path::new("/dev/null/x")), Err(TryLockError::Error(_))));
     }
 }

@@ -10,6 +10,7 @@ use super::checkpoint::{SavedFile, SavedHeader};
 use super::fingerprint::{Fingerprint, HEAD, TailFingerprint, read_range};
 use super::frame::{Detection, Format, detect, last_fields};
 use super::listing::{Identity, Listed, modified};
+use super::regular;
 
 /// How much of the beginning of a file is searched for its format and its `#Fields:` line.
 const PREAMBLE: u64 = 64 * 1024;
@@ -154,7 +155,7 @@ impl Followed {
     /// Opens the file under its name, if that is still the same file; returns whether it is open.
     pub(super) fn open(&mut self) -> io::Result<bool> {
         if self.handle.is_none() && self.is_named() {
-            let file = File::open(&self.path)?;
+            let file = regular::open(&self.path)?;
             let metadata = file.metadata()?;
             if Identity::of(&metadata) == self.identity {
                 self.measure(&metadata);

@@ -15,6 +15,7 @@
 //! | `admit` | new, renamed and vanished files; where a new file starts |
 //! | `advance` | open, check, read and release files |
 //! | `followed` | one followed file |
+//! | `regular` | opens regular files only |
 //! | `drain` | reads a file from its offset and delivers its entries |
 //! | `frame` | where entries begin and end, in each format |
 //! | `fingerprint` | how a file is recognised by its content |
@@ -54,6 +55,7 @@ mod frame;
 mod listing;
 mod mounts;
 mod options;
+pub mod regular;
 mod run;
 mod status;
 mod watch;
@@ -61,7 +63,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-pub use checkpoint::Storage;
+pub use checkpoint::{Storage, lock};
 pub use drain::{Entry, Frame};
 pub use follower::{Follower, SAVE_INTERVAL};
 pub use frame::Format;

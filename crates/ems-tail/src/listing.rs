@@ -123,6 +123,10 @@ impl Pattern {
                 }
             }
         }
+        if found.len() == before && !self.literal && fs::exists(&self.text).unwrap_or(false) {
+            // As in a shell, a pattern that matches nothing is a name.
+            troubled |= self.add(PathBuf::from(&self.text), pattern, found, troubles);
+        }
         if found.len() == before && !troubled {
             self.explain(troubles);
         }
@@ -155,12 +159,30 @@ impl Pattern {
         }
     }
 
+    /// What of the pattern a shell would replace, for a message; empty if there is nothing.
+    pub(super) fn unlike_a_shell(&self) -> &'static str {
+        let text = &self.text;
+        match () {
+            () if text.starts_with('~') => "; ~ is not replaced: write the whole path of the directory",
+            () if text.starts_with('$') || text.contains("/$") => {
+                "; variables are not replaced: write the whole path"
+            }
+            () if text.contains('{') && text.contains('}') => {
+                "; braces are not expanded: give a pattern for each name"
+            }
+            () if text.contains("[^") => "; write [!…] for any other byte than these, not [^…]",
+            () if text.contains('\\') => "; \\ has no meaning in a pattern: write [*] for a star in a name",
+            () => "",
+        }
+    }
+
     /// Reports why nothing matches.
     fn explain(&self, troubles: &mut Troubles) {
         let path = Path::new(&self.text);
         match fs::metadata(&self.base) {
             Ok(metadata) if metadata.is_dir() => {
-                troubles.enter(path, Reason::NothingMatches, "no file of this name yet");
+                let detail = format!("no file of this name yet{}", self.unlike_a_shell());
+                troubles.enter(path, Reason::NothingMatches, &detail);
             }
             Ok(_) => {
                 troubles.enter(path, Reason::DirectoryMissing, "the directory of this pattern is a file")
@@ -169,11 +191,9 @@ impl Pattern {
                 troubles.enter(path, Reason::PermissionDenied, "cannot reach the directory of this pattern");
             }
             Err(error) => {
-                troubles.enter(
-                    path,
-                    Reason::DirectoryMissing,
-                    &format!("cannot reach the directory of this pattern: {error}"),
-                );
+                let hint = self.unlike_a_shell();
+                let detail = format!("cannot reach the directory of this pattern: {error}{hint}");
+                troubles.enter(path, Reason::DirectoryMissing, &detail);
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
+use crate::listing::Pattern;
 
 #[test]
 fn a_file_and_a_directory_that_come_late_are_found() {
@@ -155,4 +156,40 @@ fn bytes_that_are_written_during_a_read_are_behind_at_its_end() {
     assert_eq!(fixture.behind(), json([2]).len() as u64);
     assert_eq!(fixture.poll(), entries([2]));
     assert_eq!(fixture.behind(), 0);
+}
+
+#[test]
+fn a_pattern_that_a_shell_would_expand_is_explained() {
+    let logs = tempfile::tempdir().unwrap();
+    let cases = [
+        ("~/events.json", "; ~ is not replaced"),
+        ("$HOME/events.json", "; variables are not replaced"),
+        ("events.{json,xml}", "; braces are not expanded"),
+        ("events[^0-9].json", "; write [!…]"),
+        (r"events\*.json", r"; \ has no meaning"),
+        ("events*.json", ""),
+    ];
+    for (text, hint) in cases {
+        let text = if text.starts_with(['~', '$']) {
+            text.to_owned()
+        } else {
+            format!("{}/{text}", logs.path().display())
+        };
+        let explained = Pattern::new(&text).unwrap().unlike_a_shell();
+        assert!(
+            explained.starts_with(hint) && explained.is_empty() == hint.is_empty(),
+            "{text}: {explained}"
+        );
+    }
+}
+
+#[test]
+fn a_name_with_the_marks_of_a_pattern_is_followed() {
+    for name in ["events[1].json", "events{1}.json", "what?.json"] {
+        let mut fixture = Fixture::with(name, |options, _| options.start = Start::Beginning);
+        fixture.append(name, json([1]));
+        assert_eq!(fixture.poll(), entries([1]), "{name}");
+        fixture.append(name, json([2]));
+        assert_eq!((fixture.poll(), fixture.errors()), (entries([2]), Vec::new()), "{name}");
+    }
 }
