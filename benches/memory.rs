@@ -44,7 +44,9 @@ fn main() {
     }
     let scraped = resident(&exporter);
     let page = load::request(address, b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
-    for series in ["ems_outputs{server=\"ems\",format=\"hls\"}", "ems_exporter_series{server=\"ems\"}"] {
+    for series in
+        ["ems_outputs{server=\"ems\",format=\"hls\"}", "ems_exporter_series{server=\"ems\",kind=\"stream\"}"]
+    {
         let line = format!("{series} {STREAMS}\n");
         assert!(memchr::memmem::find(&page, line.as_bytes()).is_some(), "some streams are missing");
     }

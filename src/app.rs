@@ -17,6 +17,7 @@ use crate::actions::Actions;
 use crate::config::{self, Config};
 use crate::file_input::{self, FileInput, Following};
 use crate::folders::Folders;
+use crate::http::answers::Answers;
 use crate::http::gate::{Gate, ListenerRole};
 use crate::http::intake::Intake;
 use crate::http::router;
@@ -70,6 +71,8 @@ pub fn build(config: &Config) -> Result<Arc<App>, Error> {
         reconcilers,
         pipeline,
         folders,
+        pages: Answers::new(exporter_metrics.overloads("metrics")),
+        lists: Answers::new(exporter_metrics.overloads("api")),
         exporter_metrics,
         actions,
         telemetry_path: config.telemetry_path.clone(),

@@ -1,6 +1,7 @@
 //! The text writer: Prometheus text 0.0.4 and OpenMetrics 1.0, from values straight to bytes.
 
 use std::borrow::Cow;
+use std::ops::ControlFlow;
 
 use ems_protocol::{Timestamp, Wall};
 
@@ -59,6 +60,9 @@ pub struct Metric<T: 'static> {
     pub samples: fn(&T, &mut Samples<'_>),
 }
 
+/// The size of the pieces in which a page is passed on, in bytes.
+pub const PIECE: usize = 128 << 10;
+
 /// A page that is being written.
 #[derive(Debug)]
 pub struct Page {
@@ -107,10 +111,16 @@ impl Page {
         Samples { page: self, name, labels, now }
     }
 
-    /// The bytes so far, leaving the page empty and its capacity in place.
-    pub fn take(&mut self, into: &mut impl FnMut(&[u8])) {
-        into(&self.out);
+    /// Passes on the bytes so far, if they are enough for a piece of their own.
+    pub fn take_piece<B>(&mut self, into: &mut impl FnMut(&[u8]) -> ControlFlow<B>) -> ControlFlow<B> {
+        if self.out.len() < PIECE { ControlFlow::Continue(()) } else { self.take(into) }
+    }
+
+    /// Passes on the bytes so far, leaving the page empty and its capacity in place.
+    pub fn take<B>(&mut self, into: &mut impl FnMut(&[u8]) -> ControlFlow<B>) -> ControlFlow<B> {
+        let flow = into(&self.out);
         self.out.clear();
+        flow
     }
 
     /// Ends the page.

@@ -1,5 +1,6 @@
 //! The HTTP server: listeners, the gate, the transport for events, the endpoints and the live page.
 
+pub mod answers;
 mod api;
 mod events;
 mod feed;

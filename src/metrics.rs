@@ -9,6 +9,8 @@ mod group;
 mod selection;
 
 use std::borrow::Borrow;
+use std::convert::Infallible;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use prometheus::proto::MetricFamily;
@@ -54,17 +56,23 @@ impl<'s> Sources<'s> {
 
 /// Renders the whole page; see [`render_selected`].
 pub fn render(sources: Sources<'_>, style: Style, now: Timestamp, into: &mut impl FnMut(&[u8])) -> u64 {
-    render_selected(sources, &Selection::default(), style, now, into)
+    let mut all = |bytes: &[u8]| -> ControlFlow<Infallible> {
+        into(bytes);
+        ControlFlow::Continue(())
+    };
+    let ControlFlow::Continue(series) = render_selected(sources, &Selection::default(), style, now, &mut all);
+    series
 }
 
-/// Renders the selected metrics as of `now`, piece by piece; returns the number of samples.
-pub fn render_selected(
+/// Renders the selected metrics as of `now`, piece by piece, until `into` breaks off; returns the number of samples. No
+/// lock is held while `into` runs, so that it may wait for a client.
+pub fn render_selected<B>(
     sources: Sources<'_>,
     selection: &Selection,
     style: Style,
     now: Timestamp,
-    into: &mut impl FnMut(&[u8]),
-) -> u64 {
+    into: &mut impl FnMut(&[u8]) -> ControlFlow<B>,
+) -> ControlFlow<B, u64> {
     let Sources { pipeline, files, reconcilers, actions, folders, exporter } = sources;
     pipeline.tick(now);
     let wall = pipeline.wall();
@@ -81,8 +89,8 @@ pub fn render_selected(
         page.describe(name, *kind, help);
         for server in &servers {
             server.read(|state| (metric.samples)(state, &mut page.samples(name, Some(&server.name), now)));
+            page.take_piece(into)?;
         }
-        page.take(into);
     }
     let readings: Vec<_> = files.iter().map(|files| (files.server.name.as_str(), files.reading())).collect();
     render_per_server(&mut page, MetricGroup::Files, file_input::METRICS, &readings, selection, now);
@@ -111,8 +119,8 @@ pub fn render_selected(
         render_registered(&mut page, family, now, wall);
     }
     page.finish();
-    page.take(into);
-    page.series()
+    page.take(into)?;
+    ControlFlow::Continue(page.series())
 }
 
 /// Renders metrics about servers that are not part of their state; each reading has the name of its server.

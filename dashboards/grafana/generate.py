@@ -1674,12 +1674,12 @@ def exporter():
                 "Series and scrapes",
                 [
                     timeseries(
-                        "Stream names tracked by server",
-                        "Names that have series of their own, with the smallest limit of any server (dashed).",
-                        (by("server", of("ems_exporter_series", SERVER)), "{{server}}"),
-                        (total(of("ems_exporter_series_limit", SERVER), "min"), "limit"),
+                        "Series tracked by server",
+                        "Names of streams, outputs and playlists that have series of their own, with the smallest limit of any server (dashed).",
+                        (by("server, kind", of("ems_exporter_series", SERVER)), "{{server}}, {{kind}}"),
+                        (by("kind", of("ems_exporter_series_limit", SERVER), "min"), "limit, {{kind}}"),
                         none="no server",
-                        overrides=[dashed("/^limit$/", RED)],
+                        overrides=[dashed("/^limit/", RED)],
                     ),
                     timeseries(
                         "Folded into __overflow__",

@@ -41,7 +41,7 @@ impl Outcome {
     pub(super) const fn of_skipped(why: &Skipped) -> Self {
         match why {
             Skipped::Condition(_) => Self::Condition,
-            Skipped::Template { .. } | Skipped::Unsendable(_) => Self::Rejected,
+            Skipped::Template { .. } | Skipped::Large | Skipped::Unsendable(_) => Self::Rejected,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The queue of calls: those waiting, those in progress, and the outcomes of the others. It reads no clock and makes no
 //! call.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tracing::Level;
 
 use super::circuit::Circuit;
 use super::outcome::Outcome;
-use crate::exposition::Histogram;
+use crate::exposition::{Histogram, bounded};
 use crate::rules::{Action, Call};
 use ems_protocol::{Timestamp, Wall};
 
@@ -23,7 +24,7 @@ const CONCURRENT: usize = 8;
 const RECENT: usize = 100;
 /// The time over which calls of a rule are limited.
 const MINUTE: Duration = Duration::from_secs(60);
-/// From how many cooldowns on expired ones are removed.
+/// From how many cooldowns on expired ones are removed, at each doubling of those that are left.
 const COOLDOWNS: usize = 4096;
 /// Upper bounds of durations, in seconds.
 const SECONDS: &[f64] = &[0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
@@ -213,6 +214,8 @@ pub(super) struct ActionQueue {
     servers: BTreeMap<Arc<str>, ServerCalls>,
     /// When each began, and how long it lasts.
     cooldowns: HashMap<CooldownKey, (Instant, Duration)>,
+    /// At how many of them expired ones are removed next.
+    sweep_at: usize,
     recent: VecDeque<Done>,
     /// How many calls have an outcome.
     done: u64,
@@ -229,6 +232,7 @@ impl ActionQueue {
             open: BTreeMap::new(),
             servers: BTreeMap::new(),
             cooldowns: HashMap::new(),
+            sweep_at: COOLDOWNS,
             recent: VecDeque::new(),
             done: 0,
             next: 0,
@@ -352,8 +356,9 @@ impl ActionQueue {
         if call.rule.cooldown.is_zero() {
             return;
         }
-        if self.cooldowns.len() >= COOLDOWNS {
+        if self.cooldowns.len() >= self.sweep_at {
             self.cooldowns.retain(|_, (last, pause)| now.saturating_duration_since(*last) < *pause);
+            self.sweep_at = COOLDOWNS.max(self.cooldowns.len() * 2);
         }
         self.cooldowns.insert(cooldown_key(call), (now, call.rule.cooldown));
     }
@@ -428,7 +433,12 @@ fn queue_key(call: &Call) -> QueueKey {
 }
 
 fn cooldown_key(call: &Call) -> CooldownKey {
-    (call.rule.name.clone(), Arc::clone(&call.server), Arc::clone(&call.target.stream))
+    // A cooldown of a day outlives its call by far: it keeps no long name.
+    let stream = match bounded(Cow::Borrowed(&*call.target.stream)) {
+        Cow::Borrowed(_) => Arc::clone(&call.target.stream),
+        Cow::Owned(short) => Arc::from(short),
+    };
+    (call.rule.name.clone(), Arc::clone(&call.server), stream)
 }
 
 /// One line for each call; never the request, which may hold a secret.

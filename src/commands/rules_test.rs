@@ -175,7 +175,7 @@ impl DryRun<'_> {
             }
             Ok(Action::Post(address, body)) => line(&format!("post {address} {body}")),
             Err(Skipped::Condition(_)) => line("nothing is sent"),
-            Err(why @ (Skipped::Template { .. } | Skipped::Unsendable(_))) => {
+            Err(why @ (Skipped::Template { .. } | Skipped::Large | Skipped::Unsendable(_))) => {
                 line(&format!("rejected: {why}"))
             }
         }

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::channel::{Channel, Sender};
 use strum::VariantArray;
 use tokio::time::timeout;
 
+use super::answers::held;
 use super::response::text_response;
 use super::state::App;
-use crate::feed::{Client, Frame, MAX_CLIENTS, Received, Topic, server_sent_event};
+use super::write_timeout::Backpressure;
+use crate::feed::{Client, MAX_CLIENTS, Received, Topic, server_sent_event};
 use ems_protocol::Timestamp;
 
 /// After this long without messages a comment keeps the connection alive.
@@ -22,17 +24,25 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a client may read nothing before it is disconnected.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many messages wait for a client besides those of the feed itself.
-const CAPACITY: usize = 4;
+const CAPACITY: usize = 1;
 /// The first message: when a client that lost its connection should reconnect, in milliseconds.
 const RECONNECT: &[u8] = b"retry: 1000\n\n";
 /// When a client that was rejected should try again, in seconds.
 const RETRY_AFTER: &str = "10";
 
 /// Sends messages until the client leaves or the exporter stops. `only=` selects topics.
-pub(super) async fn feed(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
+pub(super) async fn feed(
+    State(app): State<Arc<App>>,
+    Extension(connection): Extension<Arc<Backpressure>>,
+    RawQuery(query): RawQuery,
+) -> Response {
     let topics = match topics(&query.unwrap_or_default()) {
         Ok(topics) => topics,
         Err(error) => return text_response(StatusCode::BAD_REQUEST, &error),
+    };
+    let slot = match app.lists.admit(Arc::clone(&connection)).await {
+        Ok(slot) => slot,
+        Err(overloaded) => return overloaded,
     };
     let joining = Arc::clone(&app);
     let joined = tokio::task::spawn_blocking(move || {
@@ -46,9 +56,11 @@ pub(super) async fn feed(State(app): State<Arc<App>>, RawQuery(query): RawQuery)
     };
     let (sender, body) = Channel::<Bytes, Infallible>::new(CAPACITY);
     app.exporter_metrics.feed_clients.inc();
+    let whole = whole.map(|frame| held(frame.bytes, &slot));
+    drop(slot);
     tokio::spawn(async move {
         tokio::select! {
-            () = send(&app, client, whole, sender) => {}
+            () = send(&app, client, whole, &connection, sender) => {}
             () = app.live.ended.cancelled() => {}
         }
         app.exporter_metrics.feed_clients.dec();
@@ -80,9 +92,15 @@ fn topics(query: &str) -> Result<Vec<Topic>, String> {
 }
 
 /// Sends messages. Returns when the client has left, or reads nothing for too long.
-async fn send(app: &Arc<App>, mut client: Client, whole: Option<Frame>, mut to: Sender<Bytes>) {
+async fn send(
+    app: &Arc<App>,
+    mut client: Client,
+    whole: Option<Bytes>,
+    connection: &Arc<Backpressure>,
+    mut to: Sender<Bytes>,
+) {
     let mut waiting = vec![Bytes::from_static(RECONNECT)];
-    waiting.extend(whole.map(body));
+    waiting.extend(whole);
     loop {
         for bytes in waiting.drain(..) {
             match timeout(SEND_TIMEOUT, to.send_data(bytes)).await {
@@ -92,10 +110,11 @@ async fn send(app: &Arc<App>, mut client: Client, whole: Option<Frame>, mut to: 
             }
         }
         match timeout(KEEP_ALIVE, client.recv()).await {
-            Ok(Received::Frame(frame)) => waiting.push(body(frame)),
+            Ok(Received::Frame(frame)) => waiting.push(Bytes::from_owner(frame.bytes)),
             Ok(Received::ChangesLost(missed)) => waiting.push(lagged(app, "changes", missed)),
             Ok(Received::SnapshotsLost(missed)) => {
                 waiting.push(lagged(app, "snapshots", missed));
+                let Ok(slot) = app.lists.admit(Arc::clone(connection)).await else { return };
                 let app = Arc::clone(app);
                 let whole = tokio::task::spawn_blocking(move || {
                     let frame =
@@ -104,15 +123,11 @@ async fn send(app: &Arc<App>, mut client: Client, whole: Option<Frame>, mut to: 
                 });
                 let Ok((again, frame)) = whole.await else { return };
                 client = again;
-                waiting.push(body(frame));
+                waiting.push(held(frame.bytes, &slot));
             }
             Err(_) => waiting.push(Bytes::from_static(b": still here\n\n")),
         }
     }
-}
-
-fn body(frame: Frame) -> Bytes {
-    Bytes::from_owner(frame.bytes)
 }
 
 /// Informs the client that it missed messages.

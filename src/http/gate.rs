@@ -15,6 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use super::events;
 use super::response::text_response;
 use super::state::App;
+use super::write_timeout::Backpressure;
 use crate::web::users::AuthResult;
 
 /// What a listener serves.
@@ -51,6 +52,15 @@ impl RequestKind {
     }
 }
 
+/// The other end of a connection.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// Its address.
+    pub(super) address: IpAddr,
+    /// How long it has kept writes waiting.
+    pub(super) backpressure: Arc<Backpressure>,
+}
+
 /// The gate of a listener. Events are handled here, without routing.
 #[derive(Debug, Clone)]
 pub struct Gate {
@@ -65,8 +75,8 @@ impl Gate {
         Self { app, role, routes: TowerToHyperService::new(routes) }
     }
 
-    /// Answers a request from this address.
-    pub async fn answer(&self, request: Request<Incoming>, from: IpAddr) -> Response {
+    /// Answers a request of this client.
+    pub async fn answer(&self, request: Request<Incoming>, client: &Client) -> Response {
         let app = &*self.app;
         let kind = RequestKind::of(request.method(), request.uri().path(), &app.telemetry_path);
         let hosts = request.headers().get_all(header::HOST).iter().count();
@@ -76,20 +86,20 @@ impl Gate {
                 text_response(StatusCode::BAD_REQUEST, "a request has exactly one Host header")
             }
             (RequestKind::Event, ListenerRole::Both | ListenerRole::Events) => {
-                events::post(app, request, from).await
+                events::post(app, request, client.address).await
             }
             (RequestKind::Event, ListenerRole::Web) => events::no_endpoint(
                 app,
                 "this listener accepts no events: post them to ingest.listen_address",
             ),
-            (RequestKind::Health, ListenerRole::Events) => self.pass(request).await,
+            (RequestKind::Health, ListenerRole::Events) => self.pass(request, client).await,
             (RequestKind::Health, ListenerRole::Both | ListenerRole::Web)
                 if !app.guard.load().protect_health =>
             {
-                self.pass(request).await
+                self.pass(request, client).await
             }
             (RequestKind::Health | RequestKind::Page, ListenerRole::Both | ListenerRole::Web) => {
-                self.page(request).await
+                self.page(request, client).await
             }
             (RequestKind::Page, ListenerRole::Events) => text_response(
                 StatusCode::NOT_FOUND,
@@ -105,7 +115,8 @@ impl Gate {
         response
     }
 
-    async fn pass(&self, request: Request<Incoming>) -> Response {
+    async fn pass(&self, mut request: Request<Incoming>, client: &Client) -> Response {
+        request.extensions_mut().insert(Arc::clone(&client.backpressure));
         match self.routes.call(request.map(Body::new)).await {
             Ok(response) => response,
             Err(never) => match never {},
@@ -113,7 +124,7 @@ impl Gate {
     }
 
     /// Answers a request for a page if it comes from a user, where users are configured.
-    async fn page(&self, request: Request<Incoming>) -> Response {
+    async fn page(&self, request: Request<Incoming>, client: &Client) -> Response {
         let app = &*self.app;
         let users = app.web.load().users.clone();
         let result = match users {
@@ -121,7 +132,7 @@ impl Gate {
             None => AuthResult::Allowed,
         };
         match result {
-            AuthResult::Allowed => self.pass(request).await,
+            AuthResult::Allowed => self.pass(request, client).await,
             AuthResult::Unauthorized => {
                 let basic = [(header::WWW_AUTHENTICATE, "Basic realm=\"ems-exporter\", charset=\"UTF-8\"")];
                 (basic, text_response(StatusCode::UNAUTHORIZED, "authentication required")).into_response()

@@ -2,14 +2,17 @@
 
 use std::sync::{Arc, LazyLock};
 
-use axum::extract::State;
+use axum::body::Body;
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderName, header};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
+use super::answers::held;
 use super::state::App;
+use super::write_timeout::Backpressure;
 use ems_protocol::sink_config::sink_config;
 
 /// The page, with placeholders.
@@ -31,7 +34,15 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// Serves the live page.
-pub(super) async fn page(State(app): State<Arc<App>>, headers: HeaderMap) -> impl IntoResponse {
+pub(super) async fn page(
+    State(app): State<Arc<App>>,
+    Extension(client): Extension<Arc<Backpressure>>,
+    headers: HeaderMap,
+) -> Response {
+    let slot = match app.lists.admit(client).await {
+        Ok(slot) => slot,
+        Err(overloaded) => return overloaded,
+    };
     let address = requested_address(&headers).unwrap_or_else(|| app.address.clone());
     let scheme = if app.web.load().tls.is_some() { "    scheme: https\n" } else { "" };
     let scrape = format!(
@@ -55,7 +66,7 @@ pub(super) async fn page(State(app): State<Arc<App>>, headers: HeaderMap) -> imp
         (header::CACHE_CONTROL, "no-cache"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     ];
-    (headers, page)
+    (headers, Body::from(held(page, &slot))).into_response()
 }
 
 /// The sink block for `config.lua`: for the first configured server, with the URLs of the others.

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,8 +22,8 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::gate::Gate;
-use super::write_timeout::WriteTimeout;
+use super::gate::{Client, Gate};
+use super::write_timeout::{Backpressure, WriteTimeout};
 use crate::metrics::{DisconnectReason, ExporterMetrics};
 use crate::web::Setup;
 use ems_protocol::nul_filter::NulFilter;
@@ -171,14 +171,15 @@ async fn handle_connection(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("cannot set TCP_NODELAY: {error}");
     }
-    let stream = WriteTimeout::new(stream);
-    let from = from.ip().to_canonical();
+    let backpressure = Arc::<Backpressure>::default();
+    let stream = WriteTimeout::new(stream, Arc::clone(&backpressure));
+    let client = Client { address: from.ip().to_canonical(), backpressure };
     let Some(tls) = shared.web.as_ref().and_then(|web| web.load().tls.clone()) else {
-        return serve_http(stream, from, &shared, busy, watcher).await;
+        return serve_http(stream, client, &shared, busy, watcher).await;
     };
     let limit = if busy { SHORT_TIMEOUT } else { HANDSHAKE_TIMEOUT };
     let failed = match timeout(limit, TlsAcceptor::from(tls).accept(stream)).await {
-        Ok(Ok(stream)) => return serve_http(stream, from, &shared, busy, watcher).await,
+        Ok(Ok(stream)) => return serve_http(stream, client, &shared, busy, watcher).await,
         Ok(Err(error)) => error.to_string(),
         Err(_) => "it timed out".to_owned(),
     };
@@ -186,7 +187,7 @@ async fn handle_connection(
     tracing::debug!("a TLS handshake failed: {failed}");
 }
 
-async fn serve_http<S>(stream: S, from: IpAddr, shared: &Shared, busy: bool, watcher: Watcher)
+async fn serve_http<S>(stream: S, client: Client, shared: &Shared, busy: bool, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -195,8 +196,8 @@ where
     let marked = Arc::clone(&used);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         marked.store(true, Ordering::Relaxed);
-        let gate = gate.clone();
-        async move { Ok::<_, Infallible>(gate.answer(request, from).await) }
+        let (gate, client) = (gate.clone(), client.clone());
+        async move { Ok::<_, Infallible>(gate.answer(request, &client).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

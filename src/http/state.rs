@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use super::answers::Answers;
 use super::intake::Intake;
 use crate::actions::Actions;
 use crate::auth::Guard;
@@ -39,6 +40,10 @@ pub struct App {
     pub events_address: Option<String>,
     /// The path of the metrics page.
     pub telemetry_path: String,
+    /// The metrics pages that are rendered or sent.
+    pub pages: Answers,
+    /// The other answers of many bytes: lists, snapshots, the live page.
+    pub lists: Answers,
     /// The limits for bodies of events.
     pub intake: Intake,
     /// TLS, users and headers of the pages.

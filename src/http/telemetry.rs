@@ -1,25 +1,29 @@
 //! The metrics page, in the negotiated format and compression.
 
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ems_protocol::Timestamp;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::answers;
 use super::response::text_response;
 use super::state::App;
-use crate::exposition::Style;
+use super::write_timeout::Backpressure;
+use crate::exposition::{PIECE, Style};
 use crate::metrics::{self, Selection};
 
-/// Serves the metrics page. It is rendered on a blocking thread: a page of many thousand series takes a while.
+/// Serves the metrics page. It is rendered on a blocking thread, while it is sent: a page of many thousand series takes a
+/// while, and much memory.
 pub(super) async fn scrape(
     State(app): State<Arc<App>>,
+    Extension(client): Extension<Arc<Backpressure>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
@@ -28,12 +32,16 @@ pub(super) async fn scrape(
         Err(error) => return text_response(StatusCode::BAD_REQUEST, &error.to_string()),
     };
     let (style, gzip) = (wanted_style(&headers), accepts_gzip(&headers));
-    let written =
-        tokio::task::spawn_blocking(move || page(&app, &selection, style, gzip, Timestamp::now())).await;
-    let Ok(body) = written else {
+    let slot = match app.pages.admit(client).await {
+        Ok(slot) => slot,
+        Err(overloaded) => return overloaded,
+    };
+    let rendered =
+        answers::rendered(slot, move |send| page(&app, &selection, style, gzip, Timestamp::now(), send));
+    let Some(body) = rendered.await else {
         return text_response(StatusCode::INTERNAL_SERVER_ERROR, "cannot render the metrics page");
     };
-    let mut response = Body::from(body).into_response();
+    let mut response = body.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(style.content_type()));
     headers.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
@@ -43,27 +51,42 @@ pub(super) async fn scrape(
     response
 }
 
-/// Renders the selected metrics. Compression is most of the work; level 1 takes a seventh of the time of level 6.
-pub fn page(app: &App, selection: &Selection, style: Style, gzip: bool, now: Timestamp) -> Vec<u8> {
-    let start = Instant::now();
-    let mut plain = Vec::new();
-    let mut encoder = gzip.then(|| GzEncoder::new(Vec::new(), Compression::fast()));
-    let samples =
-        metrics::render_selected(app.sources(), selection, style, now, &mut |bytes| match &mut encoder {
-            None => plain.extend_from_slice(bytes),
-            Some(encoder) => {
-                if let Err(error) = encoder.write_all(bytes) {
-                    tracing::error!("cannot compress the metrics page: {error}");
-                }
-            }
-        });
-    let body = match encoder {
-        None => plain,
-        Some(encoder) => encoder.finish().unwrap_or_default(),
+/// Renders the selected metrics, and passes the page on in pieces until `send` breaks off. Compression is most of the
+/// work; level 1 takes a seventh of the time of level 6.
+pub fn page(
+    app: &App,
+    selection: &Selection,
+    style: Style,
+    gzip: bool,
+    now: Timestamp,
+    send: &mut dyn FnMut(Vec<u8>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let (start, mut waited) = (Instant::now(), Duration::ZERO);
+    let mut send = |piece: Vec<u8>| {
+        let since = Instant::now();
+        let flow = send(piece);
+        waited += since.elapsed();
+        flow
     };
+    let mut encoder = gzip.then(|| GzEncoder::new(Vec::new(), Compression::fast()));
+    let samples = metrics::render_selected(app.sources(), selection, style, now, &mut |bytes| {
+        bytes.chunks(PIECE).try_for_each(|bytes| {
+            let Some(encoder) = &mut encoder else {
+                return send(bytes.to_vec());
+            };
+            if let Err(error) = encoder.write_all(bytes) {
+                tracing::error!("cannot compress the metrics page: {error}");
+            }
+            let full = encoder.get_ref().len() >= PIECE;
+            if full { send(std::mem::take(encoder.get_mut())) } else { ControlFlow::Continue(()) }
+        })
+    })?;
+    if let Some(encoder) = encoder {
+        send(encoder.finish().unwrap_or_default())?;
+    }
     app.exporter_metrics.scrape_samples.set(i64::try_from(samples).unwrap_or(i64::MAX));
-    app.exporter_metrics.scrape_seconds.set(start.elapsed().as_secs_f64());
-    body
+    app.exporter_metrics.scrape_seconds.set(start.elapsed().saturating_sub(waited).as_secs_f64());
+    ControlFlow::Continue(())
 }
 
 /// The style that a scraper prefers: OpenMetrics if it accepts it and ranks it no lower.

@@ -43,6 +43,7 @@ pub(super) const QUERIES: &[(&str, &str)] = &[
         "ems_exporter_http_connections_accepted_total",
         "rate(ems_exporter_http_connections_accepted_total[5m])",
     ),
+    ("ems_exporter_http_overloads_total", "increase(ems_exporter_http_overloads_total[1h]) > 0"),
     (
         "ems_exporter_http_responses_total",
         r#"sum by (instance, code) (rate(ems_exporter_http_responses_total{code!="200"}[5m]))"#,
@@ -99,6 +100,8 @@ pub struct ExporterMetrics {
     web_loaded: IntGauge,
     /// Responses by status code.
     responses: IntCounterVec,
+    /// Requests without an answer because too many answers were being sent, by kind of answer.
+    overloads: IntCounterVec,
     /// Clients of the live feed.
     pub feed_clients: IntGauge,
     /// Clients of the live feed rejected at the client limit.
@@ -139,7 +142,7 @@ impl ExporterMetrics {
             )?,
             disconnects: counter_vec!(
                 "ems_exporter_http_connections_closed_total",
-                "HTTP connections closed by the exporter: slow_header, the first request's header was incomplete after the timeout; large_header, it was too large; slow_reader, the client read nothing of a response within the timeout.",
+                "HTTP connections closed by the exporter: slow_header, the first request's header was incomplete after the timeout; large_header, it was too large; slow_reader, the client read nothing of a response within the timeout, or read slowly while other requests waited.",
                 &["reason"],
                 registry
             )?,
@@ -172,6 +175,12 @@ impl ExporterMetrics {
                 "ems_exporter_http_responses_total",
                 "HTTP responses by status code.",
                 &["code"],
+                registry
+            )?,
+            overloads: counter_vec!(
+                "ems_exporter_http_overloads_total",
+                "Requests answered with 503 because too many large responses were being rendered or sent to slow clients: metrics, pages of metrics; api, lists, snapshots and the live page.",
+                &["kind"],
                 registry
             )?,
             feed_clients: int_gauge!(
@@ -209,6 +218,9 @@ impl ExporterMetrics {
         for reason in DisconnectReason::VARIANTS {
             metrics.disconnects.with_label_values(&[<&str>::from(reason)]).inc_by(0);
         }
+        for kind in ["metrics", "api"] {
+            metrics.overloads.with_label_values(&[kind]).inc_by(0);
+        }
         metrics.config_loaded(true, config_loaded);
         metrics.web_loaded(true, config_loaded);
         for code in ["200", "400", "401", "403", "404", "413", "503"] {
@@ -220,6 +232,11 @@ impl ExporterMetrics {
     /// Counts a connection closed by the exporter.
     pub fn count_disconnect(&self, reason: DisconnectReason) {
         self.disconnects.with_label_values(&[<&str>::from(reason)]).inc();
+    }
+
+    /// Counts requests without an answer because too many answers of this kind were being sent.
+    pub fn overloads(&self, kind: &str) -> IntCounter {
+        self.overloads.with_label_values(&[kind])
     }
 
     /// Counts a response with this status code.

@@ -260,18 +260,30 @@ pub const METRICS: &[Metric<State>] = &[
     Metric {
         name: "ems_exporter_series",
         kind: Kind::Gauge,
-        help: "Stream names with series of their own, including closed streams whose counters are retained.",
-        labels: &[],
+        help: "Objects with series of their own, including closed ones whose counters are retained: stream, names of streams; output, outputs; playlist, groups with a master playlist.",
+        labels: &["kind"],
         query: "ems_exporter_series / ems_exporter_series_limit",
-        samples: |state, samples| samples.add(&[], state.streams.names()),
+        samples: |state, samples| {
+            let [outputs, playlists] = state.outputs.series();
+            let kinds = [("stream", state.streams.names()), ("output", outputs), ("playlist", playlists)];
+            for (kind, count) in kinds {
+                samples.add(&[("kind", kind)], count);
+            }
+        },
     },
     Metric {
         name: "ems_exporter_series_limit",
         kind: Kind::Gauge,
-        help: "Maximum number of stream names with series of their own (limits.streams).",
-        labels: &[],
+        help: "Most objects with series of their own: limits.streams names of streams, as many groups with a master playlist, and four times as many outputs.",
+        labels: &["kind"],
         query: "ems_exporter_series > 0.9 * ems_exporter_series_limit",
-        samples: |state, samples| samples.add(&[], state.limit),
+        samples: |state, samples| {
+            let [outputs, playlists] = state.outputs.series_limits();
+            let kinds = [("stream", state.limit), ("output", outputs), ("playlist", playlists)];
+            for (kind, limit) in kinds {
+                samples.add(&[("kind", kind)], limit);
+            }
+        },
     },
     Metric {
         name: "ems_exporter_series_folded_total",

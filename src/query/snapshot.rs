@@ -19,11 +19,11 @@ use crate::model::stream::{Direction, Purpose};
 use crate::pipeline::Server;
 use ems_protocol::{Timestamp, Wall};
 
-/// Most streams of a server in a snapshot.
+/// Most streams in a snapshot.
 const STREAMS: usize = 2000;
-/// Most tracks of outputs of a server in a snapshot; stalled and late ones go first.
+/// Most tracks of outputs in a snapshot; stalled and late ones of each server go first.
 const OUTPUTS: usize = 4000;
-/// Most timers of a server in a snapshot.
+/// Most timers in a snapshot.
 const TIMERS: usize = 500;
 /// Most events, most rejections and most actions in a message.
 const MAX_ITEMS: usize = 50;
@@ -122,33 +122,38 @@ impl Snapshot {
             actions: sources.actions.map_or(0, |actions| actions.recent_since(u64::MAX).0),
             ..Self::default()
         };
-        for server in sources.pipeline.servers() {
-            snapshot.add(&server, now);
+        let servers = sources.pipeline.servers();
+        for (at, server) in servers.iter().enumerate() {
+            snapshot.add(server, servers.len() - at, now);
         }
         snapshot
     }
 
-    fn add(&mut self, server: &Server, now: Timestamp) {
+    /// Adds a server, the first of `left` that share the rows that are left.
+    fn add(&mut self, server: &Server, left: usize, now: Timestamp) {
         let name = &*server.name;
+        let share = |most: usize, rows: &RenderedRows| most.saturating_sub(rows.len()).div_ceil(left);
+        let (streams, outputs, timers) =
+            (share(STREAMS, &self.streams), share(OUTPUTS, &self.outputs), share(TIMERS, &self.timers));
         let (missing, mut keys): (Vec<_>, Vec<Key>) =
             server.read(|state| (state.streams.absent().collect(), state.streams.keys(is_shown)));
         keys.sort_unstable();
-        keys.truncate(STREAMS);
+        keys.truncate(streams.saturating_sub(missing.len()));
         let open = server.read(|state| -> Vec<_> {
             keys.iter().filter_map(|key| Some((*key, state.streams.view(*key, self.wall)?))).collect()
         });
-        for view in missing.into_iter().take(STREAMS) {
+        for view in missing.into_iter().take(streams) {
             let id = format!("{name}/missing/{}", view.name.as_deref().unwrap_or_default());
             put(&mut self.streams, id, name, &view);
         }
         for (key, view) in open {
             put(&mut self.streams, format!("{name}/{}/{}", key.pid, key.id), name, &view);
         }
-        let (_, outputs) = server.read(|state| state.outputs.troubled_first(now, OUTPUTS, self.wall));
+        let (_, outputs) = server.read(|state| state.outputs.troubled_first(now, outputs, self.wall));
         for view in outputs {
             put(&mut self.outputs, format!("{name}/{}/{}", view.place, view.track), name, &view);
         }
-        let (_, timers) = server.read(|state| state.timers.views(0, TIMERS, self.wall));
+        let (_, timers) = server.read(|state| state.timers.views(0, timers, self.wall));
         for view in timers {
             put(&mut self.timers, format!("{name}/{}/{}", view.process_id, view.id), name, &view);
         }
@@ -264,9 +269,12 @@ fn actions(before: Option<&Snapshot>, sources: Sources<'_>, wall: Wall) -> Vec<s
 /// Appends the rows that are new or different, and the ids of those that disappeared.
 fn changes(json: &mut String, table: &str, before: &RenderedRows, after: &RenderedRows) {
     *json += &format!(",\"{table}\":{{\"set\":{{");
-    let different = after.iter().filter(|(id, row)| before.get(*id) != Some(*row));
-    let rows: Vec<String> = different.map(|(id, row)| format!("{}:{row}", json!(id))).collect();
-    *json += &rows.join(",");
+    let mut separator = "";
+    for (id, row) in after.iter().filter(|(id, row)| before.get(*id) != Some(*row)) {
+        *json += &format!("{separator}{}:", json!(id));
+        *json += row;
+        separator = ",";
+    }
     let gone: Vec<&String> = before.keys().filter(|id| !after.contains_key(*id)).collect();
     *json += &format!("}},\"gone\":{}}}", json!(gone));
 }

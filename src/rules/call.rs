@@ -17,6 +17,9 @@ use ems_protocol::runtime_api::Address;
 use ems_protocol::runtime_api::command::Command;
 use ems_protocol::runtime_api::parameter::{self, Parameter, Unsendable, Value};
 
+/// The largest body for another program, in bytes: a thousand of them may wait, and a real event has some thousand bytes.
+const MAX_BODY: usize = 64 << 10;
+
 /// The call that one trigger caused by one rule.
 #[derive(Debug, Clone)]
 pub struct Call {
@@ -65,6 +68,9 @@ pub enum Skipped {
         /// What is wrong.
         why: String,
     },
+    /// The body for another program is too large to be kept until it is sent.
+    #[error("the event has more than {MAX_BODY} bytes")]
+    Large,
     /// The server would misread the value.
     #[error(transparent)]
     Unsendable(#[from] Unsendable),
@@ -82,7 +88,11 @@ pub(super) fn plan(rule: &Arc<Rule>, trigger: &Trigger, state: &State) -> Call {
 
 fn request(rule: &Rule, trigger: &Trigger) -> Result<Action, Skipped> {
     match &rule.act {
-        Act::Post(address) => Ok(Action::Post(address.clone(), body(rule, trigger))),
+        Act::Post(address) => {
+            let body = body(rule, trigger);
+            let fits = body.len() <= MAX_BODY;
+            fits.then(|| Action::Post(address.clone(), body)).ok_or(Skipped::Large)
+        }
         Act::Call(command, with) => {
             let context = Context::new(trigger.context(rule.on));
             let mut parameters = Vec::new();

@@ -14,5 +14,6 @@ mod disk;
 mod events;
 mod hostile_bodies;
 mod overload;
+mod pages;
 mod reload;
 mod shutdown;

@@ -2,6 +2,7 @@
 //! nothing is lost count of.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -448,13 +449,19 @@ async fn a_stop_waits_for_calls_in_progress_only() {
 async fn rules_are_counted_from_the_start_and_shown_with_all_their_outcomes() {
     let mut act = Act::new(1, &format!("actions: {{dry_run: true}}\n{CUT}"));
     let page = |act: &Act| {
-        let page = ems_exporter::http::telemetry::page(
+        let mut page = Vec::new();
+        let rendered = ems_exporter::http::telemetry::page(
             &act.app,
             &ems_exporter::metrics::Selection::default(),
             Style::Prometheus,
             false,
             Timestamp::now(),
+            &mut |piece| {
+                page.extend(piece);
+                ControlFlow::Continue(())
+            },
         );
+        assert!(rendered.is_continue());
         Samples::of(&String::from_utf8(page).unwrap())
     };
     let samples = page(&act);

@@ -1,14 +1,18 @@
 //! The HTTP transport, on real sockets.
 
+use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ems_exporter::config::Config;
 use ems_exporter::http::state::App;
+use ems_exporter::pipeline::tally::Transport;
+use ems_protocol::Timestamp;
+use flate2::read::GzDecoder;
 use testkit::http::{exchange, exchange_on};
 use testkit::wait::{holds, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::support::{PROGRAM, Samples};
@@ -73,8 +77,7 @@ impl Exporter {
     }
 
     pub async fn metrics(&self) -> String {
-        let answer = self.get("/metrics").await;
-        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+        testkit::http::get(self.address, "/metrics", &[]).await.unwrap().text().to_owned()
     }
 
     pub async fn read(&self) -> Samples {
@@ -465,4 +468,62 @@ async fn an_encoded_body_is_rejected_with_a_word_about_its_encoding() {
     let answer = exporter.raw(post("gzip").as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("Content-Encoding"), "{answer}");
     assert!(exporter.raw(post("Identity").as_bytes()).await.starts_with("HTTP/1.1 200"));
+}
+
+/// Fills a page that is larger than the buffers of sockets.
+fn open_streams(app: &App, streams: u64) {
+    let server = app.pipeline.server(None).unwrap();
+    let name = "x".repeat(100);
+    for id in 1..=streams {
+        let payload =
+            serde_json::json!({"PID": 1, "uniqueId": id, "type": "INR", "name": format!("{id}-{name}")});
+        let event =
+            serde_json::json!({"id": id, "type": "inStreamCreated", "processId": 1, "payload": payload});
+        app.pipeline.accept(Transport::Http, &server, event.to_string().as_bytes(), Timestamp::now());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_page_is_sent_in_pieces_and_whole() {
+    let exporter = Exporter::start().await;
+    open_streams(&exporter.app, 3000);
+    let path = "/metrics?collect[]=ems_stream_up&collect[]=ems_stream_bytes_total";
+    let plain = testkit::http::get(exporter.address, path, &[]).await.unwrap();
+    assert_eq!(plain.header("transfer-encoding"), "chunked");
+    assert_eq!(plain.text().lines().filter(|line| line.starts_with("ems_stream_up{")).count(), 3000);
+    let gzip = [("accept-encoding", "gzip")];
+    let gzip = testkit::http::get(exporter.address, path, &gzip).await.unwrap();
+    let mut unpacked = String::new();
+    GzDecoder::new(&gzip.body[..]).read_to_string(&mut unpacked).unwrap();
+    assert_eq!(unpacked, plain.text());
+    let short = testkit::http::get(exporter.address, "/metrics?collect[]=timers", &[]).await.unwrap();
+    assert_eq!(short.header("content-length"), short.body.len().to_string());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_that_never_read_give_way_to_those_that_do() {
+    let exporter = Exporter::start().await;
+    open_streams(&exporter.app, 6000);
+    let mut silent = Vec::new();
+    for _ in 0..40 {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut stream = socket.connect(exporter.address).await.unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        silent.push(stream);
+    }
+    let overloads = "ems_exporter_http_overloads_total{kind=\"metrics\"}";
+    let own = "/metrics?collect[]=exporter";
+    until("a scrape beside them", async || {
+        let page = testkit::http::get(exporter.address, own, &[]).await.unwrap();
+        if page.status == 503 {
+            assert_eq!(page.header("retry-after"), "1");
+            return holds(false, [None; 2]);
+        }
+        let samples = Samples::of(page.text());
+        let closed = "ems_exporter_http_connections_closed_total{reason=\"slow_reader\"}";
+        let counts = [samples.get(overloads), samples.get(closed)];
+        holds(counts.iter().all(|count| count.is_some_and(|count| count >= 1.0)), counts)
+    })
+    .await;
 }

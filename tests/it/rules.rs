@@ -416,6 +416,20 @@ fn a_posted_event_holds_no_secret() {
 }
 
 #[test]
+fn an_event_too_large_to_be_kept_is_not_posted() {
+    let rule = "  - {name: a, on: inStreamCreated, post: 'http://127.0.0.1:9/x'}\n";
+    let mut stage = Stage::new(rule);
+    let mut post = |id: u64, fields: usize| {
+        let more: serde_json::Map<_, _> =
+            (0..fields).map(|field| (format!("f{field}"), "x".repeat(5000).into())).collect();
+        stage.post("inStreamCreated", 0.0, with(stream(id, "INR", "cam"), more.into())).remove(0).action
+    };
+    // Each text is shortened to 4096 bytes.
+    assert!(matches!(post(1, 15).unwrap(), Action::Post(_, body) if body.len() < 64 << 10));
+    assert_eq!(post(2, 16).unwrap_err().to_string(), "the event has more than 65536 bytes");
+}
+
+#[test]
 fn streams_that_are_found_or_gone_without_an_event_trigger_too() {
     let rules = format!(
         "{CUT}  - {{name: b, on: outStreamClosed, call: shutdownStream, with: {{id: '{{{{ in_stream_id }}}}'}}}}\n"

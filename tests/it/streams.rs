@@ -124,12 +124,31 @@ fn names_beyond_the_limit_share_one_series() {
     let up: Vec<&str> = samples.of_metric("ems_stream_up").map(|(labels, _)| labels).collect();
     assert_eq!(up, ["{stream=\"__overflow__\"}", "{stream=\"cam1\"}", "{stream=\"cam2\"}"]);
     assert_eq!(samples.get("ems_exporter_series_folded_total"), Some(3.0));
-    assert_eq!(samples.get("ems_exporter_series"), Some(2.0));
+    assert_eq!(samples.get("ems_exporter_series{kind=\"stream\"}"), Some(2.0));
     for id in 1..=5 {
         harness.post("inStreamClosed", 1.0, stream(id, "INR", &format!("cam{id}")));
     }
     assert_eq!(harness.read(1.0).sum("ems_streams"), 0.0);
-    assert_eq!(harness.read(400.0).get("ems_exporter_series"), Some(0.0));
+    assert_eq!(harness.read(400.0).get("ems_exporter_series{kind=\"stream\"}"), Some(0.0));
+}
+
+#[test]
+fn outputs_and_playlists_beyond_their_limits_share_one_series_too() {
+    let mut harness = Harness::with(Settings { streams: 2, ..Settings::default() });
+    for id in 1..=10 {
+        let file = |of: &str| json!({"PID": 1, "file": format!("/srv/g{id}/{of}")});
+        harness.post("hlsChunkClosed", 0.0, file("cam1/x.ts"));
+        harness.post("hlsChunkClosed", 0.0, file("cam2/x.ts"));
+        harness.post("hlsMasterPlaylistUpdated", 0.0, file("playlist.m3u8"));
+    }
+    let samples = harness.read(0.0);
+    for (kind, series, limit) in [("stream", 0.0, 2.0), ("output", 8.0, 8.0), ("playlist", 2.0, 2.0)] {
+        let of = |metric: &str| samples.get(&format!("{metric}{{kind=\"{kind}\"}}"));
+        assert_eq!((of("ems_exporter_series"), of("ems_exporter_series_limit")), (Some(series), Some(limit)));
+    }
+    assert_eq!(samples.of_metric("ems_chunks_closed_total").count(), 9);
+    assert_eq!(samples.sum("ems_chunks_closed_total"), 20.0);
+    assert_eq!(samples.get("ems_exporter_series_folded_total"), Some(12.0 + 8.0));
 }
 
 #[test]

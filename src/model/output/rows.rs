@@ -16,6 +16,8 @@ use ems_protocol::Timestamp;
 
 /// Most outputs of one stream name that have series of their own: groups may be named at random.
 const OUTPUTS_PER_STREAM: usize = 64;
+/// Most outputs for each stream name that may have series of its own, all in all.
+const OUTPUTS_PER_NAME: usize = 4;
 /// Most folders that lead to one output.
 const FOLDERS: usize = 8;
 
@@ -79,6 +81,16 @@ impl Rows {
             overflows: 0,
             last_serial: NonZeroU32::MIN,
         }
+    }
+
+    /// How many outputs have a row of their own.
+    pub(super) fn own(&self) -> usize {
+        self.rows.len() - self.streams.get(OVERFLOW).copied().unwrap_or(0)
+    }
+
+    /// Most outputs that have a row of their own.
+    pub(super) const fn limit(&self) -> usize {
+        self.limit.saturating_mul(OUTPUTS_PER_NAME)
     }
 
     /// How many times an output shared the row of [`OVERFLOW`].
@@ -169,7 +181,9 @@ impl Rows {
         }
         let of_stream = self.streams.get(&identity.stream).copied().unwrap_or(0);
         let names = self.streams.len() - usize::from(self.streams.contains_key(OVERFLOW));
-        let full = of_stream >= OUTPUTS_PER_STREAM || (of_stream == 0 && names >= self.limit);
+        let full = of_stream >= OUTPUTS_PER_STREAM
+            || (of_stream == 0 && names >= self.limit)
+            || self.own() >= self.limit();
         if full && &*identity.stream != OVERFLOW {
             self.overflows += 1;
             return self.overflow(format, now);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hashbrown::{HashMap, HashSet};
 use indexmap::IndexMap;
-use strum::EnumCount;
+use strum::{EnumCount, VariantArray};
 
 use super::event::{Closed, Event, Output, Step};
 use super::format::{Format, Playlist, Track};
@@ -134,6 +134,18 @@ impl Table {
     /// How many outputs and groups came beyond a limit.
     pub const fn overflows(&self) -> u64 {
         self.rows.overflows() + self.writers.overflows() + self.group_overflows
+    }
+
+    /// How many outputs and groups with a master playlist have series of their own.
+    pub fn series(&self) -> [usize; 2] {
+        let group = |format: &Format| self.groups.contains_key(&(*format, Arc::from(OVERFLOW)));
+        let overflow = Format::VARIANTS.iter().filter(|format| group(format)).count();
+        [self.rows.own(), self.groups.len() - overflow]
+    }
+
+    /// The limits of [`Table::series`].
+    pub const fn series_limits(&self) -> [usize; 2] {
+        [self.rows.limit(), self.limit]
     }
 
     /// The output of the chunk or playlist that the last event was about.
