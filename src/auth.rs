@@ -59,7 +59,26 @@ pub struct Guard {
 impl Guard {
     /// Whether anyone who reaches the exporter may post events.
     pub fn is_open(&self) -> bool {
-        self.secret.is_none() && (self.allow.is_empty() || self.allow.iter().any(|net| net.prefix_len() == 0))
+        self.secret.is_none() && self.allows_all()
+    }
+
+    fn allows_all(&self) -> bool {
+        self.allow.is_empty() || self.allow.iter().any(|net| net.prefix_len() == 0)
+    }
+
+    /// What a reload to `new` would take away.
+    pub fn lost_in(&self, new: &Self) -> Vec<&'static str> {
+        let mut lost = Vec::new();
+        if self.secret.is_some() && new.secret.is_none() {
+            lost.push("ingest.secret_file");
+        }
+        if !self.allows_all() && new.allows_all() {
+            lost.push("ingest.allow");
+        }
+        if self.protect_health && !new.protect_health {
+            lost.push("web.protect_health");
+        }
+        lost
     }
 
     /// Whether events may come from this address. An IPv4 address and the IPv6 address that it is mapped to are one.

@@ -132,11 +132,9 @@ impl Reloader {
         let new = config.load_again().map_err(|faults| self.keep_config(&faults))?;
         let mut frozen = config.frozen_changes(&new);
         if new.ingest.guard != config.ingest.guard {
-            let before = std::mem::replace(&mut config.ingest.guard, new.ingest.guard);
-            if let Some(sentence) = exposure(&config, &self.web.load()) {
-                config.ingest.guard = before;
-                return Err(self.keep_config(&sentence));
-            }
+            keep_guard(&config.ingest.guard.lost_in(&new.ingest.guard))
+                .map_err(|sentence| self.keep_config(&sentence))?;
+            config.ingest.guard = new.ingest.guard;
             self.guard.store(Arc::new(config.ingest.guard.clone()));
         }
         if new.rules != config.rules {
@@ -173,15 +171,14 @@ impl Reloader {
 
     /// Reads the web configuration, if there is one, and puts it in force.
     fn read_web(&self) -> Option<Result<String, String>> {
-        let config = self.config().clone();
-        let path = config.web_file.as_ref()?;
+        let path = self.config().web_file.clone()?;
         // Held while reading, so that what was read last is in force.
         let mut seen = self.seen();
-        let (files, setup) = config::web::load(path);
+        let (files, setup) = config::web::load(&path);
         *seen = files;
-        let setup = setup.and_then(|setup| match exposure(&config, &setup) {
-            Some(sentence) => Err(vec![sentence]),
-            None => Ok(setup),
+        let setup = setup.and_then(|setup| {
+            keep_guard(&self.web.load().lost_in(&setup)).map_err(|sentence| vec![sentence])?;
+            Ok(setup)
         });
         Some(match setup {
             Ok(setup) => {
@@ -200,8 +197,11 @@ impl Reloader {
     }
 }
 
-/// What unauthenticated clients could do, unless that is allowed: a reload must not permit what the start refuses.
-fn exposure(config: &Config, setup: &Setup) -> Option<String> {
-    let exposed = config.exposed(setup);
-    (!config.insecure && !exposed.is_empty()).then(|| exposed.join("; "))
+/// Refuses a reload that would take away protection. A restart does it, unless [`Config::exposed`] forbids that.
+fn keep_guard(lost: &[&str]) -> Result<(), String> {
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let lost = lost.join(", ");
+    Err(format!("a reload does not remove protection, and {lost} is missing now: restart to go without it"))
 }

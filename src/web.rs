@@ -32,6 +32,21 @@ impl Setup {
     pub const fn requires_authentication(&self) -> bool {
         self.users.is_some() || self.knows_clients
     }
+
+    /// What a reload to `new` would take away: a file that is being written is empty or ends early for a moment.
+    pub fn lost_in(&self, new: &Self) -> Vec<&'static str> {
+        let mut lost = Vec::new();
+        if self.users.is_some() && new.users.is_none() {
+            lost.push("basic_auth_users");
+        }
+        if self.tls.is_some() && new.tls.is_none() {
+            lost.push("tls_server_config");
+        }
+        if self.knows_clients && !new.knows_clients {
+            lost.push("tls_server_config.client_auth_type: RequireAndVerifyClientCert");
+        }
+        lost
+    }
 }
 
 /// The files that a setup was read from, with their times and sizes.

@@ -50,7 +50,7 @@ async fn values_that_can_change_do_and_the_others_are_named() {
     assert!(exporter.post("/events", TIMER).await.starts_with("HTTP/1.1 403"));
     // They still do: nothing has restarted.
     assert!(exporter.post("/-/reload", "").await.contains(sentence));
-    file.write("stall: {factor: 3}\n");
+    file.write("stall: {factor: 3}\ningest: {allow: 127.0.0.1}\n");
     let answer = exporter.post("/-/reload", "").await;
     assert!(answer.ends_with("\r\n\r\nthe configuration was read again\n"), "{answer}");
     assert!(exporter.post("/events", TIMER).await.starts_with("HTTP/1.1 200"));
@@ -97,23 +97,38 @@ async fn rules_change_while_there_are_any() {
 }
 
 #[tokio::test]
-async fn a_reload_exposes_nothing_that_a_start_would_refuse() {
-    let open = "web: {listen_address: '0.0.0.0:1'}\n";
-    let file = File::new(&format!("{open}ingest: {{allow: 127.0.0.1}}\n"));
-    let web = file.path.with_file_name("web.yml");
-    let users = format!("basic_auth_users: {{me: {}}}\n", bcrypt::hash("pass", 4).unwrap());
-    fs::write(&web, &users).unwrap();
-    let overrides = flags(&[("web.enable-lifecycle", "true"), ("web.config.file", web.to_str().unwrap())]);
-    let exporter = Exporter::with(&Config::load(Some(&file.path), &overrides).unwrap()).await;
-    file.write(open);
-    let wrong = exporter.app.reloader.reload().await.unwrap_err();
-    assert!(wrong.contains("anybody who reaches 0.0.0.0:1 can post events"), "{wrong}");
-    assert!(!exporter.app.guard.load().is_open());
-    file.write(&format!("{open}ingest: {{allow: 127.0.0.1}}\n"));
-    fs::write(&web, "").unwrap();
-    let wrong = exporter.app.reloader.reload().await.unwrap_err();
-    assert!(wrong.contains("anybody who reaches 0.0.0.0:1 can reload the configuration"), "{wrong}");
-    assert!(exporter.app.web.load().requires_authentication());
-    fs::write(&web, &users).unwrap();
-    exporter.app.reloader.reload().await.unwrap();
+async fn a_reload_takes_no_protection_away() {
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    fs::write(secret.path(), "0123456789abcdef").unwrap();
+    let lines = [
+        format!("ingest: {{secret_file: {}, allow: [127.0.0.1, 10.0.0.0/8]}}\n", secret.path().display()),
+        "web: {protect_health: true}\n".to_owned(),
+    ];
+    let file = File::new(&lines.concat());
+    let exporter = file.exporter().await;
+    let wider = lines[0].replace("10.0.0.0/8", "10.0.0.0/0");
+    let only_secret = lines[0].replace(", allow: [127.0.0.1, 10.0.0.0/8]", "");
+    for (text, lost) in [
+        (String::new(), "ingest.secret_file, ingest.allow, web.protect_health"),
+        (lines[0].clone(), "web.protect_health"),
+        (wider + &lines[1], "ingest.allow"),
+        (only_secret + &lines[1], "ingest.allow"),
+        (format!("ingest: {{allow: 127.0.0.1}}\n{}", lines[1]), "ingest.secret_file"),
+    ] {
+        let before = exporter.app.guard.load_full();
+        file.write(&text);
+        let answer = exporter.post("/-/reload", "").await;
+        assert!(answer.starts_with("HTTP/1.1 500"), "{text}: {answer}");
+        let sentence = format!("protection, and {lost} is missing now: restart to go without it\n");
+        assert!(answer.ends_with(&sentence), "{text}: {answer}");
+        assert_eq!(*exporter.app.guard.load_full(), *before, "{text}");
+        let failed = "ems_exporter_config_last_reload_successful";
+        assert_eq!(exporter.read().await.get(failed), Some(0.0), "{text}");
+    }
+    // The secret and the networks may change.
+    fs::write(secret.path(), "fedcba9876543210").unwrap();
+    file.write(&(lines[0].replace("10.0.0.0/8", "10.0.0.0/7") + &lines[1]));
+    let answer = exporter.post("/-/reload", "").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(exporter.post("/events/fedcba9876543210", TIMER).await.starts_with("HTTP/1.1 200"));
 }

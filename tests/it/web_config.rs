@@ -256,6 +256,57 @@ async fn a_new_file_takes_effect_and_a_broken_one_does_not() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_half_written_takes_no_protection_away() {
+    let certificates = Certificates::new();
+    let clients = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.crt\n";
+    let users = format!("basic_auth_users:\n  me: {}\n  you: {}\n", hash("mine"), hash("yours"));
+    let path = certificates.file(clients, &users);
+    let whole = fs::read_to_string(&path).unwrap();
+    let exporter = Exporter::with(&with_file(path.clone())).await;
+    let mut refused = 0;
+    let reversed = format!("{users}{}", whole.strip_suffix(&users).unwrap());
+    for text in [&whole, &reversed] {
+        for end in 0..text.len() {
+            fs::write(&path, &text[..end]).unwrap();
+            let done = exporter.app.reloader.reload().await;
+            refused += usize::from(done.is_err_and(|sentence| sentence.contains("is missing now")));
+            let web = exporter.app.web.load();
+            assert!(web.tls.is_some() && web.users.is_some() && web.knows_clients, "{}", &text[..end]);
+        }
+    }
+    assert!(refused > 0);
+    fs::write(&path, &whole).unwrap();
+    exporter.app.reloader.reload().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_emptied_file_is_a_failed_reload() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("web.yml");
+    fs::write(&file, format!("basic_auth_users: {{me: {}}}\n", hash("secret"))).unwrap();
+    let exporter = Exporter::with(&with_file(file.clone())).await;
+    fs::write(&file, "").unwrap();
+    let page = async || exporter.raw(&get("/metrics", &basic("me:secret"))).await;
+    until("the next poll to refuse the file", async || {
+        let page = page().await;
+        holds(page.contains("\nems_exporter_web_config_last_reload_successful 0\n"), page)
+    })
+    .await;
+    assert!(exporter.get("/metrics").await.starts_with("HTTP/1.1 401"));
+    let request =
+        format!("POST /-/reload HTTP/1.1\r\nHost: x\r\n{}Content-Length: 0\r\n\r\n", basic("me:secret"));
+    let answer = exporter.raw(request.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 500"), "{answer}");
+    assert!(
+        answer.ends_with(
+            "the web configuration stays as it was: a reload does not remove protection, and basic_auth_users is \
+             missing now: restart to go without it\n"
+        ),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
 async fn reloading_over_http_must_be_turned_on() {
     let exporter = Exporter::start().await;
     let answer = exporter.post("/-/reload", "").await;
