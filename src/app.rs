@@ -179,7 +179,7 @@ async fn tick(app: &Arc<App>) {
     loop {
         ticks.tick().await;
         app.pipeline.set_wall(Wall::now());
-        app.pipeline.tick(Timestamp::now());
+        app.pipeline.regular_tick(Timestamp::now());
         if !app.pipeline.feed.wants_snapshots() {
             app.live.rest();
             continue;

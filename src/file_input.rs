@@ -2,7 +2,7 @@
 
 mod clock;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -112,38 +112,63 @@ impl FileInput {
         let watch = Watch::new(wakes.clone())
             .inspect_err(|error| tracing::warn!("cannot watch directories, polling them instead: {error}"))
             .ok();
-        let clock = RefCell::new(EntryClock::new(zone, Timestamp::now()));
-        self.server.suspend_judgement();
-        self.server.set_replaying(true);
+        let live = LiveEntries::begin(Arc::clone(&self.server), zone, Timestamp::now());
         let thread = std::thread::spawn(move || {
-            let mut sink = |frame: Frame<'_>| match frame {
-                Frame::Entry(entry) => {
-                    let now = Timestamp::now();
-                    let happened = |message: &Message<'_>| clock.borrow_mut().happened(message, now);
-                    accept_entry(&pipeline, &self.server, &entry, now, happened);
-                }
-                Frame::Oversized { limit, .. } => {
-                    let rejection = Rejection::Size(limit);
-                    pipeline.reject(Transport::File, Some(&self.server.name), &rejection, Timestamp::now());
-                }
-            };
+            let mut sink = |frame: Frame<'_>| live.accept(&pipeline, &frame, Timestamp::now());
             let mut report = |status: &Status, more: Option<bool>| {
                 let mut reading = self.status.lock().unwrap_or_else(PoisonError::into_inner);
                 reading.status = status.clone();
-                let Some(more) = more else { return };
-                self.server.set_replaying(more);
-                if more {
-                    return;
-                }
-                let now = Timestamp::now();
-                clock.borrow_mut().read_to_end(now);
-                if !std::mem::replace(&mut reading.caught_up, true) {
-                    self.server.judge_from(now);
+                if let Some(more) = more {
+                    live.reported(more, Timestamp::now());
+                    reading.caught_up |= !more;
                 }
             };
             ems_tail::run(&mut follower, &woken, watch, &mut sink, &mut report);
         });
         Ok(Following { wakes, thread })
+    }
+}
+
+/// The entries of followed files on their way to the pipeline, and the times at which they happened.
+#[derive(Debug)]
+pub struct LiveEntries {
+    server: Arc<Server>,
+    clock: RefCell<EntryClock>,
+    /// Whether everything that existed at the start has been read.
+    caught_up: Cell<bool>,
+}
+
+impl LiveEntries {
+    /// Begins to follow the files of a server at `now`. Old entries in local time are of `zone`.
+    pub fn begin(server: Arc<Server>, zone: TimeZone, now: Timestamp) -> Self {
+        server.suspend_judgement();
+        server.set_replaying(true);
+        Self { server, clock: RefCell::new(EntryClock::new(zone, now)), caught_up: Cell::new(false) }
+    }
+
+    /// Passes a frame that was read at `now` to the pipeline.
+    pub fn accept(&self, pipeline: &Pipeline, frame: &Frame<'_>, now: Timestamp) {
+        match frame {
+            Frame::Entry(entry) => {
+                let happened = |message: &Message<'_>| self.clock.borrow_mut().happened(message, now);
+                accept_entry(pipeline, &self.server, entry, now, happened);
+            }
+            Frame::Oversized { limit, .. } => {
+                pipeline.reject(Transport::File, Some(&self.server.name), &Rejection::Size(*limit), now);
+            }
+        }
+    }
+
+    /// A poll of the files ended at `now`, and left `more` to read or nothing.
+    pub fn reported(&self, more: bool, now: Timestamp) {
+        self.server.set_replaying(more);
+        if more {
+            return;
+        }
+        self.clock.borrow_mut().read_to_end(now);
+        if !self.caught_up.replace(true) {
+            self.server.judge_from(now);
+        }
     }
 }
 

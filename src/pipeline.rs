@@ -153,6 +153,8 @@ pub struct Pipeline {
     wall: AtomicI64,
     /// In a replay, the last tick in milliseconds: there the times of events are the clock.
     replay_clock: Option<AtomicU64>,
+    /// The last regular tick in milliseconds; 0 before the first one.
+    ticked: AtomicU64,
     measuring: Option<Measuring>,
     /// The clients of the live feed.
     pub feed: Arc<Feed>,
@@ -176,6 +178,7 @@ impl Pipeline {
             reactions: None,
             wall: AtomicI64::default(),
             replay_clock: None,
+            ticked: AtomicU64::default(),
             measuring: None,
             feed: Arc::default(),
         }
@@ -378,9 +381,21 @@ impl Pipeline {
         done
     }
 
+    /// The tick of each second. After a longer pause the exporter itself stood still.
+    pub fn regular_tick(&self, now: Timestamp) {
+        self.tick(now);
+        self.ticked.store(now.millis(), Ordering::Relaxed);
+    }
+
     /// Derives the events that only the passing of time shows, such as stalls.
     pub fn tick(&self, now: Timestamp) {
+        let ticked = Timestamp::from_millis(self.ticked.load(Ordering::Relaxed));
+        let paused = ticked > Timestamp::default() && now.since(ticked) > proof::LONGEST_TICK;
         for server in self.servers() {
+            if paused {
+                // Events may have been lost meanwhile, or wait to be received.
+                server.judge_from(now);
+            }
             let mut inner = server.lock();
             let before = inner.state.recent.number();
             let derived_events = inner.state.tick(now);
@@ -412,7 +427,7 @@ impl Pipeline {
             Seen::Never => {}
             Seen::AtAnotherTime => event.sender.again = true,
         }
-        inner.proof.arrived = true;
+        (inner.proof.arrived, inner.proof.event) = (true, true);
         let reactions =
             self.reactions.as_ref().filter(|reactions| reactions.rules.load().may_trigger(event.kind));
         let input = reactions.and_then(|_| Trigger::input(&event, &inner.state));

@@ -205,8 +205,12 @@ impl Table {
     /// requested after it. A server that shuts down stands still for 10 to 21 s before it sends `serverStopping`, and
     /// its outputs stall: an action on a stall waits for this first.
     pub fn shows_life(&self, since: Timestamp) -> bool {
-        let answered = self.poll.is_some_and(|poll| poll.answered && poll.at > since);
-        !self.stopping() && (answered || self.last_event.is_some_and(|last| last > since))
+        !self.stopping() && (self.answered_after(since) || self.last_event.is_some_and(|last| last > since))
+    }
+
+    /// Whether the last poll of its runtime API was requested after `since` and answered.
+    pub fn answered_after(&self, since: Timestamp) -> bool {
+        self.poll.is_some_and(|poll| poll.answered && poll.at > since)
     }
 
     /// Whether the time without events up to `now` was so long that some may have been lost.

@@ -2,7 +2,8 @@
 //!
 //! The passing of time alone makes a verdict. Whether time passed for the server too shows only in what arrives from
 //! it: while it stands still, while this machine is suspended or its clock steps, and while old entries of a file are
-//! read, a healthy output looks stalled.
+//! read, a healthy output looks stalled. So does it while events do not get through although the runtime API answers:
+//! then only the output's own bytes in the server's lists show that it stands still.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use ems_protocol::Timestamp;
 /// announces that it stops.
 const QUIET: Duration = Duration::from_secs(10);
 /// The longest time between two ticks. After a longer one the clock stepped, or this machine was suspended.
-const LONGEST_TICK: Duration = Duration::from_secs(5);
+pub(super) const LONGEST_TICK: Duration = Duration::from_secs(5);
 /// How long nothing is proven after the exporter started to watch a server.
 const FIRST: Duration = Duration::from_secs(60);
 /// How often a silent server is polled while a derived event waits for its answer.
@@ -29,9 +30,12 @@ const HELD: usize = 10_000;
 pub struct Proof {
     /// Whether an event or an answer arrived since the last tick.
     pub(super) arrived: bool,
+    /// Whether an event did.
+    pub(super) event: bool,
     first_tick: Option<Timestamp>,
     last_tick: Option<Timestamp>,
     last_sign: Option<Timestamp>,
+    last_event: Option<Timestamp>,
     /// Since when signs have come without a pause of [`QUIET`] or a step of the clock.
     alive_since: Option<Timestamp>,
     polled: Option<Timestamp>,
@@ -44,6 +48,8 @@ struct Held {
     derived: DerivedEvent,
     /// The tick that derived it.
     at: Timestamp,
+    /// Since when events have come after that, without a pause of [`QUIET`].
+    events_since: Option<Timestamp>,
 }
 
 /// The counts of one server.
@@ -62,8 +68,10 @@ impl Proof {
             .last_tick
             .is_some_and(|last| now.since(last) > LONGEST_TICK || last.since(now) > LONGEST_TICK);
         self.last_tick = Some(now);
-        let arrived = std::mem::take(&mut self.arrived);
-        if stepped || replaying || state.server.stopping() || state.server.is_mixed() {
+        let (arrived, event) = (std::mem::take(&mut self.arrived), std::mem::take(&mut self.event));
+        let doubtful = stepped || replaying || state.server.stopping() || state.server.is_mixed();
+        self.observe_events(event && state.server.shows_life(now.minus(QUIET)), doubtful, now);
+        if doubtful {
             (self.last_sign, self.alive_since) = (None, None);
         } else if arrived && state.server.shows_life(now.minus(QUIET)) {
             self.last_sign = Some(now);
@@ -73,10 +81,24 @@ impl Proof {
         }
     }
 
+    /// Takes notice of whether events get through.
+    fn observe_events(&mut self, arrived: bool, doubtful: bool, now: Timestamp) {
+        if doubtful || self.last_event.is_some_and(|last| now.since(last) > QUIET) {
+            self.last_event = None;
+            self.held.iter_mut().for_each(|held| held.events_since = None);
+        }
+        if arrived && !doubtful {
+            self.last_event = Some(now);
+            for held in &mut self.held {
+                held.events_since.get_or_insert(now);
+            }
+        }
+    }
+
     /// Lets a derived event wait.
     pub(super) fn hold(&mut self, derived: DerivedEvent, at: Timestamp) {
         if self.held.len() < HELD {
-            self.held.push(Held { derived, at });
+            self.held.push(Held { derived, at, events_since: None });
         } else {
             self.discarded += 1;
         }
@@ -89,7 +111,7 @@ impl Proof {
         for held in before {
             match lasts(&held.derived, state) {
                 None => self.discarded += 1,
-                Some(needed) if self.is_proven(held.at, needed, now) => {
+                Some(needed) if self.is_proven(&held, needed, state, now) => {
                     proven.push(renewed(held.derived, state))
                 }
                 Some(_) => self.held.push(held),
@@ -98,11 +120,15 @@ impl Proof {
         proven
     }
 
-    /// Whether the server has shown life since `at`, and for as long before as the verdict took.
-    fn is_proven(&self, at: Timestamp, needed: Duration, now: Timestamp) -> bool {
+    /// Whether the server has shown life since the verdict, and for as long before as that took; and whether an event
+    /// that refutes the verdict would have got through, or the server's lists show the same.
+    fn is_proven(&self, held: &Held, needed: Duration, state: &State, now: Timestamp) -> bool {
+        let through = held.events_since.zip(self.last_event);
         self.first_tick.is_some_and(|first| now.since(first) >= FIRST)
-            && self.last_sign.is_some_and(|sign| sign > at)
+            && self.last_sign.is_some_and(|sign| sign > held.at)
             && self.alive_since.is_some_and(|since| now.since(since) >= needed)
+            && (through.is_some_and(|(since, last)| last.since(since) >= needed / 2)
+                || is_listed(&held.derived, held.at, needed / 2, state))
     }
 
     /// Whether the server should be polled now: its answer would be the proof that derived events wait for.
@@ -139,6 +165,20 @@ fn lasts(derived: &DerivedEvent, state: &State) -> Option<Duration> {
                 StallTransition::Recovered => threshold.is_none().then_some(QUIET),
             }
         }
+    }
+}
+
+/// Whether the server's own lists show what a derived event says: an answer after `at` has corrected the streams, and
+/// the bytes of an output have stood still for `long`.
+fn is_listed(derived: &DerivedEvent, at: Timestamp, long: Duration, state: &State) -> bool {
+    match derived {
+        DerivedEvent::StreamMissing(_) | DerivedEvent::Input(..) => state.server.answered_after(at),
+        DerivedEvent::Output(stall) => {
+            let writer = state.outputs.writer(stall.format, &stall.group, &stall.stream);
+            let still = writer.and_then(|(key, _)| state.streams.stands_still(key));
+            still.is_some_and(|still| still >= long) && state.server.answered_after(at)
+        }
+        DerivedEvent::Together(_) => false,
     }
 }
 

@@ -40,14 +40,14 @@ struct Group {
 }
 
 #[derive(Deserialize)]
-struct Rule {
-    alert: String,
-    expr: String,
+pub struct Rule {
+    pub alert: String,
+    pub expr: String,
     labels: BTreeMap<String, String>,
     annotations: BTreeMap<String, String>,
 }
 
-fn alerts() -> Vec<Rule> {
+pub fn alerts() -> Vec<Rule> {
     let rules: Rules = serde_saphyr::from_str(&text("dashboards/prometheus/alerts.yml")).unwrap();
     rules.groups.into_iter().flat_map(|group| group.rules).collect()
 }

@@ -133,7 +133,7 @@ async fn sends_events_rejections_and_derived_events_at_once() {
     exporter.app.pipeline.tick(later);
     let happened = client.named("derived").await;
     assert_eq!(document.faults(document.schema("Event"), &happened, "derived"), Vec::<String>::new());
-    assert_eq!((&happened["change"], &happened["format"]), (&json!("stalled"), &json!("hls")));
+    assert_eq!((&happened["event"], &happened["change"]), (&json!("streamMissing"), &json!("missing")));
 }
 
 #[tokio::test]

@@ -167,35 +167,6 @@ fn a_chunk_that_is_opened_alone_completes_nothing() {
 }
 
 #[test]
-fn an_output_that_never_writes_stalls_too() {
-    let mut harness = Harness::new();
-    harness.post("outStreamCreated", 0.0, output(1, "hds", "cam", 6));
-    let samples = harness.read(18.5);
-    assert_eq!(
-        (closed(&samples, "hds", "cam", ""), stalls(&samples, "hds", "cam", "")),
-        (Some(0.0), Some(1.0))
-    );
-    assert_eq!(last(&samples, "hds", "cam", ""), Some(at(0.0).seconds()));
-}
-
-#[test]
-fn an_output_that_is_made_again_every_second_and_never_writes_stalls_too() {
-    let mut harness = Harness::new();
-    for round in 0..20u64 {
-        let made = round as f64;
-        harness.post("outStreamCreated", made, output(round, "hls", "cam", 4));
-        harness.post("hlsChunkError", made, json!({"error": "Unable to open /srv/hls/cam/1.ts"}));
-        harness.read(made + 0.25);
-        harness.post("outStreamClosed", made + 0.5, output(round, "hls", "cam", 4));
-    }
-    harness.post("outStreamCreated", 20.0, output(20, "hls", "cam", 4));
-    let samples = harness.read(20.0);
-    assert_eq!(last(&samples, "hls", "cam", ""), Some(at(0.0).seconds()));
-    assert_eq!(samples.get("ems_chunk_errors_total{format=\"hls\"}"), Some(20.0));
-    assert_eq!(stalls(&samples, "hls", "cam", ""), Some(1.0), "it is one stall all along");
-}
-
-#[test]
 fn an_output_whose_stream_closed_is_gone_and_its_counters_stay_for_their_retention() {
     let mut harness = Harness::new();
     harness.post("outStreamCreated", 0.0, output(1, "hls", "cam", 4));

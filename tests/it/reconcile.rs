@@ -2,6 +2,7 @@
 
 use ems_exporter::model::state::listing::{Listed, Listing, Reconciled, Subject};
 use ems_exporter::model::{Corrections, output, session, stream, timer};
+use ems_exporter::pipeline::{Pipeline, Server};
 use ems_protocol::decode::json::Part;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -11,20 +12,24 @@ use crate::support::{Harness, START, at, output as output_payload, stream as str
 
 /// Lists as the server writes them.
 #[derive(Default)]
-struct Lists {
-    streams: Vec<String>,
-    configured: Vec<(&'static str, String)>,
-    timers: Option<Vec<String>>,
-    sessions: Option<Vec<String>>,
+pub struct Lists {
+    pub streams: Vec<String>,
+    pub configured: Vec<(&'static str, String)>,
+    pub timers: Option<Vec<String>>,
+    pub sessions: Option<Vec<String>>,
 }
 
 impl Lists {
-    fn of(streams: &[Value]) -> Self {
+    pub fn of(streams: &[Value]) -> Self {
         Self { streams: streams.iter().map(Value::to_string).collect(), ..Self::default() }
     }
 
     /// Hands them over, requested for and answered at these seconds.
     fn give(&self, harness: &Harness, requested: f64, now: f64) -> Reconciled {
+        self.give_to(&harness.pipeline, &harness.server, requested, now)
+    }
+
+    pub fn give_to(&self, pipeline: &Pipeline, server: &Server, requested: f64, now: f64) -> Reconciled {
         let process = self.streams.iter().find_map(|stream| {
             serde_json::from_str::<Value>(stream).unwrap()["processId"].as_u64().filter(|pid| *pid < 900)
         });
@@ -57,7 +62,7 @@ impl Lists {
             timers,
             sessions,
         };
-        harness.pipeline.reconcile(&harness.server, &listing, at(now))
+        pipeline.reconcile(server, &listing, at(now))
     }
 
     /// Two polls, three seconds apart, the last answered at these seconds.
@@ -68,7 +73,7 @@ impl Lists {
 }
 
 /// A stream as `listStreams` shows it, of the origin process.
-fn listed(payload: Value, up_seconds: f64) -> Value {
+pub fn listed(payload: Value, up_seconds: f64) -> Value {
     let members =
         json!({"processId": 100, "processType": "origin", "edgePid": 0, "upTime": up_seconds * 1000.0});
     with(payload, members)

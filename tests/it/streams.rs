@@ -447,21 +447,6 @@ fn an_audio_stream_freezes_by_its_audio_and_never_by_the_video_that_it_lacks() {
 }
 
 #[test]
-fn outputs_that_stop_together_are_one_incident_at_the_first_stall() {
-    let harness = writing(&[2, 2, 2]);
-    for second in 31..=40 {
-        harness.pipeline.tick(at(f64::from(second)));
-    }
-    let read = |seconds: f64| harness.read(seconds).get("ems_server_stalled");
-    assert_eq!((derived(&harness), read(40.0)), (vec![], Some(0.0)));
-    harness.pipeline.tick(at(40.5));
-    assert_eq!((derived(&harness), read(40.5)), (vec!["outputsStalled"], Some(1.0)));
-    harness.pipeline.tick(at(45.0));
-    assert_eq!(derived(&harness), ["outputsStalled"], "one incident");
-    assert_eq!(writing(&[2]).read(45.0).get("ems_server_stalled"), Some(0.0), "one output is no server");
-}
-
-#[test]
 fn outputs_in_one_folder_that_stall_beside_healthy_ones_are_no_stall_of_the_server() {
     let mut harness = writing(&[2, 2]);
     harness.post("inStreamCreated", 30.0, stream(50, "INR", "well"));

@@ -142,7 +142,8 @@ impl Row {
 
     /// See [`crate::model::state::State::judge_from`].
     pub(super) fn judge_from(&mut self, at: Timestamp) {
-        for track in self.tracks.iter_mut().flatten().filter(|track| track.live) {
+        // A stall goes on.
+        for track in self.tracks.iter_mut().flatten().filter(|track| track.live && !track.stalled) {
             track.last = track.last.max(at);
             track.signs.judge_from(at);
         }
@@ -530,7 +531,8 @@ impl TrackState {
         policy: StallPolicy,
         now: Timestamp,
     ) -> Verdict {
-        Verdict::of(now.since(self.last.max(policy.from)), self.threshold(chunk_length, policy), self.wrote)
+        let since = if self.stalled { self.last } else { self.last.max(policy.from) };
+        Verdict::of(now.since(since), self.threshold(chunk_length, policy), self.wrote)
     }
 }
 

@@ -438,8 +438,7 @@ impl Table {
             self.write(index, Track::Whole, file.step, file.at);
         }
         self.tick_groups(now);
-        let begins = stalls.iter().any(|stall| stall.transition != StallTransition::Recovered);
-        let together = self.begin_together(begins, now);
+        let together = self.begin_together(now);
         (stalls, together)
     }
 

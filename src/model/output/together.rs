@@ -52,7 +52,8 @@ impl Table {
     }
 
     /// The scopes of which all outputs stall from now on. A scope within a wider one that stalls is part of that.
-    pub(super) fn begin_together(&mut self, any_stall: bool, now: Timestamp) -> Vec<Together> {
+    pub(super) fn begin_together(&mut self, now: Timestamp) -> Vec<Together> {
+        let any_stall = self.rows.iter().any(|(_, row)| row.tracks().any(|track| row.stalls(track.track)));
         if !any_stall && self.together.is_empty() {
             return Vec::new();
         }

@@ -85,3 +85,24 @@ impl Scope {
         self.into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn age_against_the_threshold_decides() {
+        use Verdict::{Late, NeverStarted, Ok, Stalled, Waiting};
+        for (age, threshold, before_the_first, after_it) in [
+            (0.0, Some(10.0), Waiting, Ok),
+            (6.0, Some(10.0), Waiting, Ok),
+            (6.001, Some(10.0), Late, Late),
+            (10.0, Some(10.0), Late, Late),
+            (10.001, Some(10.0), NeverStarted, Stalled),
+            (1e6, None, Waiting, Ok),
+        ] {
+            let of = |started| Verdict::of(Duration::from_secs_f64(age), threshold, started);
+            assert_eq!((of(false), of(true)), (before_the_first, after_it), "{age} of {threshold:?}");
+        }
+    }
+}

@@ -65,3 +65,38 @@ impl InputState {
         self.into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_is_frozen_if_its_bytes_stand_still_or_every_medium_has_stopped() {
+        let ago = |seconds| Some(Some(Duration::from_secs(seconds)));
+        for (still, stopped, frozen) in [
+            (0, [None, None], false),
+            (9, [None, None], false),
+            (10, [None, None], true),
+            (0, [ago(1), None], true),
+            (0, [ago(1), Some(None)], false),
+            (0, [ago(1), ago(25)], true),
+            (0, [ago(1), ago(26)], false),
+        ] {
+            let delivery = Delivery { still: Duration::from_secs(still), stopped };
+            assert_eq!(delivery.is_frozen(), frozen, "{delivery:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_open_decides_before_what_has_ended() {
+        for (open, frozen, expired, waiting, state) in [
+            (1, false, false, 0, Some(InputState::Live)),
+            (2, true, true, 1, Some(InputState::Frozen)),
+            (0, false, true, 1, Some(InputState::Expired)),
+            (0, false, false, 1, Some(InputState::Waiting)),
+            (0, false, false, 0, None),
+        ] {
+            assert_eq!(InputState::of(open, frozen, expired, waiting), state);
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! Correction of the table by the server's own list of streams.
 
+use std::time::Duration;
+
 use hashbrown::HashSet;
 
 use super::{Discrepancy, Table};
@@ -95,6 +97,13 @@ impl Table {
         let removed = missing.into_iter().filter_map(|key| Some(Removed { key, open: self.end(key, now)? }));
         let removed = removed.collect();
         (removed, self.discrepancies.end_poll())
+    }
+
+    /// For how long the bytes of an open stream that has some have stood still, from poll to poll.
+    pub fn stands_still(&self, key: Key) -> Option<Duration> {
+        let row = &self.streams.get(&key)?.row;
+        row.metered.filter(|(_, bytes)| bytes.iter().any(|bytes| *bytes > 0))?;
+        Some(row.listed?.since(row.still_since?))
     }
 
     /// Works out the rates since the poll before.
