@@ -16,7 +16,7 @@ use ems_tail::Storage;
 use crate::actions::Actions;
 use crate::config::{self, Config};
 use crate::file_input::{self, FileInput, Following};
-use crate::folders::Folders;
+use crate::folders::{FileSystem, Folders};
 use crate::http::answers::Answers;
 use crate::http::gate::{Gate, ListenerRole};
 use crate::http::intake::Intake;
@@ -124,7 +124,7 @@ pub async fn run(
     listeners: Vec<TcpListener>,
     stop: CancellationToken,
 ) -> Result<(), Error> {
-    app.folders.start(&app.pipeline);
+    app.folders.start(&app.pipeline, FileSystem::default());
     let followed = follow(&app, config)?;
     let mut tasks = JoinSet::new();
     // Before anything is answered: a client that has an answer may send SIGHUP.

@@ -5,6 +5,7 @@
 //! alone. All queues are bounded, and a chunk that finds its queue full is counted and stays unmeasured.
 
 mod dispatcher;
+mod file_system;
 mod mounts;
 mod path_map;
 mod status;
@@ -21,6 +22,7 @@ use crate::pipeline::Pipeline;
 use dispatcher::Dispatcher;
 use status::{Outcome, Shared};
 
+pub use file_system::FileSystem;
 pub use path_map::{PathMap, resolve};
 pub use status::{METRICS, Reading};
 
@@ -64,11 +66,17 @@ impl Folders {
 
     /// Measures chunks on threads of its own for as long as the pipeline exists. Nothing waits for them, since a look
     /// at a file system may hang.
-    pub fn start(self: &Arc<Self>, pipeline: &Arc<Pipeline>) {
+    pub fn start(self: &Arc<Self>, pipeline: &Arc<Pipeline>, files: FileSystem) {
         let chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(chunks) = chunks {
             let (map, maps) = (self.map.clone(), self.maps.clone());
-            let dispatcher = Dispatcher::new(Arc::downgrade(pipeline), Arc::clone(&self.shared), map, maps);
+            let dispatcher = Dispatcher::new(
+                Arc::downgrade(pipeline),
+                Arc::clone(&self.shared),
+                Arc::new(files),
+                map,
+                maps,
+            );
             std::thread::spawn(move || dispatcher.run(&chunks));
         }
     }

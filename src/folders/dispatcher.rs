@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use super::file_system::FileSystem;
 use super::mounts::Mounts;
 use super::path_map::PathMap;
 use super::status::{Outcome, Shared};
@@ -24,6 +25,7 @@ const FOLDERS: usize = 10_000;
 pub(super) struct Dispatcher {
     pipeline: Weak<Pipeline>,
     shared: Arc<Shared>,
+    files: Arc<FileSystem>,
     map: PathMap,
     maps: BTreeMap<String, PathMap>,
     mounts: Arc<Mounts>,
@@ -37,11 +39,12 @@ impl Dispatcher {
     pub(super) fn new(
         pipeline: Weak<Pipeline>,
         shared: Arc<Shared>,
+        files: Arc<FileSystem>,
         map: PathMap,
         maps: BTreeMap<String, PathMap>,
     ) -> Self {
-        let mounts = Arc::new(Mounts::new(ems_tail::mount_points()));
-        Self { pipeline, shared, map, maps, mounts, workers: HashMap::new(), next: Instant::now() }
+        let mounts = Arc::new(Mounts::new((files.mount_points)()));
+        Self { pipeline, shared, files, map, maps, mounts, workers: HashMap::new(), next: Instant::now() }
     }
 
     /// Runs for as long as the pipeline exists.
@@ -96,7 +99,8 @@ impl Dispatcher {
         let worker = self.workers.entry(mount).or_insert_with_key(|mount| {
             let (tasks, received) = sync_channel(worker::QUEUE);
             let (pipeline, shared) = (Weak::clone(&self.pipeline), Arc::clone(&self.shared));
-            let worker = Worker::new(pipeline, shared, mount.clone(), Arc::clone(&self.mounts));
+            let files = Arc::clone(&self.files);
+            let worker = Worker::new(pipeline, shared, files, mount.clone(), Arc::clone(&self.mounts));
             std::thread::spawn(move || worker.run(&received));
             tasks
         });
@@ -108,12 +112,15 @@ impl Dispatcher {
 
     /// Has all announced folders looked at, and ends the workers that have none.
     fn look(&mut self, pipeline: &Pipeline) {
-        self.mounts = Arc::new(Mounts::new(ems_tail::mount_points()));
+        self.mounts = Arc::new(Mounts::new((self.files.mount_points)()));
         let mut used: Vec<PathBuf> = Vec::new();
         for server in pipeline.servers() {
-            let folders: Vec<_> = server.read(|state| {
-                let announced = state.outputs.announced_folders().take(FOLDERS);
-                announced.map(|(format, folder)| folder_of(format, folder).to_owned()).collect()
+            let (folders, untracked) = server.read(|state| {
+                let mut announced = state.outputs.announced_folders();
+                let tracked = announced.by_ref().take(FOLDERS);
+                let folders: Vec<_> =
+                    tracked.map(|(format, folder)| folder_of(format, folder).to_owned()).collect();
+                (folders, announced.count())
             });
             let mut by_mount: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
             let mut relative = 0;
@@ -127,7 +134,7 @@ impl Dispatcher {
                     self.shared.notice(&server.name, Path::new(&folder), &error);
                 }
             }
-            self.announce(&server.name, &by_mount, relative);
+            self.announce(&server.name, &by_mount, relative, untracked);
             for (mount, mut folders) in by_mount {
                 folders.sort_unstable();
                 folders.dedup();
@@ -141,9 +148,17 @@ impl Dispatcher {
     }
 
     /// Records how many folders are to be looked at, before a look may hang.
-    fn announce(&self, server: &str, by_mount: &BTreeMap<PathBuf, Vec<PathBuf>>, relative: usize) {
+    fn announce(
+        &self,
+        server: &str,
+        by_mount: &BTreeMap<PathBuf, Vec<PathBuf>>,
+        relative: usize,
+        untracked: usize,
+    ) {
         let mut statuses = self.shared.lock();
-        let looks = &mut statuses.entry(server.to_owned()).or_default().looks;
+        let status = statuses.entry(server.to_owned()).or_default();
+        status.untracked = untracked;
+        let looks = &mut status.looks;
         looks.retain(|mount, _| by_mount.contains_key(mount));
         for (mount, folders) in by_mount {
             looks.entry(mount.clone()).or_default().announced = folders.len();

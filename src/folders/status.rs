@@ -43,6 +43,8 @@ pub(super) struct Look {
 pub(super) struct Status {
     files: [u64; Outcome::COUNT],
     pub(super) looks: BTreeMap<PathBuf, Look>,
+    /// Folders beyond the limit, which are not looked at.
+    pub(super) untracked: usize,
     /// The kinds of errors that have been logged.
     noticed: BTreeSet<ErrorKind>,
 }
@@ -54,6 +56,7 @@ pub struct Reading {
     readable: usize,
     unreadable: usize,
     unknown: usize,
+    untracked: usize,
     free: BTreeMap<String, u64>,
 }
 
@@ -87,7 +90,8 @@ impl Shared {
     /// The folders of each server as last known, `now`.
     pub(super) fn readings(&self, now: Instant) -> Vec<(String, Reading)> {
         let reading = |(server, status): (&String, &Status)| {
-            let mut reading = Reading { files: status.files, ..Reading::default() };
+            let mut reading =
+                Reading { files: status.files, untracked: status.untracked, ..Reading::default() };
             for look in status.looks.values() {
                 if look.at.is_none_or(|at| now.saturating_duration_since(at) > FRESH) {
                     reading.unknown += look.announced;
@@ -122,13 +126,14 @@ pub const METRICS: &[Metric<Reading>] = &[
     Metric {
         name: "ems_folders",
         kind: Kind::Gauge,
-        help: "Folders of open outputs, as named in outStreamCreated, by whether the exporter can read them: readable, unreadable, or unknown while the file system has not answered for a minute. Unreadable ones are tried again every five minutes.",
+        help: "Folders of open outputs, as named in outStreamCreated, by whether the exporter can read them: readable; unreadable; unknown while the file system has not answered for a minute; untracked, those beyond 10,000 of a server. Unreadable ones are tried again every five minutes.",
         labels: &["state"],
         query: r#"ems_folders{state!="readable"} > 0"#,
         samples: |reading, samples| {
             samples.add(&[("state", "readable")], reading.readable);
             samples.add(&[("state", "unreadable")], reading.unreadable);
             samples.add(&[("state", "unknown")], reading.unknown);
+            samples.add(&[("state", "untracked")], reading.untracked);
         },
     },
     Metric {

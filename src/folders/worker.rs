@@ -1,13 +1,13 @@
 //! Looks at the files of one mount point, on a thread of its own.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use super::file_system::FileSystem;
 use super::mounts::Mounts;
 use super::status::{Look, Outcome, Shared};
 use crate::model::output::ClosedChunk;
@@ -52,6 +52,7 @@ struct Known {
 pub(super) struct Worker {
     pipeline: Weak<Pipeline>,
     shared: Arc<Shared>,
+    files: Arc<FileSystem>,
     /// The mount point.
     mount: PathBuf,
     mounts: Arc<Mounts>,
@@ -65,10 +66,11 @@ impl Worker {
     pub(super) fn new(
         pipeline: Weak<Pipeline>,
         shared: Arc<Shared>,
+        files: Arc<FileSystem>,
         mount: PathBuf,
         mounts: Arc<Mounts>,
     ) -> Self {
-        Self { pipeline, shared, mount, mounts, folders: HashMap::new(), empty: VecDeque::new() }
+        Self { pipeline, shared, files, mount, mounts, folders: HashMap::new(), empty: VecDeque::new() }
     }
 
     /// Runs until the dispatcher has no more tasks for it.
@@ -80,7 +82,9 @@ impl Worker {
             };
             match task {
                 Ok(Task::Chunk(chunk)) => self.measure(chunk, false),
-                Ok(Task::Look { server, folders, mounts }) => self.look(server, folders, mounts),
+                Ok(Task::Look { server, folders, mounts }) => {
+                    self.look(server, folders, mounts, Instant::now());
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) if self.empty.is_empty() => return,
                 // What waits is still looked at.
@@ -113,16 +117,16 @@ impl Worker {
     /// The size of a chunk's file, nothing if its folder holds no such file, or an error if the folder cannot be read.
     fn size(&mut self, chunk: &Chunk) -> Result<Option<u64>, ()> {
         let Chunk { server, folder, file, .. } = chunk;
-        if !self.is_readable(server, folder, false) {
+        if !self.is_readable(server, folder, false, Instant::now()) {
             return Err(());
         }
         // A symbolic link may lead to any file.
-        match fs::symlink_metadata(file) {
+        match (self.files.metadata)(file) {
             Ok(found) if found.is_file() => Ok(Some(found.len())),
             Ok(_) => Ok(None),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 // The folder may be gone too.
-                if self.is_readable(server, folder, true) { Ok(None) } else { Err(()) }
+                if self.is_readable(server, folder, true, Instant::now()) { Ok(None) } else { Err(()) }
             }
             Err(error) => {
                 self.shared.notice(server, folder, &error);
@@ -134,13 +138,12 @@ impl Worker {
     }
 
     /// Whether a folder can be read, as known since the last look at it or, if it is due or `anew`, by a new one.
-    fn is_readable(&mut self, server: &str, folder: &Path, anew: bool) -> bool {
-        let now = Instant::now();
+    fn is_readable(&mut self, server: &str, folder: &Path, anew: bool, now: Instant) -> bool {
         let folders = self.folders.entry(server.to_owned()).or_default();
         if let Some(known) = folders.get(folder).filter(|known| known.next > now && !anew) {
             return known.mount.is_some();
         }
-        let mount = match real_path(folder) {
+        let mount = match real_path(&self.files, folder) {
             Ok(real) => Some(self.mounts.of(&real).to_owned()),
             Err(error) => {
                 self.shared.notice(server, folder, &error);
@@ -153,11 +156,11 @@ impl Worker {
         is_readable
     }
 
-    fn look(&mut self, server: String, folders: Vec<PathBuf>, mounts: Arc<Mounts>) {
+    fn look(&mut self, server: String, folders: Vec<PathBuf>, mounts: Arc<Mounts>, now: Instant) {
         self.mounts = mounts;
         let mut look = Look { announced: folders.len(), ..Look::default() };
         for folder in &folders {
-            if self.is_readable(&server, folder, false) {
+            if self.is_readable(&server, folder, false, now) {
                 look.readable += 1;
             } else {
                 look.unreadable += 1;
@@ -185,7 +188,39 @@ impl Worker {
 }
 
 /// The path of a folder without symbolic links, if files in it can be looked at.
-fn real_path(folder: &Path) -> io::Result<PathBuf> {
-    fs::symlink_metadata(folder.join("."))?;
+fn real_path(files: &FileSystem, folder: &Path) -> io::Result<PathBuf> {
+    (files.metadata)(&folder.join("."))?;
     folder.canonicalize()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unreadable_folder_is_left_out_until_a_look_minutes_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let announced = folder.path().join("cam");
+        let (shared, mounts) = (Arc::<Shared>::default(), Arc::<Mounts>::default());
+        let mut worker = Worker::new(
+            Weak::new(),
+            Arc::clone(&shared),
+            Arc::default(),
+            PathBuf::from("/"),
+            Arc::clone(&mounts),
+        );
+        shared.lock().entry("ems".to_owned()).or_default().looks.entry(PathBuf::from("/")).or_default();
+        let start = Instant::now();
+        let mut readable = |after: u64| {
+            let now = start + Duration::from_secs(after);
+            worker.look("ems".to_owned(), vec![announced.clone()], Arc::clone(&mounts), now);
+            shared.lock()["ems"].looks[Path::new("/")].readable
+        };
+        assert_eq!(readable(0), 0);
+        std::fs::create_dir(&announced).unwrap();
+        assert_eq!((readable(5), readable(299)), (0, 0), "no look");
+        assert_eq!(readable(300), 1, "the folder is there by now");
+        std::fs::remove_dir(&announced).unwrap();
+        assert_eq!((readable(359), readable(360), readable(365)), (1, 0, 0));
+    }
 }

@@ -2,9 +2,17 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
+use ems_exporter::exposition::Style;
+use ems_exporter::folders::{FileSystem, Folders, PathMap};
+use ems_exporter::metrics::{self, ExporterMetrics, Sources};
+use ems_exporter::model::Settings;
 use ems_exporter::model::output::ClosedChunk;
+use ems_exporter::pipeline::tally::Transport;
+use ems_exporter::pipeline::{ConfiguredServer, Pipeline};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::wait::{holds, wait_for};
@@ -342,4 +350,122 @@ fn a_map_leads_to_the_folders_of_a_container() {
     server.wait_for_outcomes([2.0, 0.0, 1.0, 0.0]);
     assert_eq!(server.of_stream("ems_chunk_bytes_total", "cam"), Some(10.0));
     assert_eq!(server.of_stream("ems_chunk_bytes_total", "cam2"), Some(20.0));
+}
+
+/// A pipeline whose folders are looked at through `files`; and their readings, by label, of a metric.
+fn looked_at(
+    settings: &Settings,
+    files: FileSystem,
+) -> (Arc<Pipeline>, impl Fn(&str, &str) -> Option<f64> + use<>) {
+    let folders = Folders::new(&PathMap::default(), &Default::default());
+    let known = [ConfiguredServer { name: "ems".to_owned(), ..ConfiguredServer::default() }];
+    let mut pipeline = Pipeline::new(&known, settings, 1);
+    let measuring = Arc::clone(&folders);
+    pipeline.set_measure(Box::new(move |server, chunk| measuring.enqueue(server, chunk)));
+    let pipeline = Arc::new(pipeline);
+    folders.start(&pipeline, files);
+    let of = Arc::clone(&pipeline);
+    let reading = move |metric: &str, label: &str| {
+        let (own, mut page) = (ExporterMetrics::new(at(0.0)).unwrap(), Vec::new());
+        let sources = Sources { folders: Some(&folders), ..Sources::of_events(&of, &own) };
+        metrics::render(sources, Style::Prometheus, at(1.0), &mut |bytes| page.extend_from_slice(bytes));
+        Samples::of(&String::from_utf8(page).unwrap()).get(&format!("{metric}{{{label}}}"))
+    };
+    (pipeline, reading)
+}
+
+/// Sends events of the process 100 to a pipeline, at once.
+fn send(pipeline: &Pipeline, name: &str, payload: &Value) {
+    let event = json!({"type": name, "processId": 100, "payload": payload}).to_string();
+    let server = pipeline.server(None).unwrap();
+    assert_eq!(pipeline.accept(Transport::Http, &server, event.as_bytes(), at(1.0)).first, None);
+}
+
+fn announced(id: u64, folder: &str) -> Value {
+    let name = format!("cam{id}");
+    let settings =
+        json!({"chunkLength": 4, "groupName": "g", "localStreamName": name, "targetFolder": folder});
+    with(stream(id, "OFHLS", &name), json!({"hlsSettings": settings}))
+}
+
+#[test]
+fn a_mount_point_that_hangs_holds_up_nothing_else_and_a_bounded_number_of_looks() {
+    let root = TempDir::new().unwrap().keep();
+    let [hanging, healthy] = ["hanging", "healthy"].map(|name| root.join(name));
+    for folder in [&hanging, &healthy] {
+        fs::create_dir(folder).unwrap();
+        write(&folder.join("1.ts"), 10);
+    }
+    let (release, released) = channel::<()>();
+    let (points, hangs) = ([hanging.clone(), healthy.clone()], hanging.clone());
+    let released = Mutex::new(released);
+    let files = FileSystem {
+        metadata: Box::new(move |path| {
+            // Until the sender is gone.
+            let hangs = path.starts_with(&hangs) && released.lock().unwrap().recv().is_ok();
+            assert!(!hangs);
+            path.symlink_metadata()
+        }),
+        mount_points: Box::new(move || points.to_vec()),
+    };
+    let (pipeline, reading) = looked_at(&Settings::default(), files);
+    let outcome = |result: &str| {
+        reading("ems_exporter_chunk_files_total", &format!("result=\"{result}\"")).unwrap_or_default()
+    };
+    for (id, folder) in [(1, &hanging), (2, &healthy)] {
+        send(&pipeline, "outStreamCreated", &announced(id, folder.to_str().unwrap()));
+    }
+    const CHUNKS: usize = 3000;
+    let started = Instant::now();
+    for chunk in 0..CHUNKS {
+        send(&pipeline, "hlsChunkClosed", &json!({"file": format!("{}/1.ts", hanging.display())}));
+        if chunk % 500 == 0 {
+            send(&pipeline, "hlsChunkClosed", &json!({"file": format!("{}/1.ts", healthy.display())}));
+        }
+    }
+    assert!(started.elapsed() < Duration::from_secs(20), "events do not wait: {:?}", started.elapsed());
+    let healthy = CHUNKS.div_ceil(500) as f64;
+    wait_for("chunks of the other mount point, and a scrape", || {
+        let seen = outcome("measured");
+        holds(seen > 0.0 && seen <= healthy, seen)
+    });
+    wait_for("what does not fit into the queues to be dropped", || {
+        // 256 wait and one hangs.
+        let dropped = outcome("dropped");
+        holds(dropped >= (CHUNKS - 257) as f64, dropped)
+    });
+    assert_eq!(reading("ems_folders", "state=\"unknown\""), Some(1.0));
+    assert_eq!(reading("ems_folders", "state=\"readable\""), Some(1.0));
+    drop(release);
+    wait_for("the chunks that waited", || {
+        let seen = [outcome("measured"), outcome("dropped")];
+        holds(seen[0] > healthy && seen[0] + seen[1] == CHUNKS as f64 + healthy, seen)
+    });
+    fs::remove_dir_all(root).unwrap();
+}
+
+#[test]
+fn folders_beyond_the_limit_are_counted_and_not_looked_at() {
+    let looks = Arc::new(Mutex::new(0));
+    let counted = Arc::clone(&looks);
+    let files = FileSystem {
+        metadata: Box::new(move |_| {
+            *counted.lock().unwrap() += 1;
+            Err(std::io::ErrorKind::NotFound.into())
+        }),
+        ..FileSystem::default()
+    };
+    let settings = Settings { streams: 20_000, ..Settings::default() };
+    let (pipeline, reading) = looked_at(&settings, files);
+    for id in 0..10_100 {
+        send(&pipeline, "outStreamCreated", &announced(id, &format!("/none/{id}")));
+    }
+    // A closed chunk in a new mount point has all folders looked at.
+    send(&pipeline, "hlsChunkClosed", &json!({"file": "/none/1/1.ts"}));
+    wait_for("the folders beyond the limit", || {
+        let of = |state: &str| reading("ems_folders", &format!("state=\"{state}\""));
+        let seen = (of("untracked"), of("unreadable"));
+        holds(seen == (Some(100.0), Some(10_000.0)), seen)
+    });
+    assert!(*looks.lock().unwrap() <= 10_001);
 }
