@@ -299,8 +299,8 @@ async fn an_emptied_file_is_a_failed_reload() {
     assert!(answer.starts_with("HTTP/1.1 500"), "{answer}");
     assert!(
         answer.ends_with(
-            "the web configuration stays as it was: a reload does not remove protection, and basic_auth_users is \
-             missing now: restart to go without it\n"
+            "the web configuration stays as it was: the configuration has 1 fault:\n  a reload does not remove \
+             protection, and basic_auth_users is missing now: restart to go without it\n"
         ),
         "{answer}"
     );
