@@ -153,10 +153,13 @@ impl LiveEntries {
                 let happened = |message: &Message<'_>| self.clock.borrow_mut().happened(message, now);
                 accept_entry(pipeline, &self.server, entry, now, happened);
             }
-            Frame::Oversized { limit, .. } => {
-                pipeline.reject(Transport::File, Some(&self.server.name), &Rejection::Size(*limit), now);
-            }
+            Frame::Oversized { limit, .. } => self.reject(pipeline, &Rejection::Size(*limit), now),
+            Frame::Unreadable(remedy) => self.reject(pipeline, &Rejection::File(remedy), now),
         }
+    }
+
+    fn reject(&self, pipeline: &Pipeline, rejection: &Rejection, now: Timestamp) {
+        pipeline.reject(Transport::File, Some(&self.server.name), rejection, now);
     }
 
     /// A poll of the files ended at `now`, and left `more` to read or nothing.
@@ -208,9 +211,13 @@ fn accept_entry(
         pipeline.accept_message(Transport::File, server, format, message, at)
     };
     match entry.header {
-        Some(header) => {
-            each(decode::decode_row(header, entry.bytes));
+        // Without separators these formats do not show whether something is missing at the end.
+        _ if entry.torn && !format.is_numbered() => {
+            each(Err(Rejection::Syntax { format, what: "it is cut off", at: entry.bytes.len() }));
         }
+        Some(header) => decode::decode_row(header, entry.bytes, |message| {
+            each(message);
+        }),
         None if format == Format::W3c => {
             each(Err(Rejection::NotAnEvent("there is no #Fields line before this row")));
         }

@@ -48,6 +48,7 @@ fn follow(parts: &[&[u8]], format: Format) -> Entries {
         follower.poll(Instant::now(), &mut |frame| match frame {
             Frame::Entry(entry) => delivered.push((entry.offset, Some(entry.bytes.to_vec()))),
             Frame::Oversized { offset, .. } => delivered.push((offset, None)),
+            Frame::Unreadable(_) => {}
         });
     }
     delivered

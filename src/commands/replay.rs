@@ -1,7 +1,7 @@
 //! `replay`: reads finished event files through the pipeline as fast as possible, and summarises them.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Read, Seek, SeekFrom};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,10 +13,10 @@ use crate::metrics::{self, ExporterMetrics, Sources};
 use crate::model::Settings;
 use crate::pipeline::tally::Transport;
 use crate::pipeline::{ConfiguredServer, Pipeline, Server};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use ems_protocol::Rejection;
 use ems_protocol::Timestamp;
-use ems_tail::{self, Entry, Follower, Format, Frame, Options, Start};
+use ems_tail::{self, Entry, Follower, Format, Frame, Options, Reason, Start, Status};
 use jiff::tz::TimeZone;
 
 /// The name of the server whose files are replayed.
@@ -30,8 +30,8 @@ pub struct Replayed {
     pipeline: Pipeline,
     server: Arc<Server>,
     end: Timestamp,
-    /// Bytes of an entry that was not complete when its file ended.
-    unfinished: u64,
+    /// The files that could not be read, or not all of them, each with the reason.
+    faults: Vec<String>,
 }
 
 /// Reads files to their end, in the order of their first events. `progress` receives the bytes that are done and the
@@ -46,7 +46,7 @@ pub fn replay(
     pipeline.follow_event_times();
     let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
     let (mut done, all) = (0, paths.iter().map(size).sum());
-    let mut replayed = Replayed { pipeline, server, end: Timestamp::default(), unfinished: 0 };
+    let mut replayed = Replayed { pipeline, server, end: Timestamp::default(), faults: Vec::new() };
     for path in in_order(paths, format, &zone)? {
         let read = replayed.read(path, format, &zone, &mut |bytes| progress(done + bytes, all))?;
         done += read;
@@ -64,7 +64,7 @@ fn empty() -> (Pipeline, Arc<Server>) {
 
 fn follower(path: &Path, format: Option<Format>) -> Result<Follower, ems_tail::Fault> {
     let patterns = vec![glob::Pattern::escape(&path.to_string_lossy())];
-    Follower::new(Options { format, start: Start::Beginning, ..Options::new(patterns) })
+    Follower::new(Options { format, start: Start::Beginning, finished: true, ..Options::new(patterns) })
 }
 
 /// The files in the order of their first events. Times of writing show nothing: a copy has that of the copying. Where
@@ -113,27 +113,32 @@ impl Replayed {
         progress: &mut impl FnMut(u64),
     ) -> Result<u64, ems_tail::Fault> {
         let mut follower = follower(path, format)?;
-        let (mut format, mut header) = (format, None);
         loop {
             let done = follower.poll(Instant::now(), &mut |frame| match frame {
-                Frame::Entry(entry) => {
-                    if header.as_deref() != entry.header {
-                        header = entry.header.map(<[u8]>::to_vec);
-                    }
-                    format = Some(entry.format);
-                    self.accept(&entry, zone);
-                }
-                Frame::Oversized { limit, .. } => {
-                    let rejection = Rejection::Size(limit);
-                    self.pipeline.reject(Transport::File, Some(SERVER), &rejection, self.end);
-                }
+                Frame::Entry(entry) => self.accept(&entry, zone),
+                Frame::Oversized { limit, .. } => self.reject(&Rejection::Size(limit)),
+                Frame::Unreadable(remedy) => self.reject(&Rejection::File(remedy)),
             });
             let status = follower.status();
             progress(status.bytes_read);
             if !done.more {
-                self.accept_rest(path, status.bytes_behind, format, header.as_deref(), zone);
+                self.note_faults(path, status);
                 return Ok(status.bytes_read + status.bytes_behind);
             }
+        }
+    }
+
+    fn reject(&self, rejection: &Rejection) {
+        self.pipeline.reject(Transport::File, Some(SERVER), rejection, self.end);
+    }
+
+    fn note_faults(&mut self, path: &Path, status: &Status) {
+        let reasons = Reason::ALL.into_iter().filter(|reason| status.error(*reason) > 0);
+        let reasons: Vec<&str> = reasons.map(Reason::name).collect();
+        if !reasons.is_empty() {
+            self.faults.push(format!("{}: {}", path.display(), reasons.join(", ")));
+        } else if status.entries_read == 0 {
+            self.faults.push(format!("{}: it holds no event", path.display()));
         }
     }
 
@@ -144,39 +149,6 @@ impl Replayed {
         file_input::accept(&self.pipeline, &self.server, entry, zone, written);
         self.end = self.end.max(self.server.read(|state| state.server.last_event()));
     }
-
-    /// The file is finished, so that the rest of it is an entry without a line end; half of one in JSON is not.
-    fn accept_rest(
-        &mut self,
-        path: &Path,
-        bytes: u64,
-        format: Option<Format>,
-        header: Option<&[u8]>,
-        zone: &TimeZone,
-    ) {
-        let Some(format) = format.filter(|_| bytes > 0) else {
-            self.unfinished += bytes;
-            return;
-        };
-        let (offset, content) = tail(path, bytes).unwrap_or_default();
-        let rest = content.trim_ascii();
-        let rest = rest.strip_suffix(b",").unwrap_or(rest);
-        if rest.is_empty() || format == Format::Xml || format == Format::Json && !rest.ends_with(b"}") {
-            self.unfinished += bytes;
-            return;
-        }
-        self.accept(&Entry { format, header, bytes: rest, path, offset }, zone);
-    }
-}
-
-/// The last `bytes` of a file, and where they begin.
-fn tail(path: &Path, bytes: u64) -> std::io::Result<(u64, Vec<u8>)> {
-    let mut file = std::fs::File::open(path)?;
-    let offset = file.metadata()?.len().saturating_sub(bytes);
-    file.seek(SeekFrom::Start(offset))?;
-    let mut content = Vec::new();
-    file.take(bytes).read_to_end(&mut content)?;
-    Ok((offset, content))
 }
 
 fn modified(path: &Path) -> Timestamp {
@@ -192,6 +164,13 @@ impl Replayed {
         let mut take = |bytes: &[u8]| page.extend_from_slice(bytes);
         metrics::render(Sources::of_events(&self.pipeline, &own), Style::Prometheus, self.end, &mut take);
         Ok(String::from_utf8_lossy(&page).into_owned())
+    }
+
+    /// Why not all could be read; empty if it was.
+    pub fn faults(&self) -> Vec<String> {
+        let (_, [_, _, rejected, _]) = self.pipeline.tally().sums();
+        let rejected = (rejected > 0).then(|| format!("{rejected} events were rejected"));
+        self.faults.iter().cloned().chain(rejected).collect()
     }
 
     /// The same as a text table.
@@ -221,9 +200,6 @@ impl Replayed {
         }
         for record in self.pipeline.rejections().iter().take(5) {
             out += &format!("  such as: {}\n", record.rejection);
-        }
-        if self.unfinished > 0 {
-            out += &format!("an unfinished entry at the end of a file: {} bytes\n", self.unfinished);
         }
         if self.server.read(|state| state.server.last_event()) == Timestamp::default() {
             out += "no event was found\n";
@@ -256,6 +232,10 @@ fn section(out: &mut String, title: &str, samples: &BTreeMap<&str, u64>) {
 pub fn run(flags: &crate::cli::Replay) -> anyhow::Result<()> {
     super::start_logging(LogLevel::Warn, LogFormat::Text);
     for file in &flags.files {
+        let metadata = std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?;
+        if !metadata.is_file() {
+            bail!("cannot read {}: it is not a regular file", file.display());
+        }
         std::fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
     }
     let mut shown = 0;
@@ -271,5 +251,9 @@ pub fn run(flags: &crate::cli::Replay) -> anyhow::Result<()> {
         eprint!("\r                      \r");
     }
     super::print(&if flags.metrics { replayed.page()? } else { replayed.summary()? });
+    let faults = replayed.faults();
+    if !faults.is_empty() {
+        bail!("not everything could be read: {}", faults.join("; "));
+    }
     Ok(())
 }

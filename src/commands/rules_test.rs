@@ -99,7 +99,10 @@ fn decode_rows<'a>(text: &'a [u8], mut each: impl FnMut(Result<Message<'a>, Reje
             header = Some(names.trim_ascii());
         } else if !line.starts_with(b"#") {
             let missing = Rejection::NotAnEvent("a row has no #Fields line before it");
-            each(header.map_or(Err(missing), |header| decode::decode_row(header, line)));
+            match header {
+                Some(header) => decode::decode_row(header, line, &mut each),
+                None => each(Err(missing)),
+            }
         }
     }
 }

@@ -124,6 +124,7 @@ const fn status(rejection: &Rejection) -> StatusCode {
         Rejection::Forbidden(_) => StatusCode::FORBIDDEN,
         Rejection::Empty
         | Rejection::Format
+        | Rejection::File(_)
         | Rejection::Syntax { .. }
         | Rejection::Depth
         | Rejection::Fields

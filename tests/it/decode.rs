@@ -42,7 +42,7 @@ proptest! {
             decode::decode(&bytes, format, usize::MAX, |_| ());
         }
         let (header, row) = bytes.split_at(bytes.len() / 2);
-        drop(decode::decode_row(header, row));
+        decode::decode_row(header, row, drop);
     }
 
     #[test]
@@ -179,15 +179,49 @@ fn an_xml_rpc_call_may_hold_one_struct() {
     assert_eq!(seen, 1);
 }
 
+/// The names of the streams in a row, or that one was rejected.
+fn rows(header: &str, row: &str) -> Vec<Result<String, ()>> {
+    let mut read = Vec::new();
+    decode::decode_row(header.as_bytes(), row.as_bytes(), |message| {
+        read.push(message.map_err(drop).map(|message| {
+            assert_eq!(message.pid(), Ok(7), "{row}");
+            message.payload().text("name").unwrap().unwrap().into_owned()
+        }));
+    });
+    read
+}
+
 #[test]
-fn a_tab_in_a_name_does_not_shift_the_columns_of_a_row() {
-    let header = b"processId\tINFO\tname\ttype\tuniqueId\tvideo-bytes";
-    let message = decode::decode_row(header, b"7\tinStreamCreated\ta\tb\tc\tINR\t5\t9").unwrap();
-    assert_eq!(message.name, "inStreamCreated");
-    assert_eq!(message.payload().text("name").unwrap().unwrap(), "a\tb\tc");
-    assert_eq!(message.payload().u64("uniqueId").unwrap(), Some(5));
-    assert_eq!(message.payload().map("video").unwrap().unwrap().u64("bytesCount").unwrap(), Some(9));
-    assert!(decode::decode_row(header, b"7\tinStreamCreated\ta").is_err());
+fn a_row_has_as_many_columns_as_its_header() {
+    let good = |name: &str| Ok(name.to_owned());
+    let server = "processId\tINFO\tname\tuniqueId";
+    let timed = "timestamp\tprocessId\tINFO\tname";
+    let blanks = "timestamp processId INFO name";
+    let name_first = "INFO processId name";
+    for (header, row, expected) in [
+        (server, "7\tinStreamCreated\tcam 1\t5", vec![good("cam 1")]),
+        (server, "7\tinStreamCreated\ta\tb\t5", vec![Err(())]),
+        (server, "7\tinStreamCreated\ta", vec![Err(())]),
+        (server, "7\tinStreamCreated\tcam7\tinStreamClosed\tcam 2\t6", vec![Err(()), good("cam 2")]),
+        (server, "7\tinStreamCreated\tcam\0\0\x007\tinStreamClosed\tcam 2\t6", vec![Err(()), good("cam 2")]),
+        (server, "7\tinStreamCreated\tcam 12345677\tinStreamClosed\tcam 2\t6", vec![Err(())]),
+        (timed, "2026-Nov-22 15:50:02\t7\tinStreamClosed\tcam", vec![good("cam")]),
+        (timed, "2026-Nov2026-Nov-22 15:50:02\t7\tinStreamClosed\tcam", vec![Err(()), good("cam")]),
+        (blanks, "2026-Nov-22 15:50:02 7 inStreamClosed cam", vec![good("cam")]),
+        (blanks, "2026-Nov-22 15:50:02  7   inStreamClosed cam ", vec![good("cam")]),
+        (blanks, "2026-Nov-22 15:50:02\t7\tinStreamClosed\tcam 1", vec![good("cam 1")]),
+        (blanks, "2026-Nov-22 15:50:02 7 inStreamClosed cam 1", vec![Err(())]),
+        (
+            blanks,
+            "2026-Nov-22 15:50:02 7 inStr2026-Nov-22 15:50:03 7 inStreamClosed cam",
+            vec![Err(()), good("cam")],
+        ),
+        (name_first, "inStreamClosed 7 cam\r", vec![good("cam")]),
+        (name_first, "inStreamClosed 7 cainStreamClosed 7 cam", vec![Err(()), good("cam")]),
+        (name_first, "inStrinStreamClosed 7 cam", vec![Err(()), good("cam")]),
+    ] {
+        assert_eq!(rows(header, row), expected, "{row}");
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod derived_events;
 mod docs;
 mod feed;
 mod field;
+mod file_faults;
 mod file_input;
 mod folders;
 mod golden;

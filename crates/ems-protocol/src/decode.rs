@@ -29,7 +29,7 @@ pub fn decode<'a>(
     match format {
         Format::Json => json::decode(body, patience, &mut each),
         Format::Xml | Format::XmlRpc => xml::decode(body, patience, &mut each),
-        Format::Text => each(text::decode(body)),
+        Format::Text => text::decode(body, &mut each),
         // Rows are decoded with their header, by `decode_row`.
         Format::W3c | Format::Unknown => each(Err(Rejection::Format)),
     }
@@ -60,7 +60,7 @@ mod tests {
         let members: Vec<String> = (0..=MAX_FIELDS).map(|number| format!("\"{number}\":0")).collect();
         let wide = format!("{{\"type\":\"x\",\"payload\":{{{}}}}}", members.join(","));
         assert_eq!(rejection(wide.as_bytes()), Some(Rejection::Fields));
-        let deep = "<MAP name=\"\">".repeat(MAX_DEPTH + 2);
+        let deep = format!("<MAP name=\"\">{}", "<MAP name=\"a\">".repeat(MAX_DEPTH + 1));
         assert_eq!(rejection(deep.as_bytes()), Some(Rejection::Depth));
         let list = format!("{{\"type\":\"x\",\"payload\":{{\"list\":[{}1]}}}}", "1,".repeat(100_000));
         assert_eq!(rejection(list.as_bytes()), None, "members of lists are not kept");

@@ -11,7 +11,7 @@ use crate::limits::{MAX_DEPTH, MAX_FIELDS, MAX_TEXT};
 pub enum Reason {
     /// The body is empty.
     Empty,
-    /// The body is neither JSON nor XML.
+    /// The body is neither JSON nor XML, or the file is of no known format.
     Format,
     /// The body violates the grammar of its format.
     Syntax,
@@ -75,6 +75,9 @@ pub enum Rejection {
     /// See [`Reason::Format`].
     #[error("the body is neither JSON nor XML")]
     Format,
+    /// A file that cannot be read, with the remedy.
+    #[error("the file is not read: {0}")]
+    File(&'static str),
     /// See [`Reason::Syntax`].
     #[error("invalid {0} at byte {2}: {1}", format.label(), what, at)]
     Syntax {
@@ -153,7 +156,7 @@ impl Rejection {
             Self::Servers(_) => return Err(DropReason::ServerLimit),
             Self::Overload => return Err(DropReason::Overload),
             Self::Empty => Reason::Empty,
-            Self::Format => Reason::Format,
+            Self::Format | Self::File(_) => Reason::Format,
             Self::Syntax { .. } => Reason::Syntax,
             Self::Depth | Self::Fields | Self::Path(_) | Self::Size(_) => Reason::TooLarge,
             Self::MixedSinks => Reason::MixedSinks,

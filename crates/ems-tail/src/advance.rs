@@ -47,8 +47,12 @@ impl Follower {
             self.files.insert(identity, file);
         }
         for file in self.files.values().filter(|file| file.state == State::UnknownFormat) {
-            let detail = "the format of the file is unknown, it is not read";
-            self.troubles.enter(&file.path, Reason::UnknownFormat, detail);
+            let detail = file.remedy.unwrap_or("its format is unknown");
+            self.troubles.enter(
+                &file.path,
+                Reason::UnknownFormat,
+                &format!("the file is not read: {detail}"),
+            );
         }
     }
 

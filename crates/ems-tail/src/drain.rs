@@ -31,9 +31,11 @@ pub struct Entry<'a> {
     pub path: &'a Path,
     /// Where the entry begins in the file.
     pub offset: u64,
+    /// A crash has torn the entry: `bytes` are its beginning.
+    pub torn: bool,
 }
 
-/// An entry, or the report of one that is too long.
+/// An entry, or the report of what cannot be delivered.
 #[derive(Clone, Copy, Debug)]
 pub enum Frame<'a> {
     /// A complete entry.
@@ -45,6 +47,8 @@ pub enum Frame<'a> {
         /// The limit, in bytes.
         limit: usize,
     },
+    /// A file of unknown format; the reason and the remedy.
+    Unreadable(&'static str),
 }
 
 /// The framer and the buffer, shared by all files.
@@ -53,11 +57,12 @@ pub(super) struct Reader {
     framer: Framer,
     buffer: Vec<u8>,
     max_entry: usize,
+    finished: bool,
 }
 
 impl Reader {
-    pub(super) fn new(max_entry: usize) -> Self {
-        Self { framer: Framer::new(), buffer: vec![0; max_entry.saturating_add(CHUNK)], max_entry }
+    pub(super) fn new(max_entry: usize, finished: bool) -> Self {
+        Self { framer: Framer::new(), buffer: vec![0; CHUNK], max_entry, finished }
     }
 
     /// Delivers what `file` holds behind its offset, until its end or until `budget` bytes are
@@ -74,18 +79,29 @@ impl Reader {
         let mut filled = 0;
         loop {
             let Some(handle) = &file.handle else { return Ok(true) };
-            let end = self.buffer.len().min(filled + CHUNK);
+            // An entry is looked through again with each part of it that is read, so each part doubles it.
+            let end = (filled + CHUNK.max(filled)).min(self.max_entry.saturating_add(CHUNK));
+            self.buffer.resize(end.max(CHUNK), 0);
             let read = read_full(handle, &mut self.buffer[filled..end], file.offset + filled as u64)?;
-            if read == 0 {
+            if read == 0 && (filled == 0 || !self.finished || file.state == State::Skipping) {
                 return Ok(true);
             }
             filled += read;
-            let used = self.deliver(file, format, filled, progress, sink);
+            let used = if read == 0 {
+                self.deliver_rest(file, format, filled, progress, sink);
+                filled
+            } else {
+                self.deliver(file, format, filled, progress, sink)
+            };
             file.tail.extend(&self.buffer[..used]);
             file.offset += used as u64;
             progress.bytes += used as u64;
             self.buffer.copy_within(used..filled, 0);
             filled -= used;
+            if filled < CHUNK {
+                self.buffer.truncate(2 * CHUNK);
+                self.buffer.shrink_to_fit();
+            }
             if progress.bytes >= limit {
                 return Ok(false);
             }
@@ -113,11 +129,13 @@ impl Reader {
                         continue;
                     }
                     // The end of the entry may have begun in the last bytes.
-                    None => return at + rest.len().saturating_sub(format.overlap()),
+                    None => return at + rest.len() - Framer::overlap(format, rest),
                 }
             }
-            match self.framer.step(format, rest) {
-                Step::Entry { bytes, used } if bytes.len() <= self.max_entry => {
+            let step = self.framer.step(format, rest);
+            let torn = matches!(step, Step::Torn { .. });
+            match step {
+                Step::Entry { bytes, used } | Step::Torn { bytes, used } if bytes.len() <= self.max_entry => {
                     at += used;
                     if bytes.is_empty() {
                         continue;
@@ -126,9 +144,9 @@ impl Reader {
                     progress.entries += 1;
                     let header = file.header.as_ref().map(|header| header.names.as_slice());
                     let (bytes, path) = (&rest[bytes], file.path.as_path());
-                    sink(Frame::Entry(Entry { format, header, bytes, path, offset }));
+                    sink(Frame::Entry(Entry { format, header, bytes, path, offset, torn }));
                 }
-                Step::Entry { used, .. } => {
+                Step::Entry { used, .. } | Step::Torn { used, .. } => {
                     at += used;
                     self.reject(file, offset, progress, sink);
                 }
@@ -140,10 +158,28 @@ impl Reader {
                 Step::Incomplete if rest.len() > self.max_entry + SEPARATORS => {
                     self.reject(file, offset, progress, sink);
                     file.state = State::Skipping;
+                    // What follows is not the start of this entry.
+                    at += 1;
                 }
                 Step::Incomplete => return at,
             }
         }
+    }
+
+    /// Delivers what stands at the end of a finished file as an entry.
+    fn deliver_rest(
+        &self,
+        file: &Followed,
+        format: Format,
+        filled: usize,
+        progress: &mut Progress,
+        sink: &mut impl FnMut(Frame<'_>),
+    ) {
+        progress.entries += 1;
+        let header = file.header.as_ref().map(|header| header.names.as_slice());
+        let bytes = self.buffer[..filled].trim_ascii_end();
+        let (path, offset) = (file.path.as_path(), file.offset);
+        sink(Frame::Entry(Entry { format, header, bytes, path, offset, torn: false }));
     }
 
     fn reject(

@@ -6,9 +6,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use rustix::fs::SeekFrom;
+
 use super::checkpoint::{SavedFile, SavedHeader};
 use super::fingerprint::{Fingerprint, HEAD, TailFingerprint, read_range};
-use super::frame::{Detection, Format, detect, last_fields};
+use super::frame::{Detection, Format, blank, detect, last_fields};
 use super::listing::{Identity, Listed, modified};
 use super::regular;
 
@@ -79,6 +81,8 @@ pub(super) struct Followed {
     pub(super) offset: u64,
     /// The last entry was rejected, so that a flood of rejections is logged once.
     pub(super) rejecting: bool,
+    /// What can be done about a file of unknown format, until it is reported.
+    pub(super) remedy: Option<&'static str>,
     pub(super) format: Option<Format>,
     pub(super) header: Option<Header>,
     pub(super) head: Fingerprint,
@@ -105,6 +109,7 @@ impl Followed {
             ended: None,
             offset,
             rejecting: false,
+            remedy: None,
             format,
             header: None,
             head: Fingerprint::default(),
@@ -195,9 +200,10 @@ impl Followed {
     /// Starts reading at the offset, or where the entry that lies across it ends.
     pub(super) fn start(&mut self, forced: Option<Format>) -> io::Result<()> {
         let Some(file) = &self.handle else { return Ok(()) };
-        let detected = match detect(&read_range(file, 0, PREAMBLE)?) {
+        let content = content_start(file)?;
+        let detected = match detect(&read_range(file, content, content + PREAMBLE)?) {
             Detection::Known(format) => Some(format),
-            Detection::Undecided | Detection::Unknown => None,
+            Detection::Undecided | Detection::Unknown(_) => None,
         };
         self.format = forced.or(detected);
         self.state = State::Reading;
@@ -213,7 +219,7 @@ impl Followed {
         }
         self.tail = TailFingerprint::read(file, self.offset)?;
         if format == Format::W3c {
-            self.header = header_between(file, 0, self.offset.min(PREAMBLE))?;
+            self.header = header_between(file, content, self.offset.min(content + PREAMBLE))?;
         }
         self.update_head()
     }
@@ -238,14 +244,18 @@ impl Followed {
         if self.offset == 0 && forced.is_none() {
             let mut detection = detect(&head);
             if detection == Detection::Undecided && head.len() == HEAD {
-                detection = detect(&read_range(file, 0, PREAMBLE)?);
+                let content = content_start(file)?;
+                detection = detect(&read_range(file, content, content + PREAMBLE)?);
             }
             match detection {
                 Detection::Known(format) => self.format = Some(format),
                 Detection::Undecided => {}
                 // What follows a truncation may lack the first line that identifies the format.
-                Detection::Unknown if self.format.is_none() => self.state = State::UnknownFormat,
-                Detection::Unknown => {}
+                Detection::Unknown(remedy) if self.format.is_none() && self.state != State::UnknownFormat => {
+                    self.state = State::UnknownFormat;
+                    self.remedy = Some(remedy);
+                }
+                Detection::Unknown(_) => {}
             }
         }
         self.measure(&metadata);
@@ -297,6 +307,19 @@ impl Followed {
         }
         let length = copy.metadata()?.len();
         TailFingerprint::read(copy, length)?.holds(original, length)
+    }
+}
+
+/// Where the content begins, behind the hole that a file may have at its start.
+fn content_start(file: &File) -> io::Result<u64> {
+    let mut at = rustix::fs::seek(file, SeekFrom::Data(0)).unwrap_or_default();
+    loop {
+        let bytes = read_range(file, at, at + PREAMBLE)?;
+        let blank = blank(&bytes);
+        if blank < bytes.len() || bytes.is_empty() {
+            return Ok(at + blank as u64);
+        }
+        at += blank as u64;
     }
 }
 

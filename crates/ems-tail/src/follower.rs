@@ -77,7 +77,7 @@ impl Follower {
             saved,
             saved_patterns,
             retired: Vec::new(),
-            reader: Reader::new(options.max_entry),
+            reader: Reader::new(options.max_entry, options.finished),
             status,
             troubles: Troubles::default(),
             sequence: 0,
@@ -121,6 +121,9 @@ impl Follower {
         sink: &mut impl FnMut(Frame<'_>),
     ) -> Progress {
         self.check_contents();
+        for remedy in self.files.values_mut().filter_map(|file| file.remedy.take()) {
+            sink(Frame::Unreadable(remedy));
+        }
         if !self.polled {
             self.forget_missing();
         }

@@ -1,7 +1,12 @@
 //! Where one entry of an event file ends and the next begins, for each of the four formats.
 //!
 //! Everything here is a pure function over bytes that start at an entry boundary; the caller
-//! keeps the buffer, the offset and the header line.
+//! keeps the buffer, the offset and the header line. A crash can tear an entry: what follows may begin on the same line,
+//! or behind NUL bytes. What is left of a torn entry is an entry too, for the decoder to reject.
+
+mod json;
+mod step;
+mod xml;
 
 use std::ops::Range;
 
@@ -10,8 +15,16 @@ use memchr::memmem::Finder;
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
+pub(super) use step::Step;
+
 /// The trailer of a W3C writer at the end of a chunk, without a newline.
 const W3C_FOOTER: &[u8] = b"# ======= End of file ========";
+
+/// The mark that some programs put before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// So many NUL bytes are a hole that a crash has left; no entry goes on behind one.
+const HOLE: &[u8] = &[0; 8];
 
 /// The format is not detected from a first line longer than this.
 const FIRST_LINE: usize = 64 * 1024;
@@ -25,9 +38,9 @@ const FIRST_LINE: usize = 64 * 1024;
 pub enum Format {
     /// Entries of several lines, each ended by two empty lines.
     Text,
-    /// One object per line, each followed by a comma.
+    /// Objects, by the server one on each line and each followed by a comma; also over several lines, or in an array.
     Json,
-    /// Documents without a common root, each closed by `</MAP>` or `</TYPED_MAP>` at column 0.
+    /// Documents without a common root: `<MAP>` or `<TYPED_MAP>`, indented or one on each line.
     Xml,
     /// Tab-separated lines whose columns are named by a `#Fields:` line.
     W3c,
@@ -48,18 +61,10 @@ impl Format {
     pub(super) const fn lookback(self) -> u64 {
         match self {
             Self::Json | Self::W3c => 1,
-            Self::Text => 3,
-            // "\n</TYPED_MAP>" and the two newlines that follow it.
-            Self::Xml => 15,
-        }
-    }
-
-    /// How many of the last bytes of an entry whose end is searched may belong to that end.
-    pub(super) const fn overlap(self) -> usize {
-        match self {
-            Self::Json | Self::W3c => 0,
-            Self::Text => 2,
-            Self::Xml => 12,
+            // Two empty lines, which may have carriage returns.
+            Self::Text => 5,
+            // The start of the next document is searched.
+            Self::Xml => 0,
         }
     }
 }
@@ -71,21 +76,41 @@ pub(super) enum Detection {
     Known(Format),
     /// More bytes are needed.
     Undecided,
-    /// No event file begins like this.
-    Unknown,
+    /// No event file begins like this; the remedy.
+    Unknown(&'static str),
+}
+
+impl Detection {
+    const OTHER: Self = Self::Unknown(
+        "its format is none of json, xml, text and w3c: leave it out of the pattern, or set the format if it is one of these",
+    );
+    const UTF16: Self = Self::Unknown("it is written in UTF-16: convert it with iconv -f UTF-16 -t UTF-8");
 }
 
 /// Recognises the format from the beginning of a file.
 pub(super) fn detect(head: &[u8]) -> Detection {
-    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+        return Detection::UTF16;
+    }
     let head = &head[blank(head)..];
-    match head.first() {
-        None => Detection::Undecided,
-        Some(b'{') => Detection::Known(Format::Json),
-        Some(b'<') => Detection::Known(Format::Xml),
-        Some(b'#') => Detection::Known(Format::W3c),
-        Some(first) if first.is_ascii_digit() => detect_columns(head),
-        Some(_) => Detection::Unknown,
+    if head.len() < BYTE_ORDER_MARK.len() && BYTE_ORDER_MARK.starts_with(head) {
+        return Detection::Undecided;
+    }
+    let second = head.iter().skip(1).find(|byte| !byte.is_ascii_whitespace());
+    match head[0] {
+        _ if head.get(1) == Some(&0) => Detection::UTF16,
+        b'{' => Detection::Known(Format::Json),
+        b'[' => match second {
+            None => Detection::Undecided,
+            Some(b'{' | b'"' | b']') => Detection::Known(Format::Json),
+            Some(_) => Detection::OTHER,
+        },
+        // The text that stands for events when an XML sink comes before this one.
+        b'"' => Detection::Known(Format::Json),
+        b'<' => Detection::Known(Format::Xml),
+        b'#' => Detection::Known(Format::W3c),
+        first if first.is_ascii_digit() => detect_columns(head),
+        _ => Detection::OTHER,
     }
 }
 
@@ -93,56 +118,31 @@ pub(super) fn detect(head: &[u8]) -> Detection {
 /// header.
 fn detect_columns(head: &[u8]) -> Detection {
     let Some(end) = memchr(b'\n', head) else {
-        return if head.len() < FIRST_LINE { Detection::Undecided } else { Detection::Unknown };
+        return if head.len() < FIRST_LINE { Detection::Undecided } else { Detection::OTHER };
     };
     let mut columns = head[..end].split(|&byte| byte == b'\t');
     let number = columns.next().unwrap_or_default();
     if columns.next().is_none() {
-        return Detection::Unknown;
+        return Detection::OTHER;
     }
     match columns.next() {
         Some(third) if !third.starts_with(b"<TIMESTAMP") => Detection::Known(Format::W3c),
         Some(_) | None if number.iter().all(u8::is_ascii_digit) => Detection::Known(Format::Text),
-        Some(_) | None => Detection::Unknown,
+        Some(_) | None => Detection::OTHER,
     }
-}
-
-/// One step through bytes that begin at an entry boundary.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// A whole entry; `used` bytes are processed.
-    Entry {
-        /// The entry without its separators.
-        bytes: Range<usize>,
-        /// Length of the entry with its separators.
-        used: usize,
-    },
-    /// A `#Fields:` line: the names of the columns from here on.
-    Fields {
-        /// The names, tab-separated.
-        bytes: Range<usize>,
-        /// Length of the whole line.
-        used: usize,
-    },
-    /// Separators, other `#` lines, an XML prolog, bytes of a hole in the file.
-    Noise {
-        /// How many bytes to skip.
-        used: usize,
-    },
-    /// The entry is not complete yet.
-    Incomplete,
 }
 
 /// The prepared searches for entry ends.
 #[derive(Debug)]
 pub(super) struct Framer {
-    blank_lines: Finder<'static>,
-    closing_tag: Finder<'static>,
+    blank_lines: [Finder<'static>; 2],
+    hole: Finder<'static>,
 }
 
 impl Framer {
     pub(super) fn new() -> Self {
-        Self { blank_lines: Finder::new(b"\n\n\n"), closing_tag: Finder::new(b"\n</") }
+        let blank_lines = [Finder::new(b"\n\n\n"), Finder::new(b"\n\r\n\r\n")];
+        Self { blank_lines, hole: Finder::new(HOLE) }
     }
 
     /// The next entry of `rest`, which starts at an entry boundary.
@@ -150,17 +150,30 @@ impl Framer {
     pub(super) fn step(&self, format: Format, rest: &[u8]) -> Step {
         match rest.first() {
             None => return Step::Incomplete,
-            Some(b' ' | b'\t' | b'\r' | b'\n' | 0) => return Step::Noise { used: blank(rest) },
+            Some(b' ' | b'\t' | b'\r' | b'\n' | 0 | 0xef) => match blank(rest) {
+                0 if BYTE_ORDER_MARK.starts_with(rest) => return Step::Incomplete,
+                0 => {}
+                used => return Step::Noise { used },
+            },
             Some(_) => {}
         }
-        match format {
-            Format::Json => json(rest),
+        let step = match format {
+            Format::Json => json::step(rest),
             Format::W3c => w3c(rest),
-            Format::Text => match self.blank_lines.find(rest) {
-                Some(end) => Step::Entry { bytes: 0..end, used: end + 3 },
+            Format::Text => match self.text_end(rest) {
+                Some((end, used)) => Step::Entry { bytes: 0..end, used },
                 None => Step::Incomplete,
             },
-            Format::Xml => self.xml(rest),
+            Format::Xml => xml::step(rest),
+        };
+        let looked_at = match &step {
+            Step::Entry { used, .. } | Step::Fields { used, .. } => *used,
+            Step::Incomplete => rest.len(),
+            Step::Noise { .. } | Step::Torn { .. } => return step,
+        };
+        match memchr(0, &rest[..looked_at]).and_then(|_| self.hole.find(&rest[..looked_at])) {
+            Some(hole) => Step::Torn { bytes: 0..rest[..hole].trim_ascii_end().len(), used: hole },
+            None => step,
         }
     }
 
@@ -168,50 +181,40 @@ impl Framer {
     pub(super) fn resync(&self, format: Format, rest: &[u8]) -> Option<usize> {
         match format {
             Format::Json | Format::W3c => memchr(b'\n', rest).map(|end| end + 1),
-            Format::Text => self.blank_lines.find(rest).map(|end| end + 3),
-            Format::Xml => self.root_end(rest),
+            Format::Text => self.text_end(rest).map(|(_, used)| used),
+            Format::Xml => xml::start(rest),
         }
     }
 
-    fn xml(&self, rest: &[u8]) -> Step {
-        if rest.starts_with(b"<?") {
-            return match memchr(b'>', rest) {
-                Some(end) => Step::Noise { used: end + 1 },
-                None => Step::Incomplete,
-            };
-        }
-        match self.root_end(rest) {
-            Some(end) => Step::Entry { bytes: 0..end, used: end },
-            None => Step::Incomplete,
+    /// How many of the last bytes of an entry whose end is searched may belong to that end.
+    pub(super) fn overlap(format: Format, rest: &[u8]) -> usize {
+        match format {
+            Format::Json | Format::W3c => 0,
+            Format::Text => rest.len().min(4),
+            Format::Xml => xml::unfinished(rest),
         }
     }
 
-    /// The end of the first closing root tag. Inner closing tags are indented.
-    fn root_end(&self, rest: &[u8]) -> Option<usize> {
-        self.closing_tag.find_iter(rest).find_map(|at| {
-            [&b"\n</MAP>"[..], b"\n</TYPED_MAP>"]
-                .into_iter()
-                .find(|tag| rest[at..].starts_with(tag))
-                .map(|tag| at + tag.len())
-        })
+    /// The two empty lines that end a text entry: where they begin and end.
+    fn text_end(&self, rest: &[u8]) -> Option<(usize, usize)> {
+        let [plain, returns] = &self.blank_lines;
+        let plain = plain.find(rest).map(|at| (at, at + 3));
+        let before = plain.map_or(rest.len(), |(at, _)| at);
+        returns.find(&rest[..before]).map(|at| (rest[..at].trim_ascii_end().len(), at + 5)).or(plain)
     }
 }
 
-/// Length of the separators, and of the NUL bytes of a hole, that `rest` begins with.
-fn blank(rest: &[u8]) -> usize {
-    rest.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0)).unwrap_or(rest.len())
-}
-
-fn json(rest: &[u8]) -> Step {
-    match memchr(b'\n', rest) {
-        Some(end) => Step::Entry { bytes: 0..trimmed(&rest[..end]), used: end + 1 },
-        None => Step::Incomplete,
+/// Length of the separators, the NUL bytes of a hole and the byte order marks that `rest` begins with.
+pub(super) fn blank(rest: &[u8]) -> usize {
+    let mut at = 0;
+    loop {
+        let blank = |byte: &u8| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0);
+        at += rest[at..].iter().position(blank).unwrap_or(rest.len() - at);
+        if !rest[at..].starts_with(BYTE_ORDER_MARK) {
+            return at;
+        }
+        at += BYTE_ORDER_MARK.len();
     }
-}
-
-/// Length of a line without the comma and blanks that end it.
-fn trimmed(line: &[u8]) -> usize {
-    line.iter().rposition(|byte| !matches!(byte, b',' | b' ' | b'\r')).map_or(0, |last| last + 1)
 }
 
 fn w3c(rest: &[u8]) -> Step {
@@ -250,5 +253,4 @@ pub(super) fn last_fields(head: &[u8]) -> Option<(usize, &[u8])> {
 }
 
 #[cfg(test)]
-#[path = "frame_tests.rs"]
 mod tests;

@@ -5,9 +5,9 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 use super::checkpoint::Storage;
 use super::frame::Format;
 
-/// The longest entry that is delivered, by default. The longest one seen is
-/// the configuration of a server at its start: 80 kB in XML.
-const MAX_ENTRY: usize = 1024 * 1024;
+/// The longest entry that is delivered, by default. The longest ones are the answers of the runtime API, which the
+/// server writes into its files: a list of ten thousand streams has up to 30 MB in XML.
+const MAX_ENTRY: usize = 32 * 1024 * 1024;
 
 /// Where to start reading a file that exists at the first poll. A file that appears later is
 /// always read from its first byte.
@@ -49,6 +49,9 @@ pub struct Options {
     pub start: Start,
     /// The longest entry that is delivered, in bytes.
     pub max_entry: usize,
+    /// Nothing is written to the files any more: what stands at the end of one is an entry, even without the separators
+    /// that would end it.
+    pub finished: bool,
     /// Where the checkpoint is kept. Without one, `start` decides after a restart, and entries are
     /// lost or read twice.
     pub storage: Option<Storage>,
@@ -57,7 +60,8 @@ pub struct Options {
 impl Options {
     /// The defaults for these patterns: format from the content, no checkpoint.
     pub const fn new(patterns: Vec<String>) -> Self {
-        Self { patterns, format: None, start: Start::SavedOrEnd, max_entry: MAX_ENTRY, storage: None }
+        let (format, start) = (None, Start::SavedOrEnd);
+        Self { patterns, format, start, max_entry: MAX_ENTRY, finished: false, storage: None }
     }
 }
 

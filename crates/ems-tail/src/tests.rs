@@ -80,6 +80,7 @@ impl Fixture {
         let progress = self.follower.poll(self.now, &mut |frame| match frame {
             Frame::Entry(entry) => found.push(String::from_utf8(entry.bytes.to_vec()).unwrap()),
             Frame::Oversized { .. } => rejected += 1,
+            Frame::Unreadable(_) => {}
         });
         assert_eq!((progress.entries, progress.rejected), (found.len() as u64, rejected));
         assert!(!progress.more);

@@ -1,8 +1,8 @@
-//! Rows of W3C event files: tab-separated columns, named by the file's `#Fields:` line.
+//! Rows of W3C event files: columns separated by tabs, or by blanks, and named by the file's `#Fields:` line.
 //!
 //! Only events of streams, feeds, downloads and sessions are written in this format, without
 //! sequence numbers, and with a time only if the sink is configured to write one. Nothing is
-//! escaped.
+//! escaped: a name that holds a separator has its row rejected.
 
 use crate::format::Format;
 use crate::message::{Message, Value, add, count_members};
@@ -32,11 +32,87 @@ const COLUMNS: [(&[u8], &[u8], &[u8]); 18] = [
     (b"timestamp", b"timestamp", b"timestamp"),
 ];
 
-/// Decodes one row; `header` holds the names of its columns, separated by tabs.
-pub fn decode<'a>(header: &'a [u8], row: &'a [u8]) -> Result<Message<'a>, Rejection> {
+/// The events that are written in this format.
+const EVENTS: [&[u8]; 14] = [
+    b"inStreamCreated",
+    b"inStreamCodecsUpdated",
+    b"inStreamClosed",
+    b"outStreamCreated",
+    b"outStreamCodecsUpdated",
+    b"outStreamClosed",
+    b"streamCreated",
+    b"streamCodecsUpdated",
+    b"streamClosed",
+    b"audioFeedStopped",
+    b"videoFeedStopped",
+    b"mediaFileDownloaded",
+    b"streamingSessionStarted",
+    b"streamingSessionEnded",
+];
+
+/// The column of event names.
+const NAME: &[u8] = b"INFO";
+
+/// The length of a time as the server writes it.
+const TIME: usize = "2026-Nov-22 15:50:02".len();
+
+/// How many digits a process id has at most.
+const PROCESS: usize = 7;
+
+/// Decodes one row; `header` holds the names of its columns. Behind a row that a crash has torn, another may stand on
+/// the same line: the torn one is rejected.
+pub fn decode<'a>(header: &'a [u8], row: &'a [u8], mut each: impl FnMut(Result<Message<'a>, Rejection>)) {
     let row = row.strip_suffix(b"\r").unwrap_or(row);
+    let (names, mut values) = (split(header).count(), columns(header, row));
+    let Some(surplus) = values.len().checked_sub(names) else {
+        return each(Err(syntax("a row has not as many columns as the #Fields line")));
+    };
+    values.drain(..surplus);
+    let start = first_column(header, &values);
+    if surplus > 0 && start.is_none() {
+        return each(Err(syntax("a row has more columns than the #Fields line")));
+    }
+    let start = start.unwrap_or_default();
+    if surplus > 0 || start > 0 {
+        each(Err(syntax("a row is cut off")));
+    }
+    if let Some(first) = values.first_mut() {
+        *first = &first[start..];
+    }
+    each(event(header, &values));
+}
+
+/// Where the first column of a row begins in `values`, the last columns of its line: the rest of a torn row may stand
+/// before it. `None` if these are not the columns of a row of the server's.
+fn first_column(header: &[u8], values: &[&[u8]]) -> Option<usize> {
+    let info = split(header).position(|column| column == NAME)?;
+    let (first, name) = (values.first()?, values.get(info)?);
+    let is_name = |name: &[u8]| EVENTS.contains(&name);
+    if info == 0 {
+        let name = EVENTS.iter().filter(|name| first.ends_with(name)).max_by_key(|name| name.len())?;
+        return Some(first.len() - name.len());
+    }
+    if !is_name(name) {
+        return None;
+    }
+    let length = match split(header).next()? {
+        b"timestamp" => TIME.min(first.len()),
+        b"processId" => {
+            let digits = first.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+            if digits > PROCESS {
+                return None;
+            }
+            digits
+        }
+        _ => return Some(0),
+    };
+    Some(first.len() - length)
+}
+
+/// The event in a row of as many values as columns.
+fn event<'a>(header: &'a [u8], values: &[&'a [u8]]) -> Result<Message<'a>, Rejection> {
     let names = split(header);
-    let values = columns(header, row)?;
+    let values = values.iter().copied();
     let mut name = None;
     let mut fields = Vec::with_capacity(96);
     let payload = add(&mut fields, b"payload", Value::Map)?;
@@ -46,7 +122,7 @@ pub fn decode<'a>(header: &'a [u8], row: &'a [u8]) -> Result<Message<'a>, Reject
     let mut time = None;
     for (column, value) in names.zip(values).filter(|(_, value)| *value != b"-") {
         let value = Value::Text(Text::plain(value));
-        if column == b"INFO" {
+        if column == NAME {
             name = Some(value);
             continue;
         }
@@ -72,28 +148,30 @@ pub fn decode<'a>(header: &'a [u8], row: &'a [u8]) -> Result<Message<'a>, Reject
     Message::open(fields)
 }
 
-/// The columns of a row. A tab in the name of a stream, which is not escaped, makes too many of
-/// them: the surplus is the name's.
-fn columns<'a>(header: &[u8], row: &'a [u8]) -> Result<Vec<&'a [u8]>, Rejection> {
-    let mut values: Vec<&[u8]> = split(row).collect();
-    let surplus = values.len().checked_sub(split(header).count());
-    let name = split(header).position(|column| column == b"name");
-    match (surplus, name) {
-        (Some(0), _) => {}
-        (Some(surplus), Some(name)) => {
-            let start: usize = values[..name].iter().map(|value| value.len() + 1).sum();
-            let joined = values.drain(name..=name + surplus).map(|value| value.len() + 1).sum::<usize>() - 1;
-            values.insert(name, &row[start..start + joined]);
-        }
-        (None, _) | (Some(_), None) => {
-            return Err(syntax("a row has not as many columns as the #Fields line"));
-        }
+/// The columns of a row. Between blanks a time is two columns with one name.
+fn columns<'a>(header: &[u8], row: &'a [u8]) -> Vec<&'a [u8]> {
+    if row.contains(&b'\t') || !split(header).any(|column| column == b"timestamp") {
+        return split(row).collect();
     }
-    Ok(values)
+    let (mut values, mut start, mut end) = (Vec::new(), 0, 0);
+    for column in row.split(|byte| *byte == b' ') {
+        let is_clock = matches!(column, [_, _, b':', _, _, b':', _, _]);
+        if is_clock && let Some(date) = values.last_mut() {
+            *date = &row[start..end + column.len()];
+        } else if !column.is_empty() {
+            start = end;
+            values.push(column);
+        }
+        end += column.len() + 1;
+    }
+    values
 }
 
+/// The columns of a line: between tabs, or between blanks if it has no tab.
 fn split(line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
-    line.split(|byte| *byte == b'\t')
+    let blanks = !line.contains(&b'\t');
+    line.split(move |byte| *byte == if blanks { b' ' } else { b'\t' })
+        .filter(move |column| !blanks || !column.is_empty())
 }
 
 const fn syntax(what: &'static str) -> Rejection {

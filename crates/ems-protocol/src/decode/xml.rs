@@ -17,6 +17,9 @@ use crate::text::{Escapes, Text};
 /// The names of an XML-RPC call's positional parameters: the envelope's members in byte order.
 const POSITIONS: [&str; 5] = ["id", "payload", "processId", "timestamp", "type"];
 
+/// How far behind the beginning of a root's start tag its name is searched.
+const ROOT_TAG: usize = 1024;
+
 /// How many times the length of a body its broken documents may take together: each may be read up to the end of the
 /// body before it proves broken.
 const BROKEN: usize = 8;
@@ -31,7 +34,8 @@ pub(super) fn decode<'a>(
 ) {
     let replaced = if std::str::from_utf8(body).is_ok() { None } else { Some(masked(body)) };
     let readable = replaced.as_deref().unwrap_or(body);
-    let (mut prologs, mut lines) = (Marker::new(b"<?xml"), Marker::new(b"\n<"));
+    let mut starts = [Marker::new(b"<?xml"), Marker::new(b"<methodCall")];
+    let mut roots = [Marker::new(b" name=\"\""), Marker::new(b" name=''")];
     let (mut at, mut budget) = (skip_space(body), body.len().saturating_mul(BROKEN));
     loop {
         let mut document = Document::new(body, readable, at);
@@ -43,12 +47,9 @@ pub(super) fn decode<'a>(
             patience = patience.saturating_sub(1);
             budget = budget.saturating_sub(at - document.start);
             if is_unfinished(&rejection) {
-                let prolog = prologs.next(body, document.start + 1);
-                let mut line = lines.next(body, document.start + 1);
-                while let Some(end) = line.filter(|line| body.get(line + 2) == Some(&b'/')) {
-                    line = lines.next(body, end + 1);
-                }
-                at = prolog.into_iter().chain(line).min().unwrap_or(body.len());
+                let starts = starts.iter_mut().filter_map(|starts| starts.next(body, document.start + 1));
+                let roots = roots.iter_mut().filter_map(|roots| root(body, document.start + 1, roots));
+                at = starts.chain(roots).min().unwrap_or(body.len());
             }
         }
         at += skip_space(&body[at..]);
@@ -57,6 +58,21 @@ pub(super) fn decode<'a>(
         }
         if patience == 0 || budget == 0 {
             return each(Err(Rejection::GivenUp));
+        }
+    }
+}
+
+/// The next start tag of a map without a name: only the roots of documents have none.
+fn root(body: &[u8], mut from: usize, roots: &mut Marker) -> Option<usize> {
+    loop {
+        let found = roots.next(body, from)?;
+        let nearest = from.max(found.saturating_sub(ROOT_TAG));
+        let tag = memchr::memrchr(b'<', &body[nearest..found]).map(|tag| nearest + tag);
+        match tag
+            .filter(|tag| [&b"<MAP "[..], b"<TYPED_MAP "].iter().any(|name| body[*tag..].starts_with(name)))
+        {
+            Some(tag) => return Some(tag),
+            None => from = found + 1,
         }
     }
 }
@@ -246,6 +262,9 @@ impl<'a, 'r> Document<'a, 'r> {
             let key = attribute(element.tag, b"name").unwrap_or_default();
             let place = add(&mut self.fields, key, Value::Null)?;
             let value = match element.name {
+                b"MAP" | b"TYPED_MAP" if key.is_empty() => {
+                    return Err(self.syntax("it is cut off: another event begins within it"));
+                }
                 b"MAP" | b"TYPED_MAP" => {
                     let list = attribute(element.tag, b"isArray") == Some(b"true");
                     if list || depth >= KEPT_DEPTH {

@@ -2,7 +2,7 @@ use super::*;
 
 const JSON: &[u8] = b"{\"_logEntry\":\"00000\",\"id\":1},\n{\"id\":2},\r\n\n\0\0{\"id\":3}\n";
 const TEXT: &[u8] = b"00001\ttimerClosed\n\tPID: 1\n\tmap:\n\t\ta: \n\n\n00002\tserverStopping\t<TIMESTAMP name=\"\">2026-11-22T16:14:39.000</TIMESTAMP>\n\tPID: 1\n\n\n";
-const XML: &[u8] = b"<?xml version=\"1.0\" ?>\n<MAP isArray=\"false\" name=\"\">\n    <MAP>\n    </MAP>\n    <STR>&lt;/MAP></STR>\n</MAP>\n\n\n<TYPED_MAP>\n    <A/>\n</TYPED_MAP>\n\n";
+const XML: &[u8] = b"<?xml version=\"1.0\" ?>\n<MAP isArray=\"false\" name=\"\">\n    <MAP name=\"a\">\n    </MAP>\n    <STR>&lt;/MAP></STR>\n</MAP>\n\n\n<TYPED_MAP>\n    <A/>\n</TYPED_MAP>\n\n";
 const W3C: &[u8] = b"#Version: 1.0\n#Start-Date: 2026-Nov-22 16:14:39 UTC\n#Fields: processId\tINFO\tname\n7\tinStreamCreated\tcam 1\n#Fields: INFO\n7\r\n\n# ======= End of file ========";
 
 fn entries(format: Format, bytes: &[u8]) -> (Vec<String>, usize) {
@@ -11,7 +11,7 @@ fn entries(format: Format, bytes: &[u8]) -> (Vec<String>, usize) {
     let mut at = 0;
     loop {
         match framer.step(format, &bytes[at..]) {
-            Step::Entry { bytes: range, used } => {
+            Step::Entry { bytes: range, used } | Step::Torn { bytes: range, used } => {
                 found.push(String::from_utf8_lossy(&bytes[at..][range]).into_owned());
                 at += used;
             }
@@ -44,7 +44,7 @@ fn each_format_is_framed_without_its_separators() {
             Format::Xml,
             XML,
             &[
-                "<MAP isArray=\"false\" name=\"\">\n    <MAP>\n    </MAP>\n    <STR>&lt;/MAP></STR>\n</MAP>",
+                "<MAP isArray=\"false\" name=\"\">\n    <MAP name=\"a\">\n    </MAP>\n    <STR>&lt;/MAP></STR>\n</MAP>",
                 "<TYPED_MAP>\n    <A/>\n</TYPED_MAP>",
             ],
         ),
@@ -95,17 +95,26 @@ fn resync_from_any_byte_finds_only_whole_entries() {
 
 #[test]
 fn a_format_is_detected_by_its_first_line() {
-    let cases: [(&[u8], Detection); 10] = [
+    let cases: [(&[u8], Detection); 19] = [
         (b"", Detection::Undecided),
         (b"\xef\xbb\xbf\n\0 ", Detection::Undecided),
+        (b"\0\xef\xbb", Detection::Undecided),
         (b"\xef\xbb\xbf{", Detection::Known(Format::Json)),
+        (b"\0\0\xef\xbb\xbf\r\n{", Detection::Known(Format::Json)),
+        (b"[ ", Detection::Undecided),
+        (b"[\r\n{", Detection::Known(Format::Json)),
+        (b"\"V_TIMESTAMP,", Detection::Known(Format::Json)),
         (b"00001\ttimerTri", Detection::Undecided),
         (b"00001\ttimerTriggered\n", Detection::Known(Format::Text)),
+        (b"00001\ttimerTriggered\r\n", Detection::Known(Format::Text)),
         (b"32193\tinStreamClosed\tcam\t-\n", Detection::Known(Format::W3c)),
         (b"2026-Nov-22 15:50:02\t32193\tinStreamClosed\n", Detection::Known(Format::W3c)),
-        (b"2026-11-22 10:00:00 INFO started\n", Detection::Unknown),
-        (b"Nov 22 10:00:00 host ems: started\n", Detection::Unknown),
-        (b"\x1f\x8b\x08\0", Detection::Unknown),
+        (b"2026-11-22 10:00:00 INFO started\n", Detection::OTHER),
+        (b"[2026-11-22] started\n", Detection::OTHER),
+        (b"\xff\xfe{\0", Detection::UTF16),
+        (b"\xfe\xff\0{", Detection::UTF16),
+        (b"\0<\0M", Detection::UTF16),
+        (b"\x1f\x8b\x08\0", Detection::OTHER),
     ];
     for (head, expected) in cases {
         assert_eq!(detect(head), expected, "{:?}", String::from_utf8_lossy(head));
