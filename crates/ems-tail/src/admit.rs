@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use tracing::{info, warn};
 
 use super::checkpoint::SavedFile;
+use super::fingerprint::HEAD;
 use super::followed::{Followed, Name, State};
 use super::follower::Follower;
 use super::listing::{Identity, Listed, modified};
@@ -237,6 +238,22 @@ impl Follower {
         }
         if known.is_none() {
             known = take_fitting(&mut self.saved, handle, moved)?;
+        }
+        if known.is_none() {
+            known = take_fitting(&mut self.retired, handle, moved)?;
+        }
+        // An editor, or a program that synchronises files, puts a new file with the same content in the place of the old
+        // one, a long file in several writes. A few equal bytes are no sign of that: W3C files begin alike.
+        for old in files.values().filter(|old| old.is_started() && old.checked_as == file.path) {
+            if old.offset > 0 && old.saved().fits(handle)? {
+                known = known.or_else(|| Some(old.saved()));
+            } else if old.links() == Some(0)
+                && (HEAD as u64..old.offset).contains(&file.length)
+                && file.is_copy_of(old)?
+            {
+                file.state = State::Copy;
+                return Ok(false);
+            }
         }
         if let Some(saved) = known {
             file.resume(&saved, self.format)?;

@@ -82,11 +82,8 @@ impl Follower {
                 self.unsaved = true;
                 true
             }
-            Ok(None) => {
-                // Another file has the name by now, or a copy is still being made.
-                file.handle = None;
-                false
-            }
+            // Another file has the name by now, or a copy is still being made.
+            Ok(None) => false,
             Err(error) => {
                 self.close_failed(file, &error);
                 false
@@ -179,9 +176,10 @@ impl Follower {
     fn is_finished(&self, file: &Followed, listing: &[Listed]) -> bool {
         let deleted = file.links() == Some(0);
         listing.iter().filter(|listed| listed.length > 0).any(|listed| {
-            let newer =
-                || self.files.get(&listed.identity).is_some_and(|other| other.sequence > file.sequence);
-            listed.path == file.path || deleted && listed.pattern == file.pattern && newer()
+            let other = self.files.get(&listed.identity);
+            let newer = other.is_some_and(|other| other.sequence > file.sequence);
+            let copy = other.is_some_and(|other| other.state == State::Copy);
+            !copy && (listed.path == file.path || deleted && listed.pattern == file.pattern && newer)
         })
     }
 

@@ -258,3 +258,77 @@ fn a_copy_is_known_although_its_original_was_truncated_and_renamed_since() {
     fixture.append("events.json", json(103..105));
     assert_eq!(fixture.poll(), entries(100..105));
 }
+
+/// One entry of a format, with a number and nothing else that distinguishes it from others.
+fn entry_of(format: Format, number: u32) -> String {
+    match format {
+        Format::Json => json([number]),
+        Format::Text => format!("{number:05}\ttimerTriggered\n\ttimerId: 1\n\n\n"),
+        Format::Xml => {
+            format!("<?xml version=\"1.0\" ?>\n<MAP>\n    <UINT8 name=\"id\">{number}</UINT8>\n</MAP>\n\n")
+        }
+        Format::W3c if number == 1 => "#Fields: INFO\tid\ntimerTriggered\t1\n".to_owned(),
+        Format::W3c => format!("timerTriggered\t{number}\n"),
+    }
+}
+
+#[test]
+fn the_same_content_in_a_new_file_is_not_delivered_again() {
+    for format in Format::VARIANTS {
+        for count in [1, 20, 3000] {
+            let content = |numbers: std::ops::RangeInclusive<u32>| -> String {
+                numbers.map(|number| entry_of(*format, number)).collect()
+            };
+            let (whole, longer) = (content(1..=count), content(1..=count + 2));
+            for case in ["renamed over", "backup kept", "deleted before", "in parts", "shorter first"] {
+                if count < 3000 && ["in parts", "shorter first"].contains(&case) {
+                    continue;
+                }
+                let name = format!("{format:?}, {count} entries, {case}");
+                let mut fixture = Fixture::new("events.log");
+                fixture.append("events.log", &whole);
+                assert_eq!(fixture.poll().len(), count as usize, "{name}");
+                fixture.append("new", &longer);
+                match case {
+                    "backup kept" => fixture.rename("events.log", "events.log~"),
+                    "deleted before" => {
+                        fs::remove_file(fixture.path("events.log")).unwrap();
+                        assert_eq!(fixture.poll().len(), 0, "{name}");
+                    }
+                    "in parts" => {
+                        fs::write(fixture.path("part"), &longer[..whole.len() - 3]).unwrap();
+                        fixture.rename("part", "events.log");
+                        assert_eq!(fixture.poll().len(), 0, "{name}");
+                        fixture.append("events.log", &longer[whole.len() - 3..]);
+                    }
+                    "shorter first" => {
+                        fs::write(fixture.path("part"), &longer[..whole.len() / 2]).unwrap();
+                        fixture.rename("part", "events.log");
+                        assert_eq!(fixture.poll().len(), 0, "{name}");
+                    }
+                    _ => {}
+                }
+                if case != "in parts" {
+                    fixture.rename("new", "events.log");
+                }
+                assert_eq!(fixture.poll().len(), 2, "{name}");
+                fixture.append("events.log", content(count + 3..=count + 3));
+                assert_eq!(fixture.poll().len(), 1, "{name}");
+                let absent = if case == "deleted before" { &[Reason::NothingMatches][..] } else { &[] };
+                assert_eq!(fixture.errors(), absent, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn other_content_in_a_new_file_is_delivered() {
+    for (old, new) in [(1..=20, 5..=40), (1..=3, 1..=2), (1..=20, 30..=31)] {
+        let mut fixture = Fixture::new("events.log");
+        fixture.append("events.log", json(old.clone()));
+        assert_eq!(fixture.poll().len(), old.count());
+        fixture.append("new", json(new.clone()) + &json(90..=99));
+        fixture.rename("new", "events.log");
+        assert_eq!(fixture.poll().len(), new.count() + 10);
+    }
+}
