@@ -142,6 +142,7 @@ impl LiveEntries {
     /// Begins to follow the files of a server at `now`. Old entries in local time are of `zone`.
     pub fn begin(server: Arc<Server>, zone: TimeZone, now: Timestamp) -> Self {
         server.suspend_judgement();
+        server.expect_files();
         server.set_replaying(true);
         Self { server, clock: RefCell::new(EntryClock::new(zone, now)), caught_up: Cell::new(false) }
     }

@@ -105,6 +105,11 @@ impl Server {
         self.lock().state.outputs.suspend_judgement();
     }
 
+    /// The events of this server may come a second time from files.
+    pub fn expect_files(&self) {
+        self.lock().window.expect_files();
+    }
+
     /// Counts no silence before `at`; see [`State::judge_from`].
     pub fn judge_from(&self, at: Timestamp) {
         self.lock().state.judge_from(at);

@@ -44,6 +44,7 @@ pub fn replay(
     let zone = file_input::zone();
     let (mut pipeline, server) = empty();
     pipeline.follow_event_times();
+    server.expect_files();
     let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
     let (mut done, all) = (0, paths.iter().map(size).sum());
     let mut replayed = Replayed { pipeline, server, end: Timestamp::default(), faults: Vec::new() };
