@@ -128,7 +128,9 @@ impl Gate {
         let app = &*self.app;
         let users = app.web.load().users.clone();
         let result = match users {
-            Some(users) => users.authenticate(request.headers().get(header::AUTHORIZATION)).await,
+            Some(users) => {
+                users.authenticate(request.headers().get(header::AUTHORIZATION), client.address).await
+            }
             None => AuthResult::Allowed,
         };
         match result {

@@ -3,7 +3,9 @@
 //! A hash is slow to compare with on purpose. So a password that was right is remembered as its SHA-256, and a scrape
 //! costs the slow comparison once; the few slow comparisons that run at once have threads of their own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,7 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use bcrypt::HashParts;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, Semaphore};
 use tokio::time::timeout;
 
 /// Most slow comparisons at once.
@@ -23,9 +25,6 @@ const AT_ONCE: usize = 2;
 const WAIT: Duration = Duration::from_secs(5);
 /// The highest cost of a hash: one comparison takes some 20 seconds.
 const MOST_COST: u32 = 18;
-/// The hash for unknown users, of the usual cost: it takes as long as a wrong password of a known user.
-const DUMMY_HASH: &str = "$2b$10$7UuTt0uVwQxYzAbCdEfGhOGGGQxdjXGDq5SJuDEmR5NfZN2ddddCO";
-
 /// The result of authentication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthResult {
@@ -43,6 +42,10 @@ pub struct Users {
     /// The password of each user that was right last, as its SHA-256.
     remembered: Mutex<BTreeMap<String, [u8; 32]>>,
     turns: Arc<Semaphore>,
+    /// One place for each client in the queue for a turn, so that guessing delays the others by one comparison at most.
+    places: Mutex<HashMap<IpAddr, Arc<Semaphore>>>,
+    /// Chooses a hash for each unknown name.
+    chosen: RandomState,
 }
 
 impl std::fmt::Debug for Users {
@@ -54,11 +57,17 @@ impl std::fmt::Debug for Users {
 impl Users {
     /// Users by name, with hashes that [`check`] finds nothing wrong with.
     pub fn new(hashes: BTreeMap<String, String>) -> Self {
-        Self { hashes, remembered: Mutex::default(), turns: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self {
+            hashes,
+            remembered: Mutex::default(),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            places: Mutex::default(),
+            chosen: RandomState::new(),
+        }
     }
 
-    /// Authenticates a request by its Authorization header.
-    pub async fn authenticate(&self, authorization: Option<&HeaderValue>) -> AuthResult {
+    /// Authenticates a request from this address by its Authorization header.
+    pub async fn authenticate(&self, authorization: Option<&HeaderValue>, from: IpAddr) -> AuthResult {
         let Some((user, password)) = authorization.and_then(credentials) else {
             return AuthResult::Unauthorized;
         };
@@ -66,9 +75,17 @@ impl Users {
         if self.remembers(&user, &digest) {
             return AuthResult::Allowed;
         }
-        let known = self.hashes.get(&user);
-        let hash = known.map_or(DUMMY_HASH, String::as_str).to_owned();
-        let Ok(Ok(turn)) = timeout(WAIT, Arc::clone(&self.turns).acquire_owned()).await else {
+        // A name without an account takes as long as one with: it is compared with the hash of some user.
+        let known = self.hashes.contains_key(&user);
+        let other = self.chosen.hash_one(&user) as usize % self.hashes.len().max(1);
+        let Some(hash) = self.hashes.get(&user).or_else(|| self.hashes.values().nth(other)).cloned() else {
+            return AuthResult::Unauthorized;
+        };
+        let place = self.place(from);
+        let turns = Arc::clone(&self.turns);
+        let turn =
+            async { Ok::<_, AcquireError>((place.acquire_owned().await?, turns.acquire_owned().await?)) };
+        let Ok(Ok(turn)) = timeout(WAIT, turn).await else {
             return AuthResult::Overloaded;
         };
         // Others may have waited with the same password.
@@ -80,11 +97,22 @@ impl Users {
             drop(turn);
             right
         });
-        if !compared.await.unwrap_or(false) || known.is_none() {
+        if !compared.await.unwrap_or(false) || !known {
             return AuthResult::Unauthorized;
         }
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner).insert(user, digest);
         AuthResult::Allowed
+    }
+
+    /// The place of a client, which may choose the last 64 bits of its IPv6 address.
+    fn place(&self, from: IpAddr) -> Arc<Semaphore> {
+        let client = match from.to_canonical() {
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+            address @ IpAddr::V4(_) => address,
+        };
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.retain(|_, place| Arc::strong_count(place) > 1);
+        Arc::clone(places.entry(client).or_insert_with(|| Arc::new(Semaphore::new(1))))
     }
 
     fn remembers(&self, user: &str, digest: &[u8; 32]) -> bool {
@@ -118,6 +146,8 @@ pub fn check(hash: &str) -> Result<(), &'static str> {
 mod tests {
     use super::*;
 
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
     fn header(text: &str) -> HeaderValue {
         HeaderValue::try_from(format!("Basic {}", STANDARD.encode(text))).unwrap()
     }
@@ -132,26 +162,55 @@ mod tests {
     async fn only_the_right_password_of_a_user_is_welcome_and_it_is_remembered() {
         let users = users();
         for wrong in ["me:word", "me:", "me", "you:pass:word", ":pass:word"] {
-            assert_eq!(users.authenticate(Some(&header(wrong))).await, AuthResult::Unauthorized, "{wrong}");
+            assert_eq!(
+                users.authenticate(Some(&header(wrong)), HERE).await,
+                AuthResult::Unauthorized,
+                "{wrong}"
+            );
         }
-        assert_eq!(users.authenticate(None).await, AuthResult::Unauthorized);
+        assert_eq!(users.authenticate(None, HERE).await, AuthResult::Unauthorized);
         assert_eq!(
-            users.authenticate(Some(&HeaderValue::from_static("Bearer x"))).await,
+            users.authenticate(Some(&HeaderValue::from_static("Bearer x")), HERE).await,
             AuthResult::Unauthorized
         );
         assert!(users.remembered.lock().unwrap().is_empty());
-        assert_eq!(users.authenticate(Some(&header("me:pass:word"))).await, AuthResult::Allowed);
+        assert_eq!(users.authenticate(Some(&header("me:pass:word")), HERE).await, AuthResult::Allowed);
         // Without any turn left, only what is remembered can be judged.
         users.turns.close();
-        assert_eq!(users.authenticate(Some(&header("me:pass:word"))).await, AuthResult::Allowed);
-        assert_eq!(users.authenticate(Some(&header("me:other"))).await, AuthResult::Overloaded);
+        assert_eq!(users.authenticate(Some(&header("me:pass:word")), HERE).await, AuthResult::Allowed);
+        assert_eq!(users.authenticate(Some(&header("me:other")), HERE).await, AuthResult::Overloaded);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_guesses_delays_no_other() {
+        let users = users();
+        let right = header("me:pass:word");
+        let there: IpAddr = "2001:db8::1".parse().unwrap();
+        let neighbour: IpAddr = "2001:db8::2".parse().unwrap();
+        let guessing = users.place(there).acquire_owned().await.unwrap();
+        let waiting = timeout(Duration::from_millis(50), users.authenticate(Some(&right), neighbour)).await;
+        assert!(waiting.is_err(), "the same network");
+        assert_eq!(users.authenticate(Some(&right), HERE).await, AuthResult::Allowed);
+        drop(guessing);
+        users.place(HERE);
+        assert_eq!(users.places.lock().unwrap().len(), 1, "nothing of those who have gone is kept");
+    }
+
+    #[tokio::test]
+    async fn an_unknown_name_is_compared_with_the_hash_of_a_user() {
+        let users = users();
+        // Its password is right for the user that it is compared with.
+        assert_eq!(users.authenticate(Some(&header("you:pass:word")), HERE).await, AuthResult::Unauthorized);
+        let none = Users::new(BTreeMap::new());
+        assert_eq!(none.authenticate(Some(&header("you:pass:word")), HERE).await, AuthResult::Unauthorized);
     }
 
     #[test]
     fn hashes_are_checked_and_never_shown() {
         assert!(check("secret").is_err());
-        assert!(check(DUMMY_HASH).is_ok());
-        assert!(check(&DUMMY_HASH.replace("$10$", "$31$")).is_err());
+        let hash = bcrypt::hash("x", 4).unwrap();
+        assert!(check(&hash).is_ok());
+        assert!(check(&hash.replace("$04$", "$31$")).is_err());
         assert!(!format!("{:?}", users()).contains("$2b$"));
     }
 }
