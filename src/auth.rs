@@ -54,6 +54,8 @@ pub struct Guard {
     pub allow: Vec<IpNet>,
     /// Whether the health pages require a user, as all other pages do.
     pub protect_health: bool,
+    /// The host names by which browsers reach the exporter's pages.
+    pub names: Vec<String>,
 }
 
 impl Guard {

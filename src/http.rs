@@ -2,6 +2,8 @@
 
 pub mod answers;
 mod api;
+mod browser;
+mod encoding;
 mod events;
 mod feed;
 pub mod gate;

@@ -78,6 +78,18 @@ pub const KEYS: &[ConfigKey<Config>] = &[
         )
     },
     ConfigKey {
+        default: "none",
+        details: "Browsers also reach it by an address, by localhost and by a name without dots. Any other name is refused \
+                  over plain HTTP without users, since a web page of that name could be pointed at the exporter. Prometheus \
+                  and other programs need no name here.",
+        reload: true,
+        ..key(
+            "web.names",
+            Texts(|c| &mut c.ingest.guard.names, check_name),
+            "Host names by which browsers reach the live page",
+        )
+    },
+    ConfigKey {
         flag: "web.config.file",
         variable: "EMS_EXPORTER_WEB_CONFIG_FILE",
         value_name: "FILE",
@@ -519,6 +531,14 @@ fn secret_in(name: &str, folder: &Path) -> Result<String, String> {
     let bytes = ems_tail::regular::read(&file, LARGEST_SECRET).map_err(|error| unreadable(&error))?;
     let text = String::from_utf8(bytes).map_err(|error| unreadable(&error.utf8_error()))?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn check_name(name: &str) -> Result<(), &'static str> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    if name.is_empty() || !name.bytes().all(legal) {
+        return Err("is not a host name such as ems.example.com, without scheme and port");
+    }
+    Ok(())
 }
 
 fn check_address(address: &str) -> Result<(), &'static str> {

@@ -11,6 +11,8 @@ use axum::response::{IntoResponse, Response};
 use hyper::Request;
 use hyper::body::Incoming;
 
+use super::browser;
+use super::encoding::Encoding;
 use super::response::text_response;
 use super::state::App;
 use crate::pipeline::Accepted;
@@ -32,6 +34,9 @@ pub(super) fn is_event_path(path: &str) -> bool {
 /// Answers a request that posts one or several events.
 pub(super) async fn post(app: &App, request: Request<Incoming>, from: IpAddr) -> Response {
     let (head, body) = request.into_parts();
+    if browser::is_of_other_site(&head.method, &head.headers) {
+        return reject(app, None, &Rejection::Forbidden("a web page posted it"));
+    }
     let path = without_empty_segments(head.uri.path());
     let admitted = app.guard.load().admit(Some(from), &path, head.uri.query());
     let name = match admitted {
@@ -43,15 +48,10 @@ pub(super) async fn post(app: &App, request: Request<Incoming>, from: IpAddr) ->
         },
         Err(rejection) => return reject(app, None, &rejection),
     };
-    let encoding = head.headers.get(header::CONTENT_ENCODING);
-    if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return reject(
-            app,
-            None,
-            &Rejection::NotAnEvent("its Content-Encoding is not read: send it without"),
-        );
+    match Encoding::of(&head.headers) {
+        Ok(encoding) => receive(app, name, body, encoding).await,
+        Err(rejection) => reject(app, name, &rejection),
     }
-    receive(app, name, body).await
 }
 
 /// Rejects what is posted to a path that takes no events: the sink of a media server may be slightly wrong.
@@ -69,17 +69,22 @@ fn without_empty_segments(path: &str) -> Cow<'_, str> {
     Cow::Owned(segments.flat_map(|segment| ["/", segment]).collect())
 }
 
-async fn receive(app: &App, name: Option<&str>, body: Incoming) -> Response {
+async fn receive(app: &App, name: Option<&str>, body: Incoming, encoding: Encoding) -> Response {
     let received = match app.pipeline.posting_server(name) {
-        Ok(server) => app.intake.read(body).await.map(|body| (server, body)),
+        Ok(server) => app.intake.read(body, encoding).await.map(|body| (server, body)),
         Err(rejection) => Err(rejection),
     };
     match received {
-        Ok((server, mut body)) if body.bytes.len() > LARGE => {
+        Ok((server, mut body)) if encoding != Encoding::Identity || body.bytes.len() > LARGE => {
             let (pipeline, bytes) = (Arc::clone(&app.pipeline), std::mem::take(&mut body.bytes));
-            let accept = move || pipeline.accept(Transport::Http, &server, &bytes, Timestamp::now());
+            let limit = app.intake.limit();
+            let accept = move || {
+                let bytes = encoding.decode(bytes, limit)?;
+                Ok(pipeline.accept(Transport::Http, &server, &bytes, Timestamp::now()))
+            };
             match tokio::task::spawn_blocking(accept).await {
-                Ok(accepted) => answer(accepted),
+                Ok(Ok(accepted)) => answer(accepted),
+                Ok(Err(rejection)) => reject(app, name, &rejection),
                 Err(_) => text_response(StatusCode::INTERNAL_SERVER_ERROR, "cannot read the body"),
             }
         }

@@ -12,10 +12,10 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
-use super::events;
 use super::response::text_response;
 use super::state::App;
 use super::write_timeout::Backpressure;
+use super::{browser, events};
 use crate::web::users::AuthResult;
 
 /// What a listener serves.
@@ -85,6 +85,11 @@ impl Gate {
             _ if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) => {
                 text_response(StatusCode::BAD_REQUEST, "a request has exactly one Host header")
             }
+            (RequestKind::Health | RequestKind::Page, _)
+                if browser::is_of_other_site(request.method(), request.headers()) =>
+            {
+                text_response(StatusCode::FORBIDDEN, "a web page of another site made this request")
+            }
             (RequestKind::Event, ListenerRole::Both | ListenerRole::Events) => {
                 events::post(app, request, client.address).await
             }
@@ -126,7 +131,19 @@ impl Gate {
     /// Answers a request for a page if it comes from a user, where users are configured.
     async fn page(&self, request: Request<Incoming>, client: &Client) -> Response {
         let app = &*self.app;
-        let users = app.web.load().users.clone();
+        let (users, is_plain) = {
+            let web = app.web.load();
+            (web.users.clone(), web.tls.is_none())
+        };
+        // Over TLS, and where it must log in, a browser finds out by itself.
+        if is_plain
+            && users.is_none()
+            && browser::is_of_foreign_name(request.headers(), &app.guard.load().names)
+        {
+            let text =
+                "browsers may not use this host name: add it to web.names in the exporter's configuration";
+            return text_response(StatusCode::MISDIRECTED_REQUEST, text);
+        }
         let result = match users {
             Some(users) => {
                 users.authenticate(request.headers().get(header::AUTHORIZATION), client.address).await

@@ -10,6 +10,7 @@ use hyper::body::{Body, Incoming};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
+use super::encoding::Encoding;
 use ems_protocol::Rejection;
 
 /// Most bodies that are read or applied concurrently.
@@ -51,8 +52,13 @@ impl Intake {
         Self { slots: Semaphore::new(SLOTS), large: Semaphore::new(large), limit }
     }
 
+    /// The most bytes of a body.
+    pub const fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Reads a body once a slot is free.
-    pub async fn read(&self, body: Incoming) -> Result<ReceivedBody<'_>, Rejection> {
+    pub async fn read(&self, body: Incoming, encoding: Encoding) -> Result<ReceivedBody<'_>, Rejection> {
         if body.size_hint().lower() > self.limit as u64 {
             return Err(Rejection::Size(self.limit));
         }
@@ -65,12 +71,22 @@ impl Intake {
             },
         };
         let time = if self.slots.available_permits() < SLOTS / 2 { SHORT_BODY_TIMEOUT } else { BODY_TIMEOUT };
-        let (bytes, large) = timeout(time, self.collect(body)).await.map_err(|_| Rejection::Aborted)??;
+        let (bytes, large) =
+            timeout(time, self.collect(body, encoding)).await.map_err(|_| Rejection::Aborted)??;
         Ok(ReceivedBody { bytes, _slot: slot, _large: large })
     }
 
-    async fn collect(&self, mut body: Incoming) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Rejection> {
+    async fn collect(
+        &self,
+        mut body: Incoming,
+        encoding: Encoding,
+    ) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Rejection> {
         let (mut bytes, mut large): (Vec<u8>, Option<SemaphorePermit<'_>>) = (Vec::new(), None);
+        if encoding != Encoding::Identity {
+            // Its size shows only when it is decoded.
+            let whole = u32::try_from(self.limit.div_ceil(UNIT)).unwrap_or(u32::MAX);
+            large = Some(self.large.try_acquire_many(whole).map_err(|_| Rejection::Overload)?);
+        }
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame.map_err(|_| Rejection::Aborted)?.into_data() else {
                 continue;

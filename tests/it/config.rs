@@ -130,7 +130,7 @@ fn all_faults_come_at_once_with_their_places() {
         "the configuration has 11 faults:",
         "ems.yml:2:19: web.listen_address: 10777 is not HOST:PORT or :PORT, such as 127.0.0.1:10777, [::]:10777 or :10777",
         "ems.yml:3:19: web.telemetry_path: metrics is not a path of plain characters that starts with /, such as /metrics",
-        "ems.yml:4:3: web.port is not a known key: known here are listen_address, telemetry_path, protect_health",
+        "ems.yml:4:3: web.port is not a known key: known here are listen_address, telemetry_path, protect_health, names",
         "ems.yml:5:17: stall.factor: 0.5 is not a number from 1 to 1000",
         "ems.yml:5:31: stall.minimum: 10 is not a duration such as 10s or 1h 30m",
         "ems.yml:6:9: limits is a number, not a section with keys",

@@ -1,6 +1,6 @@
 //! The HTTP transport, on real sockets.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -457,17 +457,84 @@ async fn a_request_has_exactly_one_host_and_no_answer_is_sniffed() {
 }
 
 #[tokio::test]
-async fn an_encoded_body_is_rejected_with_a_word_about_its_encoding() {
-    let exporter = Exporter::start().await;
-    let post = |encoding: &str| {
-        format!(
-            "POST /events HTTP/1.1\r\nHost: x\r\nContent-Encoding: {encoding}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{TIMER}",
-            TIMER.len()
-        )
+async fn compressed_bodies_are_read_within_the_limits() {
+    let exporter = Exporter::with(&Config { max_body: 100_000, ..Config::default() }).await;
+    let event = TIMER.as_bytes();
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
     };
-    let answer = exporter.raw(post("gzip").as_bytes()).await;
-    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("Content-Encoding"), "{answer}");
-    assert!(exporter.raw(post("Identity").as_bytes()).await.starts_with("HTTP/1.1 200"));
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    zlib.write_all(event).unwrap();
+    let mut raw = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+    raw.write_all(event).unwrap();
+    let whole = gzip(event);
+    let bomb = gzip(&vec![b' '; 100_001]);
+    let mut applied = 0.0;
+    for (encoding, body, status) in [
+        ("gzip", whole.clone(), 200),
+        ("X-GZIP", whole.clone(), 200),
+        ("deflate", zlib.finish().unwrap(), 200),
+        ("deflate", raw.finish().unwrap(), 200),
+        ("Identity", event.to_vec(), 200),
+        ("gzip", whole[..whole.len() - 9].to_vec(), 400),
+        ("gzip", event.to_vec(), 400),
+        ("gzip", Vec::new(), 400),
+        ("gzip", bomb, 413),
+        ("br", whole.clone(), 400),
+        ("gzip, gzip", whole.clone(), 400),
+        ("gzip\r\nContent-Encoding: gzip", whole.clone(), 400),
+    ] {
+        let head = format!(
+            "POST /events HTTP/1.1\r\nHost: x\r\nContent-Encoding: {encoding}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            body.len()
+        );
+        let answer = exporter.raw(&[head.as_bytes(), &body].concat()).await;
+        assert_eq!(answer.split(' ').nth(1), Some(status.to_string().as_str()), "{encoding}: {answer}");
+        applied += f64::from(u8::from(status == 200));
+        let samples = exporter.read().await;
+        let counted = samples.sum("ems_events_total") + samples.sum("ems_exporter_events_duplicate_total");
+        assert_eq!(counted, applied, "{encoding}");
+    }
+    let rejected = exporter.read().await.sum("ems_exporter_events_rejected_total");
+    assert_eq!(rejected, 7.0);
+}
+
+#[tokio::test]
+async fn web_pages_of_other_sites_change_and_read_nothing() {
+    let config = Config { lifecycle: true, ..Config::default() };
+    let exporter = Exporter::with(&config).await;
+    let other = "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors";
+    let rebound = "Accept-Language: en";
+    for (method, path, host, headers, status) in [
+        ("POST", "/events", "localhost", other, 403),
+        ("POST", "/events", "localhost", "Origin: http://evil.example", 403),
+        ("POST", "/-/reload", "localhost", "Origin: null", 403),
+        ("GET", "/metrics", "localhost", other, 403),
+        ("GET", "/metrics", "evil.example", rebound, 421),
+        ("POST", "/-/reload", "evil.example", rebound, 421),
+        ("GET", "/api/v1/streams", "evil.example", rebound, 421),
+        ("GET", "/", "127.0.0.1:10777", rebound, 200),
+        ("GET", "/", "localhost", "Sec-Fetch-Site: same-origin", 200),
+        ("GET", "/metrics", "ems.example.com:10777", "User-Agent: Prometheus/3.0", 200),
+        ("POST", "/-/reload", "ems.example.com:10777", "User-Agent: curl/8", 200),
+    ] {
+        let body = if path == "/events" { TIMER } else { "" };
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = exporter.raw(request.as_bytes()).await;
+        assert_eq!(answer.split(' ').nth(1), Some(status.to_string().as_str()), "{request}{answer}");
+    }
+    assert_eq!(exporter.read().await.sum("ems_events_total"), 0.0);
+    let mut named = Config::default();
+    named.ingest.guard.names = vec!["ems.example.com".to_owned()];
+    let exporter = Exporter::with(&named).await;
+    let request =
+        "GET / HTTP/1.1\r\nHost: ems.example.com\r\nAccept-Language: en\r\nConnection: close\r\n\r\n";
+    assert!(exporter.raw(request.as_bytes()).await.starts_with("HTTP/1.1 200"));
 }
 
 /// Fills a page that is larger than the buffers of sockets.
