@@ -72,6 +72,9 @@ pub enum Command {
         /// The name of the server: the value of the label `server`
         #[arg(long, value_name = "NAME")]
         server: Option<String>,
+        /// Print the block for event files of this name in place of the one for HTTP
+        #[arg(long, value_name = "PATH", conflicts_with = "server")]
+        file: Option<String>,
     },
 }
 

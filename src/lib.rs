@@ -45,11 +45,12 @@
 //! | `query` | JSON lists, and the snapshots of the live page | actions, ems_protocol, feed, file_input, metrics, model, pipeline, reconcile |
 //! | `config` | YAML, flags and environment to [`config::Config`], all faults at once | actions, auth, ems_protocol, ems_tail, folders, model, pipeline, rules, web |
 //! | `reload` | reads the configuration files again | actions, auth, config, ems_protocol, metrics, pipeline, rules, web |
-//! | `http` | listeners, gate, router, endpoints, server-sent events, live page | actions, auth, ems_protocol, exposition, feed, file_input, folders, metrics, pipeline, query, reconcile, reload, web |
+//! | `http` | listeners, gate, router, endpoints, server-sent events, live page | actions, auth, ems_protocol, exposition, feed, file_input, folders, metrics, pipeline, query, reconcile, reload, sink_config, web |
+//! | `sink_config` | the block of `config.lua` that makes the server send its events | model |
 //! | `page` | the live page: one file of HTML, style and script | – |
 //! | `app` | the composition root: builds, runs and stops everything | actions, config, ems_protocol, ems_tail, file_input, folders, http, metrics, pipeline, query, reconcile, reload, rules |
 //! | `cli` | flags and subcommands | config, ems_simulator, ems_tail |
-//! | `commands` | a file for each subcommand | app, cli, config, ems_protocol, ems_simulator, ems_tail, exposition, file_input, http, metrics, model, pipeline, rules, web |
+//! | `commands` | a file for each subcommand | app, cli, config, ems_protocol, ems_simulator, ems_tail, exposition, file_input, http, metrics, model, pipeline, rules, sink_config, web |
 //! | `main` | parses arguments, runs the subcommand, ends with an exit code | cli, commands |
 //!
 //! A test compares this table with the imports in the source. It fails on cycles, between these modules and between the
@@ -85,4 +86,5 @@ pub mod query;
 pub mod reconcile;
 pub mod reload;
 pub mod rules;
+pub mod sink_config;
 pub mod web;

@@ -19,7 +19,9 @@ fn main() -> ExitCode {
         Some(Command::Healthcheck(flags)) => commands::healthcheck::run(&flags),
         Some(Command::Rules(cli::RulesCommand::Test(flags))) => commands::rules_test::run(&flags),
         Some(Command::Replay(flags)) => commands::replay::run(&flags),
-        Some(Command::SinkConfig { serve, server }) => commands::sink_config::run(&serve, server.as_deref()),
+        Some(Command::SinkConfig { serve, server, file }) => {
+            commands::sink_config::run(&serve, server.as_deref(), file.as_deref())
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::answers::held;
 use super::state::App;
 use super::write_timeout::Backpressure;
-use ems_protocol::sink_config::sink_config;
+use crate::sink_config::rpc_sink;
 
 /// The page, with placeholders.
 const PAGE: &str = include_str!("../page/index.html");
@@ -75,7 +75,7 @@ fn sink(app: &App, address: &str) -> String {
     let mut names = servers.iter().map(|server| &*server.name).filter(|_| app.pipeline.is_closed());
     let address = app.events_address.as_deref().unwrap_or(address);
     let secret = app.guard.load().secret.is_some();
-    let mut sink = sink_config(address, names.next(), secret);
+    let mut sink = rpc_sink(address, names.next(), secret);
     for name in names {
         let query = if secret { "?secret=SECRET" } else { "" };
         sink += &format!("-- For {name}: url = \"http://{address}/events/{name}{query}\",\n");

@@ -49,6 +49,12 @@ static EVENT_KINDS: LazyLock<EventKinds> = LazyLock::new(|| {
     EventKinds { names, places }
 });
 
+/// All names of events that are known, in all their spellings.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    let aliases = stream::ALIASES.iter().chain(session::ALIASES).chain(server::ALIASES);
+    EVENT_KINDS.names.iter().map(|(name, _)| *name).chain(aliases.map(|(alias, _)| *alias))
+}
+
 /// The kind of an event: one of the known names, or `other`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventKind(usize);

@@ -5,7 +5,6 @@ use std::process::Output;
 
 use ems_exporter::auth::{Guard, Secret, network};
 use ems_exporter::config::{Config, Ingest};
-use ems_protocol::sink_config::sink_config;
 
 use crate::config::load;
 use crate::http::{Exporter, TIMER};
@@ -160,12 +159,4 @@ fn unauthenticated_access_beyond_loopback_must_be_allowed_explicitly() {
     let wrong = check_config(&[], Some("short-s3cret"));
     assert!(said(&wrong).contains("EMS_EXPORTER_INGEST_SECRET: the secret must be 16"), "{}", said(&wrong));
     assert!(!said(&wrong).contains("s3cret"));
-}
-
-#[test]
-fn the_sink_is_printed_with_a_place_for_the_secret() {
-    let block = sink_config("h:1", Some("west"), true);
-    assert!(block.contains("url = \"http://h:1/events/west?secret=SECRET\",\n"), "{block}");
-    assert!(block.contains("-- In place of SECRET:"), "{block}");
-    assert!(!sink_config("h:1", None, false).contains("SECRET"));
 }

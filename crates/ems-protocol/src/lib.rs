@@ -11,7 +11,6 @@
 //! | [`timestamp`] | Unix milliseconds, and the spellings of time in events |
 //! | [`runtime_api`] | the server's runtime API: commands, parameters, answers |
 //! | [`http_client`] | one HTTP request on a connection of its own |
-//! | [`sink_config`] | the block of `config.lua` that makes the server post its events |
 //! | [`nul_filter`] | a reader that replaces the NUL byte that a stock RMS sends inside a header name |
 //!
 //! The crate keeps no state and knows nothing of the exporter.
@@ -24,7 +23,6 @@ pub mod message;
 pub mod nul_filter;
 pub mod rejection;
 pub mod runtime_api;
-pub mod sink_config;
 mod text;
 pub mod timestamp;
 
