@@ -738,7 +738,7 @@ _ems__exporter() {
             return 0
             ;;
         ems__subcmd__exporter__subcmd__sink__subcmd__config)
-            opts="-h --config.file --web.listen-address --web.telemetry-path --web.config.file --web.enable-lifecycle --web.insecure --events.file --events.format --events.start --storage.path --log.level --log.format --server --help"
+            opts="-h --config.file --web.listen-address --web.telemetry-path --web.config.file --web.enable-lifecycle --web.insecure --events.file --events.format --events.start --storage.path --log.level --log.format --server --file --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -785,6 +785,10 @@ _ems__exporter() {
                     return 0
                     ;;
                 --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -222,6 +222,7 @@ trace\t'everything'"
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l log.format -d 'How to write the log [default: text]' -r -f -a "text\t'lines for people'
 json\t'an object in each line'"
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l server -d 'The name of the server: the value of the label `server`' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l file -d 'Print the block for event files of this name in place of the one for HTTP' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l web.enable-lifecycle -d 'Let POST /-/reload read the configuration files again, as SIGHUP does'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -l web.insecure -d 'Allow unauthenticated access beyond loopback'
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand sink-config" -s h -l help -d 'Print help (see more with \'--help\')'
