@@ -1,11 +1,14 @@
 //! `replay`: reads finished event files through the pipeline as fast as possible, and summarises them.
 
+mod source;
+
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::source::Source;
 use crate::config::{LogFormat, LogLevel};
 use crate::exposition::Style;
 use crate::file_input;
@@ -45,11 +48,12 @@ pub fn replay(
     let (mut pipeline, server) = empty();
     pipeline.follow_event_times();
     server.expect_files();
-    let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-    let (mut done, all) = (0, paths.iter().map(size).sum());
+    let sources: Vec<Source> = paths.iter().map(|path| Source::new(path)).collect();
+    let size = |source: &Source| std::fs::metadata(source.path()).map_or(0, |metadata| metadata.len());
+    let (mut done, all) = (0, sources.iter().map(size).sum());
     let mut replayed = Replayed { pipeline, server, end: Timestamp::default(), faults: Vec::new() };
-    for path in in_order(paths, format, &zone)? {
-        let read = replayed.read(path, format, &zone, &mut |bytes| progress(done + bytes, all))?;
+    for source in in_order(&sources, format, &zone)? {
+        let read = replayed.read(source, format, &zone, &mut |bytes| progress(done + bytes, all))?;
         done += read;
     }
     Ok(replayed)
@@ -70,19 +74,19 @@ fn follower(path: &Path, format: Option<Format>) -> Result<Follower, ems_tail::F
 
 /// The files in the order of their first events. Times of writing show nothing: a copy has that of the copying. Where
 /// a file has no times inside, the order is the given one.
-fn in_order<'p>(
-    paths: &'p [PathBuf],
+fn in_order<'s>(
+    sources: &'s [Source],
     format: Option<Format>,
     zone: &TimeZone,
-) -> Result<Vec<&'p PathBuf>, ems_tail::Fault> {
+) -> Result<Vec<&'s Source>, ems_tail::Fault> {
     let mut files = Vec::new();
-    for path in paths {
-        files.push((first_event(path, format, zone)?, path));
+    for source in sources {
+        files.push((first_event(source.path(), format, zone)?, source));
     }
     if files.iter().all(|(first, _)| first.is_some()) {
         files.sort_by_key(|(first, _)| *first);
     }
-    Ok(files.into_iter().map(|(_, path)| path).collect())
+    Ok(files.into_iter().map(|(_, source)| source).collect())
 }
 
 /// The time of the first event of a file that has one.
@@ -108,12 +112,12 @@ impl Replayed {
     /// Reads a file to its end. Returns how many bytes that were.
     fn read(
         &mut self,
-        path: &Path,
+        source: &Source,
         format: Option<Format>,
         zone: &TimeZone,
         progress: &mut impl FnMut(u64),
     ) -> Result<u64, ems_tail::Fault> {
-        let mut follower = follower(path, format)?;
+        let mut follower = follower(source.path(), format)?;
         loop {
             let done = follower.poll(Instant::now(), &mut |frame| match frame {
                 Frame::Entry(entry) => self.accept(&entry, zone),
@@ -123,7 +127,7 @@ impl Replayed {
             let status = follower.status();
             progress(status.bytes_read);
             if !done.more {
-                self.note_faults(path, status);
+                self.note_faults(source, status);
                 return Ok(status.bytes_read + status.bytes_behind);
             }
         }
@@ -133,7 +137,12 @@ impl Replayed {
         self.pipeline.reject(Transport::File, Some(SERVER), rejection, self.end);
     }
 
-    fn note_faults(&mut self, path: &Path, status: &Status) {
+    fn note_faults(&mut self, source: &Source, status: &Status) {
+        let path = &source.name;
+        if let Some(fault) = &source.fault {
+            self.faults.push(fault.clone());
+            return;
+        }
         let reasons = Reason::ALL.into_iter().filter(|reason| status.error(*reason) > 0);
         let reasons: Vec<&str> = reasons.map(Reason::name).collect();
         if !reasons.is_empty() {

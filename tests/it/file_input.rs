@@ -1,6 +1,7 @@
 //! Event files: the recorded session in every format, both transports at once, and replay.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -142,9 +143,9 @@ pub fn following(path: &Path, start: Start, storage: Option<&Path>) -> Config {
 async fn an_event_on_both_transports_counts_once_and_each_transport_fills_the_gaps_of_the_other() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("events.json");
-    let lines = std::fs::read(recording("json_noappend.json")).unwrap();
+    let lines = fs::read(recording("json_noappend.json")).unwrap();
     let lines: Vec<&[u8]> = lines.split_inclusive(|byte| *byte == b'\n').collect();
-    std::fs::write(&file, b"").unwrap();
+    fs::write(&file, b"").unwrap();
     let exporter = Exporter::with(&following(&file, Start::Beginning, None)).await;
     let requests = session();
     // HTTP is ahead of the file, then dead for a while, then behind it.
@@ -187,9 +188,9 @@ async fn a_clean_stop_repeats_nothing_and_a_restart_continues_where_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let storage = tempfile::tempdir().unwrap();
     let file = folder.path().join("events.json");
-    let whole = std::fs::read(recording("json_noappend.json")).unwrap();
+    let whole = fs::read(recording("json_noappend.json")).unwrap();
     let half = whole.len() / 2;
-    std::fs::write(&file, &whole[..half]).unwrap();
+    fs::write(&file, &whole[..half]).unwrap();
     let config = following(&folder.path().join("*.json"), Start::SavedOrBeginning, Some(storage.path()));
     let first = Exporter::with(&config).await;
     until("the first half is read", async || {
@@ -200,7 +201,7 @@ async fn a_clean_stop_repeats_nothing_and_a_restart_continues_where_it_was() {
     .await;
     let before = first.read().await.sum("ems_events_total");
     first.stop().await;
-    std::fs::write(&file, &whole).unwrap();
+    fs::write(&file, &whole).unwrap();
     let second = Exporter::with(&config).await;
     until("the second half is read", async || {
         let events = before + second.read().await.sum("ems_events_total");
@@ -246,7 +247,7 @@ fn a_replay_reports_what_could_not_be_read() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("events.json");
     let good = r#"{"id":1,"payload":{"PID":1},"processId":1,"timestamp":1795364000,"type":"cliRequest"},"#;
-    std::fs::write(&file, format!("{good}\n{{\"type\":]\n{{\"payload\":{{}}}},\n{}", &good[..20])).unwrap();
+    fs::write(&file, format!("{good}\n{{\"type\":]\n{{\"payload\":{{}}}},\n{}", &good[..20])).unwrap();
     let replayed = replay(&[file], None, &mut |_, _| ()).unwrap();
     let summary = replayed.summary().unwrap();
     assert!(summary.starts_with("events                              1\n"), "{summary}");
@@ -260,7 +261,7 @@ fn a_replay_reports_what_could_not_be_read() {
         ("other.log", b"10:00 started\n", "unknown_format"),
     ] {
         let file = folder.path().join(name);
-        std::fs::write(&file, content).unwrap();
+        fs::write(&file, content).unwrap();
         let faults = replay(&[recording("json_noappend.json"), file], None, &mut |_, _| ()).unwrap().faults();
         assert!(faults[0].ends_with(&format!("{name}: {fault}")), "{faults:?}");
     }
@@ -273,7 +274,7 @@ fn replayed_contents(files: &[(&str, String)]) -> Samples {
     let folder = tempfile::tempdir().unwrap();
     let paths: Vec<PathBuf> = files.iter().map(|(name, _)| folder.path().join(name)).collect();
     for (path, (_, content)) in paths.iter().zip(files) {
-        std::fs::write(path, content).unwrap();
+        fs::write(path, content).unwrap();
     }
     let page = replay(&paths, None, &mut |_, _| ()).unwrap().page().unwrap();
     Samples::of(&page.replace("server=\"replay\"", "server=\"ems\""))
@@ -338,4 +339,34 @@ fn a_replay_counts_a_last_entry_without_line_end() {
     assert_eq!(half.sum("ems_exporter_events_rejected_total"), 1.0);
     let rows = "#Fields: INFO\tprocessId\tname\ttype\tuniqueId\ninStreamCreated\t5\tcam1\tINR\t1\ninStreamCreated\t5\tcam2\tINR\t2";
     assert_eq!(replayed_contents(&[("a.log", rows.to_owned())]).sum("ems_events_total"), 2.0);
+}
+
+#[test]
+fn a_replay_reads_compressed_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = fs::read(recording("json_noappend.json")).unwrap();
+    let (first, rest) = content.split_at(content.len() / 2);
+    let plain = replayed(&["json_noappend.json"]);
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    // Several members and frames, as `cat a.gz b.gz` makes.
+    let gz = [gzip(first), gzip(rest)].concat();
+    let zstd =
+        |bytes: &[u8]| ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest);
+    let zst = [zstd(first), zstd(rest)].concat();
+    for (name, bytes) in [("events.json.1.gz", &gz), ("events.json.1.zst", &zst)] {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        let replayed = replay(std::slice::from_ref(&path), None, &mut |_, _| ()).unwrap();
+        assert_eq!(replayed.faults(), [""; 0], "{name}");
+        let samples = Samples::of(&replayed.page().unwrap());
+        assert_eq!(samples.sum("ems_events_total"), plain.sum("ems_events_total"), "{name}");
+        fs::write(&path, &bytes[..bytes.len() - 50]).unwrap();
+        let cut = replay(&[path], None, &mut |_, _| ()).unwrap();
+        assert!(cut.faults()[0].contains("cannot be decompressed"), "{:?}", cut.faults());
+        assert!(Samples::of(&cut.page().unwrap()).sum("ems_events_total") > 10.0, "{name}");
+    }
 }

@@ -10,7 +10,7 @@ use rustix::fs::SeekFrom;
 
 use super::checkpoint::{SavedFile, SavedHeader};
 use super::fingerprint::{Fingerprint, HEAD, TailFingerprint, read_range};
-use super::frame::{Detection, Format, blank, detect, last_fields};
+use super::frame::{Detection, Format, blank, compression, detect, last_fields};
 use super::listing::{Identity, Listed, modified};
 use super::regular;
 
@@ -42,6 +42,8 @@ pub(super) enum State {
     Skipping,
     /// The content has no known format.
     UnknownFormat,
+    /// The content is compressed: log rotation compresses what has been read.
+    Compressed,
 }
 
 /// The column names in force in a W3C file.
@@ -127,10 +129,15 @@ impl Followed {
         !matches!(self.state, State::New | State::Copy)
     }
 
+    /// Whether its format is known, or not seen yet.
+    pub(super) const fn is_event_file(&self) -> bool {
+        !matches!(self.state, State::UnknownFormat | State::Compressed)
+    }
+
     /// Bytes not delivered yet.
     pub(super) fn behind(&self) -> u64 {
         match self.state {
-            State::Copy | State::UnknownFormat => 0,
+            State::Copy | State::UnknownFormat | State::Compressed => 0,
             State::New | State::Reading | State::Skipping => self.length.saturating_sub(self.offset),
         }
     }
@@ -140,9 +147,7 @@ impl Followed {
         let length =
             self.handle.as_ref().and_then(|file| file.metadata().ok()).map(|metadata| metadata.len());
         match length {
-            Some(length) if self.is_started() && self.state != State::UnknownFormat => {
-                length.saturating_sub(self.offset)
-            }
+            Some(length) if self.is_started() && self.is_event_file() => length.saturating_sub(self.offset),
             Some(_) | None => self.behind(),
         }
     }
@@ -203,7 +208,7 @@ impl Followed {
         let content = content_start(file)?;
         let detected = match detect(&read_range(file, content, content + PREAMBLE)?) {
             Detection::Known(format) => Some(format),
-            Detection::Undecided | Detection::Unknown(_) => None,
+            Detection::Undecided | Detection::Compressed | Detection::Unknown(_) => None,
         };
         self.format = forced.or(detected);
         self.state = State::Reading;
@@ -241,7 +246,9 @@ impl Followed {
             self.state = State::Reading;
             self.tail = TailFingerprint::default();
         }
-        if self.offset == 0 && forced.is_none() {
+        if self.offset == 0 && compression(&head).is_some() {
+            self.state = State::Compressed;
+        } else if self.offset == 0 && forced.is_none() {
             let mut detection = detect(&head);
             if detection == Detection::Undecided && head.len() == HEAD {
                 let content = content_start(file)?;
@@ -249,7 +256,7 @@ impl Followed {
             }
             match detection {
                 Detection::Known(format) => self.format = Some(format),
-                Detection::Undecided => {}
+                Detection::Undecided | Detection::Compressed => {}
                 // What follows a truncation may lack the first line that identifies the format.
                 Detection::Unknown(remedy) if self.format.is_none() && self.state != State::UnknownFormat => {
                     self.state = State::UnknownFormat;

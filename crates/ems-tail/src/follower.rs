@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::checkpoint::{Checkpoint, SavedFile};
 use super::drain::{Frame, Reader};
-use super::followed::{Followed, State};
+use super::followed::Followed;
 use super::frame::Format;
 use super::listing::{Identity, Listed, Pattern, list};
 use super::options::{Fault, Options, Start};
@@ -178,7 +178,7 @@ impl Follower {
 
     fn account(&mut self, progress: &Progress, now: Instant) {
         let status = &mut self.status;
-        status.files = self.files.values().filter(|file| file.state != State::UnknownFormat).count() as u64;
+        status.files = self.files.values().filter(|file| file.is_event_file()).count() as u64;
         status.bytes_read += progress.bytes;
         status.entries_read += progress.entries;
         if progress.bytes > 0 {

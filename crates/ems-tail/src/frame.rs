@@ -76,6 +76,8 @@ pub(super) enum Detection {
     Known(Format),
     /// More bytes are needed.
     Undecided,
+    /// What log rotation has compressed.
+    Compressed,
     /// No event file begins like this; the remedy.
     Unknown(&'static str),
 }
@@ -87,8 +89,29 @@ impl Detection {
     const UTF16: Self = Self::Unknown("it is written in UTF-16: convert it with iconv -f UTF-16 -t UTF-8");
 }
 
+/// How a file is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// By gzip, RFC 1952.
+    Gzip,
+    /// By Zstandard, RFC 8878.
+    Zstandard,
+}
+
+/// Recognises from the beginning of a file how it is compressed.
+pub fn compression(head: &[u8]) -> Option<Compression> {
+    match head {
+        [0x1f, 0x8b, ..] => Some(Compression::Gzip),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Compression::Zstandard),
+        _ => None,
+    }
+}
+
 /// Recognises the format from the beginning of a file.
 pub(super) fn detect(head: &[u8]) -> Detection {
+    if compression(head).is_some() {
+        return Detection::Compressed;
+    }
     if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
         return Detection::UTF16;
     }

@@ -66,7 +66,7 @@ mod tests;
 pub use checkpoint::{Storage, lock};
 pub use drain::{Entry, Frame};
 pub use follower::{Follower, SAVE_INTERVAL};
-pub use frame::Format;
+pub use frame::{Compression, Format, compression};
 pub use mounts::mount_points;
 pub use options::{Fault, Options, Start};
 pub use run::run;

@@ -95,7 +95,7 @@ fn resync_from_any_byte_finds_only_whole_entries() {
 
 #[test]
 fn a_format_is_detected_by_its_first_line() {
-    let cases: [(&[u8], Detection); 19] = [
+    let cases: [(&[u8], Detection); 20] = [
         (b"", Detection::Undecided),
         (b"\xef\xbb\xbf\n\0 ", Detection::Undecided),
         (b"\0\xef\xbb", Detection::Undecided),
@@ -114,7 +114,8 @@ fn a_format_is_detected_by_its_first_line() {
         (b"\xff\xfe{\0", Detection::UTF16),
         (b"\xfe\xff\0{", Detection::UTF16),
         (b"\0<\0M", Detection::UTF16),
-        (b"\x1f\x8b\x08\0", Detection::OTHER),
+        (b"\x1f\x8b\x08\0", Detection::Compressed),
+        (b"\x28\xb5\x2f\xfd", Detection::Compressed),
     ];
     for (head, expected) in cases {
         assert_eq!(detect(head), expected, "{:?}", String::from_utf8_lossy(head));

@@ -188,3 +188,17 @@ fn the_header_stays_in_force_after_a_truncation_and_a_restart() {
         .collect();
     assert_eq!(headers, expected);
 }
+
+#[test]
+fn compressed_leftovers_are_passed_over_in_peace() {
+    for format in [None, Some(Format::Json), Some(Format::Text)] {
+        let mut fixture = Fixture::with("events*", |options, _| {
+            (options.start, options.format) = (Start::Beginning, format);
+        });
+        fixture.append("events.json.1.gz", b"\x1f\x8b\x08\0\0\0\0\0\n\n\n\n{}\n");
+        fixture.append("events.json.2.zst", b"\x28\xb5\x2f\xfd\n\n\n\n{}\n");
+        assert_eq!(fixture.poll(), [""; 0], "{format:?}");
+        assert_eq!((fixture.poll().len(), fixture.behind(), fixture.errors()), (0, 0, vec![]), "{format:?}");
+        assert_eq!(fixture.status().files, 0, "{format:?}");
+    }
+}
