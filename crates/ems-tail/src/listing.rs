@@ -181,8 +181,13 @@ impl Pattern {
         let path = Path::new(&self.text);
         match fs::metadata(&self.base) {
             Ok(metadata) if metadata.is_dir() => {
-                let detail = format!("no file of this name yet{}", self.unlike_a_shell());
-                troubles.enter(path, Reason::NothingMatches, &detail);
+                let hint = self.unlike_a_shell();
+                let detail = format!("no file of this name yet{hint}");
+                if hint.is_empty() {
+                    troubles.enter_expected(path, Reason::NothingMatches, &detail);
+                } else {
+                    troubles.enter(path, Reason::NothingMatches, &detail);
+                }
             }
             Ok(_) => {
                 troubles.enter(path, Reason::DirectoryMissing, "the directory of this pattern is a file")

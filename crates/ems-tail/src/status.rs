@@ -154,17 +154,26 @@ pub(super) struct Troubles {
 }
 
 impl Troubles {
-    /// Reports a condition of `path` in this poll.
+    /// Reports a condition of `path` in this poll that somebody has to change.
     pub(super) fn enter(&mut self, path: &Path, reason: Reason, detail: &str) {
-        if self.lasting.insert((path.to_owned(), reason), self.poll).is_some() {
-            return;
-        }
-        self.began.push(reason);
-        if reason == Reason::NothingMatches {
-            info!(path = %path.display(), reason = reason.name(), "{detail}");
-        } else {
+        if self.begins(path, reason) {
             warn!(path = %path.display(), reason = reason.name(), "{detail}");
         }
+    }
+
+    /// Reports a condition of `path` in this poll that may well end by itself.
+    pub(super) fn enter_expected(&mut self, path: &Path, reason: Reason, detail: &str) {
+        if self.begins(path, reason) {
+            info!(path = %path.display(), reason = reason.name(), "{detail}");
+        }
+    }
+
+    fn begins(&mut self, path: &Path, reason: Reason) -> bool {
+        let begins = self.lasting.insert((path.to_owned(), reason), self.poll).is_none();
+        if begins {
+            self.began.push(reason);
+        }
+        begins
     }
 
     /// Ends the poll: conditions that were not reported again have ended.
