@@ -23,9 +23,9 @@ pub struct Writer {
     /// The file that is written to, by its present name.
     pub current: PathBuf,
     file: File,
-    /// An entry of which only the beginning was written, and the end that is missing.
-    half: Option<(String, Vec<u8>)>,
-    /// Every entry that was written whole, as it is to be delivered.
+    /// An entry of which only the beginning was written, unless only its separators are missing, and the end.
+    half: Option<(Option<String>, Vec<u8>)>,
+    /// Every entry that was written whole, but for its separators, as it is to be delivered.
     pub entries: Vec<String>,
     /// How many names were made up.
     names: u32,
@@ -106,14 +106,21 @@ impl Writer {
         let entry = self.next_entry();
         let line = format!("{entry},\n").into_bytes();
         let cut = 1 + self.random.u64(..line.len() as u64 - 1) as usize;
+        // With its last brace an object is whole.
+        let missing = if cut < entry.len() {
+            Some(entry)
+        } else {
+            self.entries.push(entry);
+            None
+        };
         self.write(&line[..cut]);
-        self.half = Some((entry, line[cut..].to_vec()));
+        self.half = Some((missing, line[cut..].to_vec()));
     }
 
     pub fn complete(&mut self) {
-        if let Some((entry, rest)) = self.half.take() {
+        if let Some((missing, rest)) = self.half.take() {
             self.write(&rest);
-            self.entries.push(entry);
+            self.entries.extend(missing);
         }
     }
 
