@@ -77,6 +77,7 @@ impl Follower {
                     self.status.count_error(Reason::TruncatedUnread);
                 }
                 if let Some(before) = before {
+                    self.truncated.push(before.clone());
                     self.remember(before);
                 }
                 self.unsaved = true;

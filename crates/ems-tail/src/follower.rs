@@ -31,6 +31,9 @@ pub struct Follower {
     /// Positions in content that a file has lost, and in files that were released: it may
     /// come back under another name.
     pub(super) retired: Vec<SavedFile>,
+    /// Those of content that was lost since the last listing. A copy of it may exist that was not listed yet: until then
+    /// the checkpoint keeps them.
+    pub(super) truncated: Vec<SavedFile>,
     pub(super) reader: Reader,
     pub(super) status: Status,
     pub(super) troubles: Troubles,
@@ -77,6 +80,7 @@ impl Follower {
             saved,
             saved_patterns,
             retired: Vec::new(),
+            truncated: Vec::new(),
             reader: Reader::new(options.max_entry, options.finished),
             status,
             troubles: Troubles::default(),
@@ -105,6 +109,7 @@ impl Follower {
         // The listing comes first: that a new file has content proves that its writer is done
         // with the old one only if the old one is read afterwards.
         let listing = list(&self.patterns, &mut self.troubles);
+        self.truncated.clear();
         if !self.polled {
             self.recover(&listing);
         }
@@ -205,7 +210,8 @@ impl Follower {
         let patterns = self.patterns.iter().map(|pattern| pattern.text().to_owned()).collect();
         let mut followed: Vec<_> = self.files.values().filter(|file| file.is_started()).collect();
         followed.sort_by_key(|file| file.sequence);
-        let files = followed.into_iter().map(Followed::saved).chain(self.saved.iter().cloned()).collect();
+        let followed = followed.into_iter().map(Followed::saved);
+        let files = followed.chain(self.truncated.iter().chain(&self.saved).cloned()).collect();
         match checkpoint.save(patterns, files) {
             Ok(()) => {
                 self.unsaved = false;

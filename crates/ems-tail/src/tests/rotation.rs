@@ -248,6 +248,31 @@ fn a_copy_waits_for_the_truncation_and_is_not_behind_meanwhile() {
 }
 
 #[test]
+fn a_copy_that_was_not_listed_when_the_truncation_was_seen_is_known_to_the_next_follower() {
+    for (since, killed) in [(0, true), (0, false), (2, true), (2, false), (200, false)] {
+        let mut fixture = Fixture::saving("events.json*", Start::SavedOrEnd);
+        fixture.poll();
+        fixture.append("events.json", json(1..100));
+        assert_eq!(fixture.poll(), entries(1..100));
+        let listing = fixture.follower.list();
+        fs::copy(fixture.path("events.json"), fixture.path("events.json.1")).unwrap();
+        fs::write(fixture.path("events.json"), json(100..100 + since)).unwrap();
+        let mut delivered = 0;
+        fixture.now += Duration::from_secs(1);
+        fixture.follower.advance(&listing, fixture.now, &mut |_| delivered += 1);
+        assert_eq!(delivered, since);
+        fixture.append("events.json", json(1000..1003));
+        if killed {
+            fixture.kill();
+        } else {
+            fixture.restart();
+        }
+        assert_eq!(fixture.poll(), entries(1000..1003), "{since} entries since, killed: {killed}");
+        assert_eq!(fixture.poll(), entries([]));
+    }
+}
+
+#[test]
 fn a_copy_is_known_although_its_original_was_truncated_and_renamed_since() {
     let mut fixture = Fixture::new("events.json*");
     fixture.append("events.json", json(1..100));
