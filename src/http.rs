@@ -3,12 +3,14 @@
 pub mod answers;
 mod api;
 mod browser;
+mod buffer;
 mod encoding;
 mod events;
 mod feed;
 pub mod gate;
 pub mod intake;
 mod page;
+mod peer;
 mod response;
 pub mod router;
 pub mod server;

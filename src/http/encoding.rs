@@ -1,15 +1,16 @@
 //! Bodies that a proxy or another sender has compressed.
 
-use std::io::{self, Read};
+use std::io::Read;
 
 use axum::http::{HeaderMap, header};
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
+use super::buffer::Buffer;
 use ems_protocol::Rejection;
 
 /// How a body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
+pub(super) enum Encoding {
     /// Not at all.
     Identity,
     /// As gzip, RFC 1952.
@@ -20,7 +21,7 @@ pub enum Encoding {
 
 impl Encoding {
     /// The encoding that the headers name.
-    pub fn of(headers: &HeaderMap) -> Result<Self, Rejection> {
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Rejection> {
         let mut names = headers.get_all(header::CONTENT_ENCODING).iter();
         let name = names.next().map_or(Ok("identity"), |name| name.to_str());
         match (name.unwrap_or_default().trim().to_ascii_lowercase().as_str(), names.next()) {
@@ -33,22 +34,26 @@ impl Encoding {
         }
     }
 
-    /// The body, of at most `limit` bytes.
-    pub fn decode(self, bytes: Vec<u8>, limit: usize) -> Result<Vec<u8>, Rejection> {
+    /// The body, or its content in `space`.
+    pub(super) fn decode<'b>(self, body: &'b [u8], space: &'b mut Buffer) -> Result<&'b [u8], Rejection> {
         // RFC 1950, section 2.2: the first two bytes are a multiple of 31, and the method is 8.
-        let is_zlib = matches!(bytes[..], [first, second, ..] if first & 15 == 8 && u16::from_be_bytes([first, second]) % 31 == 0);
+        let is_zlib = matches!(*body, [first, second, ..] if first & 15 == 8 && u16::from_be_bytes([first, second]) % 31 == 0);
         match self {
-            Self::Identity => Ok(bytes),
-            Self::Gzip => read(MultiGzDecoder::new(&bytes[..]), limit),
-            Self::Deflate if is_zlib => read(ZlibDecoder::new(&bytes[..]), limit),
-            Self::Deflate => read(DeflateDecoder::new(&bytes[..]), limit),
+            Self::Identity => Ok(body),
+            Self::Gzip => read(MultiGzDecoder::new(body), space),
+            Self::Deflate if is_zlib => read(ZlibDecoder::new(body), space),
+            Self::Deflate => read(DeflateDecoder::new(body), space),
         }
     }
 }
 
-fn read(decoder: impl Read, limit: usize) -> Result<Vec<u8>, Rejection> {
-    let mut bytes = Vec::new();
-    let broken = |_: io::Error| Rejection::NotAnEvent("its compressed content is broken");
-    decoder.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(broken)?;
-    if bytes.len() > limit { Err(Rejection::Size(limit)) } else { Ok(bytes) }
+fn read(mut decoder: impl Read, space: &mut Buffer) -> Result<&[u8], Rejection> {
+    let mut piece = [0; 8 << 10];
+    loop {
+        match decoder.read(&mut piece) {
+            Ok(0) => return Ok(space),
+            Ok(length) => space.extend(&piece[..length])?,
+            Err(_) => return Err(Rejection::NotAnEvent("its compressed content is broken")),
+        }
+    }
 }

@@ -3,7 +3,6 @@
 //! The gate calls it without routing: a router and its layers would cost every event some allocations.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::http::{StatusCode, header};
@@ -12,7 +11,9 @@ use hyper::Request;
 use hyper::body::Incoming;
 
 use super::browser;
+use super::buffer::Buffer;
 use super::encoding::Encoding;
+use super::peer::Peer;
 use super::response::text_response;
 use super::state::App;
 use crate::pipeline::Accepted;
@@ -32,13 +33,13 @@ pub(super) fn is_event_path(path: &str) -> bool {
 }
 
 /// Answers a request that posts one or several events.
-pub(super) async fn post(app: &App, request: Request<Incoming>, from: IpAddr) -> Response {
+pub(super) async fn post(app: &App, request: Request<Incoming>, peer: &Peer) -> Response {
     let (head, body) = request.into_parts();
     if browser::is_of_other_site(&head.method, &head.headers) {
         return reject(app, None, &Rejection::Forbidden("a web page posted it"));
     }
     let path = without_empty_segments(head.uri.path());
-    let admitted = app.guard.load().admit(Some(from), &path, head.uri.query());
+    let admitted = app.guard.load().admit(Some(peer.address), &path, head.uri.query());
     let name = match admitted {
         Ok("" | "/" | "/events") => None,
         // Names consist of characters that are never escaped.
@@ -49,7 +50,7 @@ pub(super) async fn post(app: &App, request: Request<Incoming>, from: IpAddr) ->
         Err(rejection) => return reject(app, None, &rejection),
     };
     match Encoding::of(&head.headers) {
-        Ok(encoding) => receive(app, name, body, encoding).await,
+        Ok(encoding) => receive(app, name, body, encoding, peer.busy).await,
         Err(rejection) => reject(app, name, &rejection),
     }
 }
@@ -69,36 +70,38 @@ fn without_empty_segments(path: &str) -> Cow<'_, str> {
     Cow::Owned(segments.flat_map(|segment| ["/", segment]).collect())
 }
 
-async fn receive(app: &App, name: Option<&str>, body: Incoming, encoding: Encoding) -> Response {
-    let received = match app.pipeline.posting_server(name) {
-        Ok(server) => app.intake.read(body, encoding).await.map(|body| (server, body)),
-        Err(rejection) => Err(rejection),
+async fn receive(app: &App, name: Option<&str>, body: Incoming, encoding: Encoding, busy: bool) -> Response {
+    let server = match app.pipeline.posting_server(name) {
+        Ok(server) => server,
+        // The record does not name a server that is not accepted: any client can invent names.
+        Err(rejection) => return reject(app, name.filter(|_| !rejection.is_of_server()), &rejection),
     };
-    match received {
-        Ok((server, mut body)) if encoding != Encoding::Identity || body.bytes.len() > LARGE => {
-            let (pipeline, bytes) = (Arc::clone(&app.pipeline), std::mem::take(&mut body.bytes));
-            let limit = app.intake.limit();
-            let accept = move || {
-                let bytes = encoding.decode(bytes, limit)?;
-                Ok(pipeline.accept(Transport::Http, &server, &bytes, Timestamp::now()))
-            };
-            match tokio::task::spawn_blocking(accept).await {
-                Ok(Ok(accepted)) => answer(accepted),
-                Ok(Err(rejection)) => reject(app, name, &rejection),
-                Err(_) => text_response(StatusCode::INTERNAL_SERVER_ERROR, "cannot read the body"),
+    let body = match app.intake.read(body, busy).await {
+        Ok(body) => body,
+        Err(rejection) => return reject(app, name, &rejection),
+    };
+    let limit = app.intake.limit();
+    if body.bytes.len() <= LARGE {
+        match encoding.decode(&body.bytes, &mut Buffer::new(limit.min(LARGE))) {
+            Ok(bytes) => {
+                return answer(app.pipeline.accept(Transport::Http, &server, bytes, Timestamp::now()));
             }
+            Err(Rejection::Size(_)) if limit > LARGE => {}
+            Err(rejection) => return reject(app, name, &rejection),
         }
-        Ok((server, body)) => {
-            answer(app.pipeline.accept(Transport::Http, &server, &body.bytes, Timestamp::now()))
-        }
-        Err(rejection) => {
-            // The record does not name a server that is not accepted: any client can invent names.
-            let response = reject(app, name.filter(|_| !rejection.is_of_server()), &rejection);
-            if rejection == Rejection::Overload {
-                return ([(header::RETRY_AFTER, "1")], response).into_response();
-            }
-            response
-        }
+    }
+    let (pipeline, decoder) = (Arc::clone(&app.pipeline), app.intake.decoder().await);
+    // Both are held until it ends, also when the client has gone.
+    let accept = move || {
+        let (body, _decoder) = (body, decoder);
+        let mut space = Buffer::new(limit);
+        let bytes = encoding.decode(&body.bytes, &mut space)?;
+        Ok(pipeline.accept(Transport::Http, &server, bytes, Timestamp::now()))
+    };
+    match tokio::task::spawn_blocking(accept).await {
+        Ok(Ok(accepted)) => answer(accepted),
+        Ok(Err(rejection)) => reject(app, name, &rejection),
+        Err(_) => text_response(StatusCode::INTERNAL_SERVER_ERROR, "cannot read the body"),
     }
 }
 
@@ -119,7 +122,11 @@ fn answer(accepted: Accepted) -> Response {
 /// Rejects a request before it reaches the pipeline, and counts it.
 fn reject(app: &App, server: Option<&str>, rejection: &Rejection) -> Response {
     app.pipeline.reject(Transport::Http, server, rejection, Timestamp::now());
-    text_response(status(rejection), &rejection.to_string())
+    let response = text_response(status(rejection), &rejection.to_string());
+    if *rejection == Rejection::Overload {
+        return ([(header::RETRY_AFTER, "1")], response).into_response();
+    }
+    response
 }
 
 const fn status(rejection: &Rejection) -> StatusCode {

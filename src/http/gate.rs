@@ -1,6 +1,5 @@
 //! The gate before all routes: authentication, the endpoints of each listener, and the headers of every answer.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,9 +11,9 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
+use super::peer::Peer;
 use super::response::text_response;
 use super::state::App;
-use super::write_timeout::Backpressure;
 use super::{browser, events};
 use crate::web::users::AuthResult;
 
@@ -52,15 +51,6 @@ impl RequestKind {
     }
 }
 
-/// The other end of a connection.
-#[derive(Debug, Clone)]
-pub struct Client {
-    /// Its address.
-    pub(super) address: IpAddr,
-    /// How long it has kept writes waiting.
-    pub(super) backpressure: Arc<Backpressure>,
-}
-
 /// The gate of a listener. Events are handled here, without routing.
 #[derive(Debug, Clone)]
 pub struct Gate {
@@ -75,8 +65,8 @@ impl Gate {
         Self { app, role, routes: TowerToHyperService::new(routes) }
     }
 
-    /// Answers a request of this client.
-    pub async fn answer(&self, request: Request<Incoming>, client: &Client) -> Response {
+    /// Answers a request of this peer.
+    pub(super) async fn answer(&self, request: Request<Incoming>, peer: &Peer) -> Response {
         let app = &*self.app;
         let kind = RequestKind::of(request.method(), request.uri().path(), &app.telemetry_path);
         let hosts = request.headers().get_all(header::HOST).iter().count();
@@ -91,20 +81,20 @@ impl Gate {
                 text_response(StatusCode::FORBIDDEN, "a web page of another site made this request")
             }
             (RequestKind::Event, ListenerRole::Both | ListenerRole::Events) => {
-                events::post(app, request, client.address).await
+                events::post(app, request, peer).await
             }
             (RequestKind::Event, ListenerRole::Web) => events::no_endpoint(
                 app,
                 "this listener accepts no events: post them to ingest.listen_address",
             ),
-            (RequestKind::Health, ListenerRole::Events) => self.pass(request, client).await,
+            (RequestKind::Health, ListenerRole::Events) => self.pass(request, peer).await,
             (RequestKind::Health, ListenerRole::Both | ListenerRole::Web)
                 if !app.guard.load().protect_health =>
             {
-                self.pass(request, client).await
+                self.pass(request, peer).await
             }
             (RequestKind::Health | RequestKind::Page, ListenerRole::Both | ListenerRole::Web) => {
-                self.page(request, client).await
+                self.page(request, peer).await
             }
             (RequestKind::Page, ListenerRole::Events) => text_response(
                 StatusCode::NOT_FOUND,
@@ -120,8 +110,8 @@ impl Gate {
         response
     }
 
-    async fn pass(&self, mut request: Request<Incoming>, client: &Client) -> Response {
-        request.extensions_mut().insert(Arc::clone(&client.backpressure));
+    async fn pass(&self, mut request: Request<Incoming>, peer: &Peer) -> Response {
+        request.extensions_mut().insert(Arc::clone(&peer.backpressure));
         match self.routes.call(request.map(Body::new)).await {
             Ok(response) => response,
             Err(never) => match never {},
@@ -129,7 +119,7 @@ impl Gate {
     }
 
     /// Answers a request for a page if it comes from a user, where users are configured.
-    async fn page(&self, request: Request<Incoming>, client: &Client) -> Response {
+    async fn page(&self, request: Request<Incoming>, peer: &Peer) -> Response {
         let app = &*self.app;
         let (users, is_plain) = {
             let web = app.web.load();
@@ -146,12 +136,12 @@ impl Gate {
         }
         let result = match users {
             Some(users) => {
-                users.authenticate(request.headers().get(header::AUTHORIZATION), client.address).await
+                users.authenticate(request.headers().get(header::AUTHORIZATION), peer.address).await
             }
             None => AuthResult::Allowed,
         };
         match result {
-            AuthResult::Allowed => self.pass(request, client).await,
+            AuthResult::Allowed => self.pass(request, peer).await,
             AuthResult::Unauthorized => {
                 let basic = [(header::WWW_AUTHENTICATE, "Basic realm=\"ems-exporter\", charset=\"UTF-8\"")];
                 (basic, text_response(StatusCode::UNAUTHORIZED, "authentication required")).into_response()

@@ -22,7 +22,8 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::gate::{Client, Gate};
+use super::gate::Gate;
+use super::peer::Peer;
 use super::write_timeout::{Backpressure, WriteTimeout};
 use crate::metrics::{DisconnectReason, ExporterMetrics};
 use crate::web::Setup;
@@ -32,13 +33,13 @@ use ems_protocol::nul_filter::NulFilter;
 /// delays further ones by a second and more. Its own limit, `net.core.somaxconn`, may be lower.
 const BACKLOG: u32 = 4096;
 /// Most open connections, if there are file descriptors for them; further ones wait in the kernel's backlog.
-const MAX_CONNECTIONS: usize = 8192;
+const MAX_CONNECTIONS: usize = 2048;
 /// How long a client may take to send the header section of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The timeout while more than half of the connections are in use: idle ones make space for scrapes and events.
 const SHORT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The largest header section, in bytes.
-const HEADER_BYTES: usize = 64 << 10;
+const HEADER_BYTES: usize = 16 << 10;
 /// How long a TLS handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause after a failure to accept a connection.
@@ -173,13 +174,13 @@ async fn handle_connection(
     }
     let backpressure = Arc::<Backpressure>::default();
     let stream = WriteTimeout::new(stream, Arc::clone(&backpressure));
-    let client = Client { address: from.ip().to_canonical(), backpressure };
+    let peer = Peer { address: from.ip().to_canonical(), busy, backpressure };
     let Some(tls) = shared.web.as_ref().and_then(|web| web.load().tls.clone()) else {
-        return serve_http(stream, client, &shared, busy, watcher).await;
+        return serve_http(stream, peer, &shared, watcher).await;
     };
     let limit = if busy { SHORT_TIMEOUT } else { HANDSHAKE_TIMEOUT };
     let failed = match timeout(limit, TlsAcceptor::from(tls).accept(stream)).await {
-        Ok(Ok(stream)) => return serve_http(stream, client, &shared, busy, watcher).await,
+        Ok(Ok(stream)) => return serve_http(stream, peer, &shared, watcher).await,
         Ok(Err(error)) => error.to_string(),
         Err(_) => "it timed out".to_owned(),
     };
@@ -187,17 +188,17 @@ async fn handle_connection(
     tracing::debug!("a TLS handshake failed: {failed}");
 }
 
-async fn serve_http<S>(stream: S, client: Client, shared: &Shared, busy: bool, watcher: Watcher)
+async fn serve_http<S>(stream: S, peer: Peer, shared: &Shared, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let gate = shared.gate.clone();
+    let (gate, busy) = (shared.gate.clone(), peer.busy);
     let used = Arc::new(AtomicBool::new(false));
     let marked = Arc::clone(&used);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         marked.store(true, Ordering::Relaxed);
-        let (gate, client) = (gate.clone(), client.clone());
-        async move { Ok::<_, Infallible>(gate.answer(request, &client).await) }
+        let (gate, peer) = (gate.clone(), peer.clone());
+        async move { Ok::<_, Infallible>(gate.answer(request, &peer).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

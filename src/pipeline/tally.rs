@@ -120,7 +120,7 @@ pub const METRICS: &[Metric<Tally>] = &[
     Metric {
         name: "ems_exporter_events_dropped_total",
         kind: Kind::Counter,
-        help: "Events dropped at a limit: server_limit, more servers than limits.servers; overload, too many concurrent requests.",
+        help: "Events dropped at a limit: server_limit, more servers than limits.servers; overload, bodies beyond the memory for them.",
         labels: &["transport", "format", "reason"],
         query: "sum by (instance, reason) (increase(ems_exporter_events_dropped_total[1h])) > 0",
         samples: |tally, samples| {
