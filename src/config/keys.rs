@@ -422,12 +422,12 @@ pub const RULE_KEYS: &[ConfigKey<rules::Draft>] = &[
     rule(
         "post",
         One("a text", |r, text, _| url(Address::of_other(text)).map(|url| r.post = Some(url))),
-        "URL to which the whole event is posted",
+        "URL to which the event is posted, without fields that may hold a secret",
     ),
     ConfigKey {
         details: "A value is a text, a number, true or false, or a list of those; a text is a template such as \
                   `{{ name }}`.",
-        ..rule("with", Members(|r| &mut r.with), "Parameters of the command")
+        ..rule("with", Members(|r| &mut r.with), "Parameters of the command, or further fields to post")
     },
     rule("delay", Value::Duration(|r| &mut r.delay, Duration::ZERO), "How long to wait before the call"),
     rule(

@@ -74,9 +74,6 @@ pub(super) fn check(draft: Draft, section: &Section, config: &Config) -> Option<
     match (section.has("call"), section.has("post")) {
         (true, true) => section.fault("", "has both call and post: make two rules of it"),
         (false, false) => section.fault("", "has neither call nor post"),
-        (false, true) if with.is_some() => {
-            section.fault("with", "belongs to call; post sends the whole event")
-        }
         (true, false) | (false, true) => {}
     }
     let has_api = config.apis.iter().any(|api| matching.server(&api.server));
@@ -87,9 +84,14 @@ pub(super) fn check(draft: Draft, section: &Section, config: &Config) -> Option<
         let wrong = "would trigger itself, since its call causes this event: use post, or another event";
         section.fault("on", wrong);
     }
+    let with = with.unwrap_or_default();
+    if let Some(command) = call {
+        check_parameters(command, &with, section);
+    }
+    let with = templates(with, on, section);
     let act = match call {
-        Some(command) => Some(Act::Call(command, parameters(command, with.unwrap_or_default(), on, section))),
-        None => post.map(Act::Post),
+        Some(command) => Some(Act::Call(command, with)),
+        None => post.map(|address| Act::Post(address, with)),
     };
     let (on, act) = on.zip(act)?;
     Some(Rule { name, on, matching, when, act, delay, cooldown, max_per_minute, dry_run, include_own })
@@ -103,13 +105,8 @@ fn is_made_by_calls(on: &str) -> bool {
         || connection::EVENTS.iter().any(|(name, event)| *name == on && made(event))
 }
 
-/// Checks the parameters of a command, and compiles their values.
-fn parameters(
-    command: &Command,
-    with: Members,
-    on: Option<&str>,
-    section: &Section,
-) -> Vec<(String, ParameterTemplate)> {
+/// Checks that a command has these parameters, and that it lacks none.
+fn check_parameters(command: &Command, with: &Members, section: &Section) {
     let given = |wanted: &&str| with.iter().any(|(name, _)| name.value == *wanted);
     let missing: Vec<&str> = command.mandatory.iter().copied().filter(|name| !given(name)).collect();
     if !missing.is_empty() {
@@ -120,16 +117,25 @@ fn parameters(
         let either = command.either.join(" or ");
         section.fault("with", &format!("is missing a required parameter of {}: {either}", command.name));
     }
+    for (name, _) in with.iter().filter(|(name, _)| !command.knows(&name.value)) {
+        let all: Vec<&str> = command.parameters().collect();
+        let hint = misspelt(&name.value, &all).unwrap_or_else(|| format!("it has {}", all.join(", ")));
+        let place = format!("with.{}", shown(&name.value));
+        section.fault_at(
+            name.referenced,
+            &place,
+            &format!(" is not a parameter of {}; {hint}", command.name),
+        );
+    }
+}
+
+/// Compiles the values of `with`.
+fn templates(with: Members, on: Option<&str>, section: &Section) -> Vec<(String, ParameterTemplate)> {
     let mut parameters = Vec::new();
     for (name, node) in with {
         let fault = |wrong: &str| {
             section.fault_at(name.referenced, &format!("with.{}", shown(&name.value)), &format!(" {wrong}"));
         };
-        if !command.knows(&name.value) {
-            let all: Vec<&str> = command.parameters().collect();
-            let hint = misspelt(&name.value, &all).unwrap_or_else(|| format!("it has {}", all.join(", ")));
-            fault(&format!("is not a parameter of {}; {hint}", command.name));
-        }
         let template = if let Node::List(items) = &node.value {
             items
                 .iter()

@@ -88,19 +88,13 @@ pub(super) fn plan(rule: &Arc<Rule>, trigger: &Trigger, state: &State) -> Call {
 
 fn request(rule: &Rule, trigger: &Trigger) -> Result<Action, Skipped> {
     match &rule.act {
-        Act::Post(address) => {
-            let body = body(rule, trigger);
+        Act::Post(address, with) => {
+            let body = body(rule, trigger, rendered(with, trigger, rule.on)?);
             let fits = body.len() <= MAX_BODY;
             fits.then(|| Action::Post(address.clone(), body)).ok_or(Skipped::Large)
         }
         Act::Call(command, with) => {
-            let context = Context::new(trigger.context(rule.on));
-            let mut parameters = Vec::new();
-            for (name, template) in with {
-                let value = render(template, &context)
-                    .map_err(|why| Skipped::Template { parameter: name.clone(), why })?;
-                parameters.push((name.clone(), value));
-            }
+            let mut parameters = rendered(with, trigger, rule.on)?;
             if command.keeps_marks() && !with.iter().any(|(name, _)| name == MARK.0) {
                 parameters.push((MARK.0.to_owned(), MARK.1.into()));
             }
@@ -108,6 +102,22 @@ fn request(rule: &Rule, trigger: &Trigger) -> Result<Action, Skipped> {
             Ok(Action::Command(command, parameters))
         }
     }
+}
+
+fn rendered(
+    with: &[(String, ParameterTemplate)],
+    trigger: &Trigger,
+    on: &str,
+) -> Result<Vec<Parameter>, Skipped> {
+    if with.is_empty() {
+        return Ok(Vec::new());
+    }
+    let context = Context::new(trigger.context(on));
+    let one = |(name, template): &(String, ParameterTemplate)| {
+        let failed = |why| Skipped::Template { parameter: name.clone(), why };
+        Ok((name.clone(), render(template, &context).map_err(failed)?))
+    };
+    with.iter().map(one).collect()
 }
 
 fn render(parameter: &ParameterTemplate, context: &Context) -> Result<Value, String> {
@@ -119,8 +129,13 @@ fn render(parameter: &ParameterTemplate, context: &Context) -> Result<Value, Str
     })
 }
 
-/// The event for another program, without fields that may hold a secret.
-fn body(rule: &Rule, trigger: &Trigger) -> String {
+/// The event for another program: the fields that may be posted, and those that the rule names.
+fn body(rule: &Rule, trigger: &Trigger, named: Vec<Parameter>) -> String {
+    let mut fields = secrets::posted(&trigger.context(rule.on));
+    fields.extend(named.into_iter().map(|(name, value)| match value {
+        Value::Text(text) => (name, json!(text)),
+        Value::List(texts) => (name, json!(texts)),
+    }));
     let time = i64::try_from(trigger.wall.time(trigger.at).millis())
         .ok()
         .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
@@ -131,7 +146,7 @@ fn body(rule: &Rule, trigger: &Trigger) -> String {
         "time": time.map(|time| time.to_string()),
         "change": trigger.change.map(|change| change.label()),
         "stream": trigger.stream,
-        "fields": secrets::leave_out(&trigger.context(rule.on)),
+        "fields": fields,
     })
     .to_string()
 }

@@ -38,8 +38,8 @@ pub struct Rule {
 pub enum Act {
     /// Calls a command of the server's runtime API.
     Call(&'static Command, Vec<(String, ParameterTemplate)>),
-    /// Posts the event as JSON to another program.
-    Post(Address),
+    /// Posts the event as JSON to another program, with these fields beside those that are always posted.
+    Post(Address, Vec<(String, ParameterTemplate)>),
 }
 
 /// The value of a parameter.

@@ -1,4 +1,4 @@
-//! Fields that are never shown or sent on: addresses with passwords in them, tokens and the like.
+//! Which fields may be shown and sent on: not addresses with passwords in them, tokens and the like.
 
 use serde_json::{Map, Value};
 
@@ -30,16 +30,111 @@ pub fn may_be(name: &str, value: &str) -> bool {
     named || name.starts_with('$') || value.contains("://")
 }
 
-/// The fields without those that may hold a secret, at any depth.
-pub fn leave_out(fields: &Map<String, Value>) -> Map<String, Value> {
-    let kept = fields.iter().filter_map(|(name, value)| {
-        let shown = match value {
-            Value::Object(members) => Value::Object(leave_out(members)),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                value.clone()
-            }
-        };
-        (!may_be(name, value.as_str().unwrap_or_default())).then(|| (name.clone(), shown))
-    });
-    kept.collect()
+/// The fields that are posted to another program; `docs/rules.md` lists them. Settings are posted with these members.
+pub const POSTED: [&str; 90] = [
+    "appName",
+    "audio",
+    "bandwidth",
+    "bitrates",
+    "buildNumber",
+    "bytesCount",
+    "chunkLength",
+    "clientIP",
+    "codec",
+    "codecNumeric",
+    "config_id",
+    "configId",
+    "connectionType",
+    "creationTimestamp",
+    "dashSettings",
+    "direction",
+    "droppedBytesCount",
+    "droppedPacketsCount",
+    "elapsed",
+    "error",
+    "event",
+    "farIp",
+    "farPort",
+    "file",
+    "format",
+    "frameCount",
+    "group",
+    "groupName",
+    "groupTargetFolder",
+    "hdsSettings",
+    "height",
+    "hlsSettings",
+    "id",
+    "in_stream_id",
+    "inStreamUniqueId",
+    "ip",
+    "keepAlive",
+    "level",
+    "localStreamName",
+    "localStreamNames",
+    "localUniqueStreamId",
+    "manifestName",
+    "mssSettings",
+    "name",
+    "nearIp",
+    "nearPort",
+    "operationType",
+    "outputs",
+    "outStreamsUniqueIds",
+    "packetsCount",
+    "pathToFile",
+    "PID",
+    "playlist",
+    "playlistLength",
+    "playlistName",
+    "playlistStartTs",
+    "playlistType",
+    "port",
+    "processId",
+    "processType",
+    "profile",
+    "protocolType",
+    "pullSettings",
+    "purpose",
+    "pushSettings",
+    "queryTimestamp",
+    "recordSettings",
+    "releaseNumber",
+    "scope",
+    "segmentDuration",
+    "segmentStartTs",
+    "server",
+    "sessionId",
+    "startTime",
+    "status",
+    "stopTime",
+    "stream",
+    "streamName",
+    "streamNames",
+    "targetFolder",
+    "timerId",
+    "timestamp",
+    "track",
+    "triggerCount",
+    "type",
+    "typeNumeric",
+    "uniqueId",
+    "upTime",
+    "video",
+    "width",
+];
+
+/// The fields that may be posted, at any depth. A text that is an address is left out under any name.
+pub fn posted(fields: &Map<String, Value>) -> Map<String, Value> {
+    let allowed = fields.iter().filter(|(name, _)| POSTED.contains(&name.as_str()));
+    allowed.filter_map(|(name, value)| Some((name.clone(), shown(value)?))).collect()
+}
+
+fn shown(value: &Value) -> Option<Value> {
+    match value {
+        Value::String(text) if text.contains("://") => None,
+        Value::Object(members) => Some(Value::Object(posted(members))),
+        Value::Array(items) => Some(items.iter().filter_map(shown).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Some(value.clone()),
+    }
 }

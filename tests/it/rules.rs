@@ -11,6 +11,7 @@ use ems_exporter::model::stream::listed as listed_stream;
 use ems_exporter::model::{Key, Settings};
 use ems_exporter::pipeline::tally::Transport;
 use ems_exporter::pipeline::{ConfiguredServer, Pipeline, Server};
+use ems_exporter::rules::secrets;
 use ems_exporter::rules::{Action, Call, Rules, Skipped};
 use ems_protocol::decode::json::Part;
 use serde_json::{Value, json};
@@ -397,31 +398,56 @@ fn derived_events_trigger_for_own_outputs_and_name_their_inputs() {
 }
 
 #[test]
-fn a_posted_event_holds_no_secret() {
-    let rule = "  - {name: a, on: inStreamCreated, post: 'http://127.0.0.1:9/x'}\n";
+fn a_posted_event_holds_the_listed_fields_and_those_that_the_rule_names() {
+    let rules = "  - {name: a, on: inStreamCreated, post: 'http://127.0.0.1:9/x'}\n\
+                 \x20 - {name: b, on: inStreamCreated, post: 'http://127.0.0.1:9/x', \
+                 with: {agent: '{{ userAgent }}', both: ['{{ stream }}', x]}}\n";
     let secret = "hunter2";
     let payload = with(
         stream(1, "INR", "cam"),
         json!({
             "tcUrl": format!("rtmp://u:{secret}@x"), "pageUrl": secret, "ingestPoint": secret, "customData": secret,
-            "pullSettings": {"uri": format!("rtmp://u:{secret}@x"), "configId": 7, "httpProxy": secret, "other": format!("x://{secret}")},
+            "userAgent": secret, "later": secret, "_tag": secret,
+            "error": format!("cannot open x://{secret}"),
+            "pullSettings": {"uri": format!("rtmp://u:{secret}@x"), "configId": 7, "httpProxy": secret, "other": secret},
         }),
     );
-    let calls = Stage::new(rule).post("inStreamCreated", 0.0, payload);
-    let shown = shown(&calls);
-    assert!(!shown[0].contains(secret), "{shown:?}");
-    let body: Value = serde_json::from_str(shown[0].strip_prefix("post ").unwrap()).unwrap();
-    assert_eq!((&body["change"], &body["fields"]["pullSettings"]["configId"]), (&json!("opened"), &json!(7)));
+    let calls = shown(&Stage::new(rules).post("inStreamCreated", 0.0, payload));
+    let bodies: Vec<Value> =
+        calls.iter().map(|call| serde_json::from_str(call.strip_prefix("post ").unwrap()).unwrap()).collect();
+    let body = &bodies[0];
+    assert!(!calls[0].contains(secret), "{calls:?}");
+    assert_eq!(body["fields"]["pullSettings"], json!({"configId": 7}));
+    assert!(body["fields"].get("error").is_none());
+    assert_eq!((&body["fields"]["name"], &body["change"]), (&json!("cam"), &json!("opened")));
     assert_eq!((&body["server"], &body["rule"]), (&json!("ems"), &json!("a")));
+    assert_eq!(bodies[1]["fields"]["agent"], secret);
+    assert_eq!(bodies[1]["fields"]["both"], json!(["cam", "x"]));
+    assert!(bodies[1]["fields"].get("userAgent").is_none());
+}
+
+#[test]
+fn the_posted_fields_are_documented() {
+    let rules = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rules.md")).unwrap();
+    let section = rules.split("## ").find(|section| section.starts_with("Posted fields")).unwrap();
+    let list = section.trim_end().rsplit("\n\n").next().unwrap();
+    let listed: Vec<&str> =
+        list.trim_end_matches('.').split([',', ' ', '\n']).filter(|name| !name.is_empty()).collect();
+    let posted: Vec<String> = secrets::POSTED.iter().map(|name| format!("`{name}`")).collect();
+    assert_eq!(listed, posted);
 }
 
 #[test]
 fn an_event_too_large_to_be_kept_is_not_posted() {
     let rule = "  - {name: a, on: inStreamCreated, post: 'http://127.0.0.1:9/x'}\n";
     let mut stage = Stage::new(rule);
-    let mut post = |id: u64, fields: usize| {
-        let more: serde_json::Map<_, _> =
-            (0..fields).map(|field| (format!("f{field}"), "x".repeat(5000).into())).collect();
+    let mut post = |id: u64, texts: usize| {
+        let names = ["file", "groupName", "playlist", "targetFolder"];
+        let mut more = serde_json::Map::new();
+        for text in 0..texts {
+            let settings = ["hlsSettings", "hdsSettings", "dashSettings", "mssSettings"][text / 4];
+            more.entry(settings).or_insert(json!({}))[names[text % 4]] = "x".repeat(5000).into();
+        }
         stage.post("inStreamCreated", 0.0, with(stream(id, "INR", "cam"), more.into())).remove(0).action
     };
     // Each text is shortened to 4096 bytes.
