@@ -6,6 +6,11 @@ use std::process::ExitCode;
 use ems_exporter::cli::{self, Cli, Command};
 use ems_exporter::commands;
 
+/// Gives back the memory that a burst has taken, as musl's allocator does; glibc's keeps most of it.
+#[cfg(target_env = "gnu")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::try_parse_arguments(std::env::args_os()).unwrap_or_else(|error| error.exit());
     let done = match cli.command {

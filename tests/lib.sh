@@ -47,15 +47,15 @@ require_rust() {
         fail "Rust $wanted or later is needed, this is $found: run rustup update, or see https://rustup.rs"
 }
 
-# True if there is a C compiler that can link.
+# True if there are make and a C compiler that can link.
 compiler_works() {
     local work status=0
-    command -v cc >/dev/null || return 1
+    command -v cc >/dev/null && command -v make >/dev/null || return 1
     work=$(mktemp -d)
     echo 'int main(void) { return 0; }' | cc -x c -o "$work/program" - 2>/dev/null || status=1
     rm -r "$work"
     return $status
 }
 
-compiler=(gcc libc6-dev)
-compiler_reason="Rust links with the C compiler, which also builds the cryptography of TLS"
+compiler=(gcc libc6-dev make)
+compiler_reason="Rust links with the C compiler, which also builds the cryptography of TLS and, by make, the allocator"

@@ -88,10 +88,44 @@ async fn large_bodies_share_a_budget_and_give_way_when_it_is_used_up() {
     exporter.assert_accounted();
     drop(held);
     exporter.assert_accounted();
+    memory_returns(&exporter, before);
+}
+
+/// Waits until the exporter uses hardly more memory than `before`.
+fn memory_returns(exporter: &Exporter, before: u64) {
     wait_for("the memory to be given back", || {
         let grown = exporter.process.bytes("VmRSS").saturating_sub(before);
         holds(grown < 20 << 20, grown)
     });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_memory_of_two_thousand_connections_is_bounded_and_given_back() {
+    testkit::process::raise_file_limit();
+    let exporter = serve(&[]);
+    assert!(time_of(&exporter, &padded(0)) < PROMPT);
+    let before = exporter.process.bytes("VmRSS");
+    let padding = " ".repeat(15_000);
+    for begun in [
+        String::new(),
+        format!("GET / HTTP/1.1\r\nHost: x\r\nCookie: {padding}"),
+        format!("POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n{padding}"),
+        "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(20),
+    ] {
+        let mut open = Vec::new();
+        for _ in 0..2000 {
+            let mut stream = connect(&exporter).await;
+            // Those of the first may have been closed as idle.
+            drop(stream.write_all(begun.as_bytes()).await);
+            open.push(stream);
+        }
+        assert!(time_of(&exporter, &timer(1)) < PROMPT, "beside {:?}", begun.get(..20));
+        drop(open);
+        memory_returns(&exporter, before);
+    }
+    let peak = exporter.process.bytes("VmHWM") - before;
+    assert!(peak < 160 << 20, "{} MiB", peak >> 20);
+    exporter.assert_accounted();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
