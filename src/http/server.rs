@@ -44,6 +44,8 @@ const HEADER_BYTES: usize = 16 << 10;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause after a failure to accept a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long requests are still accepted after the stop.
+const LAST_REQUESTS: Duration = Duration::from_millis(100);
 /// How long open requests may take after the stop has begun.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
 
@@ -106,13 +108,17 @@ pub struct Shared {
     pub exporter_metrics: Arc<ExporterMetrics>,
 }
 
-/// Answers on `listener` until `stop`, then lets open requests finish.
+/// Answers on `listener` until `stop`, then what has been sent by then.
 pub async fn serve(listener: TcpListener, shared: Shared, stop: CancellationToken) {
     let graceful = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(shared.capacity.max(1)));
     let metrics = Arc::clone(&shared.exporter_metrics);
     let mut failing = false;
-    let mut stopped = pin!(stop.cancelled());
+    // What clients have sent before the stop waits in the kernel, also for connections that are not accepted yet.
+    let mut stopped = pin!(async {
+        stop.cancelled().await;
+        sleep(LAST_REQUESTS).await;
+    });
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &slots, &metrics) => accepted,

@@ -72,6 +72,40 @@ async fn open_requests_are_answered_and_the_checkpoint_is_written() {
     assert_eq!(written["files"][0]["offset"], fs::metadata(&log).unwrap().len());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_that_nobody_has_read_before_the_stop_are_answered() {
+    let mut exporter = serve(&[]);
+    let body = timer(1);
+    let request = format!(
+        "POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{}",
+        body.len(),
+        String::from_utf8(body).unwrap()
+    );
+    let mut connections = Vec::new();
+    for _ in 0..50 {
+        let mut kept = connect(&exporter).await;
+        kept.write_all(request.as_bytes()).await.unwrap();
+        assert!(kept.read(&mut [0; 1000]).await.unwrap() > 0);
+        connections.push(kept);
+    }
+    // Connections and requests of now wait in the kernel.
+    exporter.process.signal(Signal::STOP);
+    for _ in 0..300 {
+        connections.push(connect(&exporter).await);
+    }
+    for connection in &mut connections {
+        connection.write_all(request.as_bytes()).await.unwrap();
+    }
+    exporter.process.signal(Signal::TERM);
+    exporter.process.signal(Signal::CONT);
+    for mut connection in connections {
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    }
+    assert!(exporter.process.wait().success());
+}
+
 /// How long the exporter may take to stop after SIGTERM.
 const EXPORTER_LIMIT: Duration = Duration::from_secs(5);
 /// How long the simulated server of the demo may take after Ctrl-C.
