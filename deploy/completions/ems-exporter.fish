@@ -120,6 +120,8 @@ complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l d
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l stall -d 'Let an output stop writing chunks for a while although its stream stays up' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l freeze -d 'Let no more packets arrive on a stream whose connection stays up: none of its outputs writes a chunk until the stream is reconnected' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l lose-push -d 'Let the remote server of a stream\'s push go away for good: the push closes, and only a newly created push connects again' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l audio-only -d 'Let a stream have no video: the server reports the codec VPT for it one second after the start, and its video feed as stopped for ever. It is written as DASH alone, whose video track has no chunks' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l video-only -d 'Let a stream have no audio: the server reports the codec APT for it one second after the start, and its audio feed as stopped for ever. It is written as HLS alone' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l lose -d 'The share of all events that are lost on the way, from 0 to 1' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l lose-closes -d 'The share of closing events (streams, timers, web sessions) that are lost on the way, from 0 to 1' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l duplicates -d 'The share of events that are posted twice, from 0 to 1' -r

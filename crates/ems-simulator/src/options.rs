@@ -71,6 +71,20 @@ pub struct Options {
     #[arg(long, value_name = "STREAM:after=…")]
     pub lose_push: Vec<Incident>,
 
+    /// Let a stream have no video: the server reports the codec VPT for it one second after the start, and its video feed
+    /// as stopped for ever. It is written as DASH alone, whose video track has no chunks.
+    ///
+    /// May be given more than once.
+    #[arg(long, value_name = "STREAM")]
+    pub audio_only: Vec<String>,
+
+    /// Let a stream have no audio: the server reports the codec APT for it one second after the start, and its audio feed
+    /// as stopped for ever. It is written as HLS alone.
+    ///
+    /// May be given more than once.
+    #[arg(long, value_name = "STREAM", conflicts_with = "audio_only")]
+    pub video_only: Vec<String>,
+
     /// The share of all events that are lost on the way, from 0 to 1.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     pub lose: f64,

@@ -207,8 +207,10 @@ fn check(options: &Options, world: &World) -> Result<(), Error> {
             return Err(Error::UnknownOutput { fault: "a stall", output });
         }
     }
-    match options.freeze.iter().chain(&options.lose_push).find(|one| !world.writes(&one.stream, None)) {
-        Some(absent) => Err(Error::UnknownOutput { fault: "an incident", output: absent.stream.clone() }),
+    let incidents = options.freeze.iter().chain(&options.lose_push).map(|one| &one.stream);
+    let media = options.audio_only.iter().chain(&options.video_only);
+    match incidents.chain(media).find(|stream| !world.writes(stream, None)) {
+        Some(absent) => Err(Error::UnknownOutput { fault: "an incident", output: absent.clone() }),
         None => Ok(()),
     }
 }

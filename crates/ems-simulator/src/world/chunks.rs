@@ -42,7 +42,8 @@ impl World {
         let Some(format) = self.files(output).map(|files| files.format) else {
             return;
         };
-        let mut tracks: Vec<usize> = (0..format.profile().tracks.len()).collect();
+        let written = self.outputs.get(&output).map_or(0, |output| output.tracks.len());
+        let mut tracks: Vec<usize> = (0..written).collect();
         if format == OutputFormat::Dash {
             tracks.reverse();
         }

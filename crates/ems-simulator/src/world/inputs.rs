@@ -16,6 +16,8 @@ pub(crate) const RECONNECT: Duration = Duration::from_secs(1);
 const ENCODER_RETRY: Duration = Duration::from_secs(5);
 /// The interval between checks of the feeds (`streamsExpireTimer`).
 const FEED_CHECK: Duration = Duration::from_secs(10);
+/// How long the server waits for a medium before it takes the stream not to have it.
+const NO_MEDIUM: Duration = Duration::from_secs(1);
 /// A feed that stops does so once in this time, …
 const SILENCE_EVERY: u64 = 240;
 /// … in these of its seconds.
@@ -68,7 +70,9 @@ impl World {
         let first = Duration::from_millis(if pulled { 25 } else { 50 });
         let input = unique_id;
         self.schedule(at + first, Task::IdentifyCodec { input, last: false });
-        self.schedule(at + first + Duration::from_millis(7), Task::IdentifyCodec { input, last: true });
+        let missing = self.slots[slot].media.missing();
+        let wait = if missing.is_some() { NO_MEDIUM } else { Duration::from_millis(7) };
+        self.schedule(at + first + wait, Task::IdentifyCodec { input, last: true });
         match self.slots[slot].stay {
             Stay::Forever => {}
             Stay::Minutes => {
@@ -123,12 +127,12 @@ impl World {
         let Some(input) = self.inputs.get_mut(&unique_id) else {
             return;
         };
-        input.codecs = match (last, &input.pull) {
-            (true, _) => Codecs::Both,
-            (false, Some(_)) => Codecs::Audio,
-            (false, None) => Codecs::Video,
-        };
         let slot = input.slot;
+        input.codecs = match (last, self.slots[slot].media.missing(), &input.pull) {
+            (true, ..) => Codecs::Both,
+            (false, Some(Feed::Video), _) | (false, None, Some(_)) => Codecs::Audio,
+            (false, Some(Feed::Audio), _) | (false, None, None) => Codecs::Video,
+        };
         self.log_input(at, "inStreamCodecsUpdated", unique_id);
         if last {
             self.schedule_outputs(at, slot, unique_id);
@@ -167,7 +171,7 @@ impl World {
         };
         let slot = &self.slots[input.slot];
         let silent = SILENCE.contains(&(at.saturating_sub(input.created).as_secs() % SILENCE_EVERY));
-        if let Some(feed) = slot.silent.filter(|_| silent) {
+        if let Some(feed) = slot.silent.filter(|_| silent || slot.media.missing().is_some()) {
             let event = match feed {
                 Feed::Audio => "audioFeedStopped",
                 Feed::Video => "videoFeedStopped",

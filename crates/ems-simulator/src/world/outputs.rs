@@ -3,6 +3,7 @@
 use super::address::Address;
 use super::inputs::RECONNECT;
 use super::model::{Code, Codecs, Files, Kind, Output, Peer, Purpose, Task, Track, World};
+use super::plan::Feed;
 use super::stream_object::{Facts, NEAR_IP, pulled_or_pushed};
 use crate::value::{Map, Value, map, text, u32, u64};
 use std::time::Duration;
@@ -35,7 +36,7 @@ impl World {
         let output = self.open_output(at, input, Kind::Files(files), Some(config), settings, None);
         self.log_output(at + ms(5), "outStreamCodecsUpdated", output, true);
         self.schedule(at + ms(22), Task::FirstPlaylists { output });
-        for track in 0..profile.tracks.len() {
+        for track in 0..self.outputs.get(&output).map_or(0, |output| output.tracks.len()) {
             let later = if track == 0 { 0 } else { 20 };
             self.schedule(at + ms(profile.first_chunk + later), Task::WriteChunk { output, track });
         }
@@ -77,8 +78,14 @@ impl World {
             Kind::Files(files) => files.format.profile().tracks,
             Kind::Push | Kind::Player => &[],
         };
-        let tracks = tracks.iter().map(|name| Track { name, ..Track::default() }).collect();
         let slot = source.slot;
+        let missing = match self.slots[slot].media.missing() {
+            Some(Feed::Audio) => "audio",
+            Some(Feed::Video) => "video",
+            None => "none",
+        };
+        let written = tracks.iter().filter(|name| **name != missing);
+        let tracks = written.map(|name| Track { name, ..Track::default() }).collect();
         self.outputs
             .insert(unique_id, Output { slot, input, kind, config, created: at, settings, peer, tracks });
         self.log_output(at + Duration::from_micros(110), "outStreamCreated", unique_id, false);

@@ -44,7 +44,7 @@ pub(crate) enum Feed {
     Video,
 }
 
-/// Size in pixels, H.264 level, and rates in bytes each second.
+/// Size in pixels, H.264 level, and rates in bytes each second, which are 0 for a medium that the stream does not have.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Media {
     pub(crate) width: u32,
@@ -58,6 +58,15 @@ impl Media {
     /// The nominal rate in kbit/s, as the encoder declares it.
     pub(crate) fn bandwidth(&self) -> u32 {
         u32::try_from((self.video_rate + self.audio_rate) * 8 / 1024).unwrap_or(u32::MAX)
+    }
+
+    /// The medium that the stream does not have.
+    pub(crate) fn missing(&self) -> Option<Feed> {
+        match (self.audio_rate, self.video_rate) {
+            (0, _) => Some(Feed::Audio),
+            (_, 0) => Some(Feed::Video),
+            _ => None,
+        }
     }
 
     /// The rate in bit/s that stands in DASH and MSS paths.
@@ -99,6 +108,12 @@ fn camera(options: &Options, number: usize) -> Slot {
         0 => formats.push(OutputFormat::Record),
         _ => {}
     }
+    let mut media = SIZES[number % SIZES.len()];
+    if options.audio_only.contains(&label) {
+        (media.video_rate, formats) = (0, vec![OutputFormat::Dash]);
+    } else if options.video_only.contains(&label) {
+        (media.audio_rate, formats) = (0, vec![OutputFormat::Hls]);
+    }
     let stays = number % 4 == 1 || pulled || names_stream(options, &label);
     Slot {
         formats,
@@ -106,12 +121,12 @@ fn camera(options: &Options, number: usize) -> Slot {
         pushed: number % 4 == 1,
         watched: true,
         stay: if stays { Stay::Forever } else { Stay::Minutes },
-        silent: match number % 8 {
+        silent: media.missing().or(match number % 8 {
             0 | 4 => Some(Feed::Audio),
             6 => Some(Feed::Video),
             _ => None,
-        },
-        media: SIZES[number % SIZES.len()],
+        }),
+        media,
         ..plain(label.into_bytes(), Stay::Forever)
     }
 }

@@ -1,7 +1,7 @@
 //! The description of a stream that its events carry.
 
 use super::model::{Codecs, Peer, World};
-use super::plan::{FRAME_RATE, Media};
+use super::plan::{FRAME_RATE, Feed, Media};
 use crate::value::{Map, Value, i32, map, text, u8, u16, u32, u64};
 use std::time::Duration;
 
@@ -70,26 +70,31 @@ fn counted(rate: u64, flowing: Duration) -> u64 {
 }
 
 fn audio(facts: &Facts<'_>) -> Value {
+    let missing = facts.media.missing() == Some(Feed::Audio);
     let codec = match facts.codecs {
         Codecs::Neither | Codecs::Video => "AUNK",
+        Codecs::Both if missing => "APT",
         Codecs::Audio | Codecs::Both => "AAAC",
     };
+    let packet_rate = if missing { 0 } else { 43 };
     Value::Map(map([
         ("bytesCount", u64(counted(facts.media.audio_rate, facts.flowing))),
         ("codec", text(codec)),
         ("codecNumeric", u64(numeric(codec))),
         ("droppedBytesCount", u64(0)),
         ("droppedPacketsCount", u64(0)),
-        ("packetsCount", u64(counted(43, facts.flowing))),
+        ("packetsCount", u64(counted(packet_rate, facts.flowing))),
     ]))
 }
 
 fn video(facts: &Facts<'_>) -> Value {
+    let missing = facts.media.missing() == Some(Feed::Video);
+    let packet_rate = if missing { 0 } else { FRAME_RATE as u64 };
     let mut members = map([
         ("bytesCount", u64(counted(facts.media.video_rate, facts.flowing))),
         ("droppedBytesCount", u64(0)),
         ("droppedPacketsCount", u64(0)),
-        ("packetsCount", u64(counted(FRAME_RATE as u64, facts.flowing))),
+        ("packetsCount", u64(counted(packet_rate, facts.flowing))),
     ]);
     let rest = match facts.codecs {
         Codecs::Neither | Codecs::Audio => map([
@@ -99,6 +104,15 @@ fn video(facts: &Facts<'_>) -> Value {
             ("level", i32(0)),
             ("profile", i32(0)),
             ("width", i32(0)),
+        ]),
+        // The server leaves level and profile as they happen to be.
+        Codecs::Both if missing => map([
+            ("codec", text("VPT")),
+            ("codecNumeric", u64(numeric("VPT"))),
+            ("height", u32(0)),
+            ("level", u8(128)),
+            ("profile", u8(7)),
+            ("width", u32(0)),
         ]),
         Codecs::Video | Codecs::Both => map([
             ("codec", text("VH264")),

@@ -3,6 +3,7 @@
 use super::{MINUTE, events_until, names, number, of_folder, text, world};
 use crate::options::Options;
 use crate::output_format::OutputFormat;
+use crate::value::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -90,4 +91,28 @@ fn hostile_names_reach_the_events_as_they_are() {
         assert!(seen.contains(name), "{}", String::from_utf8_lossy(name));
     }
     assert!(seen.iter().any(|name| name.len() == 300));
+}
+
+#[test]
+fn a_stream_with_one_medium_reports_pass_through_for_the_other_and_never_writes_it() {
+    for (audio_only, member, codec, numeric, feed, track) in [
+        (true, "video", "VPT", 6_219_563_444_375_388_160, "videoFeedStopped", "audio"),
+        (false, "audio", "APT", 4_706_353_969_578_901_504, "audioFeedStopped", ""),
+    ] {
+        let only = |wanted| if audio_only == wanted { vec!["cam1".to_owned()] } else { Vec::new() };
+        let options =
+            Options { streams: 1, audio_only: only(true), video_only: only(false), ..Options::default() };
+        let mut world = world(&options);
+        let events = world.advance(MINUTE);
+        let updates: Vec<_> = events.iter().filter(|event| event.name == "inStreamCodecsUpdated").collect();
+        assert_eq!(updates.len(), 2);
+        assert!(matches!(updates[1].payload["upTime"], Value::Double(millis) if millis >= 1000.0));
+        let Value::Map(medium) = &updates[1].payload[member] else { panic!("no {member}") };
+        assert_eq!(text(medium, "codec"), codec.as_bytes());
+        assert_eq!(number(medium, "codecNumeric"), numeric);
+        assert_eq!((number(medium, "bytesCount"), number(medium, "packetsCount")), (0, 0));
+        assert!(names(&events).iter().filter(|name| **name == feed).count() >= 5, "{feed}");
+        let tracks: BTreeSet<&str> = world.chunks_closed.keys().map(|(.., track)| *track).collect();
+        assert_eq!(tracks, BTreeSet::from([track]));
+    }
 }
