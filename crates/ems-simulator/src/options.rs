@@ -64,6 +64,11 @@ pub struct Options {
     #[arg(long, value_name = "STREAM:after=…")]
     pub freeze: Vec<Incident>,
 
+    /// The server's streamsExpireTimer: a frozen stream is closed after 1.8 to 2.1 times this, and its source is back some
+    /// seconds later. Frozen streams stay open when absent.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub stream_expiry: Option<Duration>,
+
     /// Let the remote server of a stream's push go away for good: the push closes, and only a newly created push connects
     /// again.
     ///

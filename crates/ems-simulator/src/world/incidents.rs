@@ -35,10 +35,15 @@ impl World {
 
     fn freeze(&mut self, at: Duration, stream: &str) -> bool {
         let slots = &self.slots;
-        let Some(input) = self.inputs.values_mut().find(|input| slots[input.slot].label == stream) else {
+        let Some((id, input)) = self.inputs.iter_mut().find(|(_, input)| slots[input.slot].label == stream)
+        else {
             return false;
         };
         input.frozen = Some(at);
+        if let Some(expiry) = self.options.stream_expiry {
+            let (input, periods) = (*id, 1.8 + 0.3 * self.random.f64());
+            self.schedule(at + expiry.mul_f64(periods), Task::CloseStream { input });
+        }
         true
     }
 

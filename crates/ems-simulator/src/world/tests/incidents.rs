@@ -116,3 +116,21 @@ fn a_stream_with_one_medium_reports_pass_through_for_the_other_and_never_writes_
         assert_eq!(tracks, BTreeSet::from([track]));
     }
 }
+
+#[test]
+fn a_frozen_stream_expires_after_some_two_periods() {
+    let options = Options {
+        streams: 1,
+        freeze: vec!["cam1:after=25s".parse().unwrap()],
+        stream_expiry: Some(Duration::from_secs(10)),
+        ..Options::default()
+    };
+    let mut world = world(&options);
+    world.advance(Duration::from_secs(25));
+    assert!(!names(&world.advance(Duration::from_secs(42))).contains(&"inStreamClosed"));
+    let expired = world.advance(Duration::from_secs(47));
+    let closed = expired.iter().position(|event| event.name == "inStreamClosed").unwrap();
+    assert!(names(&expired[closed..]).contains(&"outStreamClosed"), "what it fed closes after it");
+    assert!(world.truth().streams.is_empty());
+    assert!(names(&world.advance(Duration::from_secs(80))).contains(&"hlsChunkClosed"), "the source is back");
+}
