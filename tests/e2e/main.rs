@@ -25,6 +25,7 @@ mod commands;
 mod exposition;
 mod facts;
 mod field;
+mod inputs;
 mod reconcile;
 mod rules;
 mod stalls;
