@@ -26,9 +26,6 @@ pub use file_system::FileSystem;
 pub use path_map::{PathMap, resolve};
 pub use status::{METRICS, Reading};
 
-/// Most closed chunks that wait for the dispatcher.
-const QUEUE: usize = 1024;
-
 /// The folders of the outputs of all servers.
 #[derive(Debug)]
 pub struct Folders {
@@ -44,7 +41,7 @@ pub struct Folders {
 impl Folders {
     /// Nothing is looked at yet. `maps` are those of servers, which come before `map`.
     pub fn new(map: &PathMap, maps: &BTreeMap<String, PathMap>) -> Arc<Self> {
-        let (queue, chunks) = sync_channel(QUEUE);
+        let (queue, chunks) = sync_channel(dispatcher::QUEUE);
         let joined = |own: &PathMap| PathMap([map.0.as_slice(), own.0.as_slice()].concat());
         Arc::new(Self {
             queue,

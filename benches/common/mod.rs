@@ -7,6 +7,11 @@ pub(crate) mod load;
 use std::path::Path;
 use std::time::Duration;
 
+/// The allocator of the program.
+#[cfg(target_env = "gnu")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Names that the recorded events carry, each replaced by that of the requested stream.
 const NAMES: [&str; 7] = ["stream1", "pulled1", "ed2", "ts_2639_9qCO", "127.0.0.1_46566", "short1", "short2"];
 /// The paths of recordings carry no stream name; they end in this folder.

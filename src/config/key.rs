@@ -244,7 +244,7 @@ fn folders(section: &mut Section, key: &'static str, folder: &Path) -> Vec<(Stri
             None | Some("") => {
                 fault(&format!("is {}, not a folder of this machine, such as /mnt/www", node.value.kind()))
             }
-            Some(to) => folders.push((from, folder.join(to))),
+            Some(to) => folders.push((from.into_owned(), folder.join(to).components().collect())),
         }
     }
     folders

@@ -15,6 +15,10 @@ use super::worker::{self, Task, Worker};
 use crate::model::output::{ClosedChunk, Format};
 use crate::pipeline::Pipeline;
 
+/// Most closed chunks that wait for the dispatcher.
+pub(super) const QUEUE: usize = 1024;
+/// How long closed chunks gather before they are handed on, so that a busy server wakes no thread for each of them.
+const GATHERING: Duration = Duration::from_millis(10);
 /// From one look at all announced folders to the next.
 const INTERVAL: Duration = Duration::from_secs(5);
 /// Most mount points that have a worker.
@@ -51,7 +55,13 @@ impl Dispatcher {
     pub(super) fn run(mut self, chunks: &Receiver<(String, ClosedChunk)>) {
         loop {
             match chunks.recv_timeout(self.next.saturating_duration_since(Instant::now())) {
-                Ok((server, chunk)) => self.chunk(server, chunk),
+                Ok((server, chunk)) => {
+                    std::thread::sleep(GATHERING);
+                    self.chunk(server, chunk);
+                    for (server, chunk) in chunks.try_iter().take(QUEUE) {
+                        self.chunk(server, chunk);
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }

@@ -13,9 +13,14 @@ impl Mounts {
         Self(points)
     }
 
-    /// The mount point of an absolute path.
+    /// The mount point of an absolute path without empty components.
     pub(super) fn of(&self, path: &Path) -> &Path {
-        self.0.iter().find(|point| path.starts_with(point)).map_or(Path::new("/"), PathBuf::as_path)
+        let path = path.as_os_str().as_encoded_bytes();
+        let holds = |point: &&PathBuf| {
+            let below = path.strip_prefix(point.as_os_str().as_encoded_bytes());
+            below.is_some_and(|below| matches!(below.first(), None | Some(b'/')))
+        };
+        self.0.iter().find(holds).map_or(Path::new("/"), PathBuf::as_path)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Paths of a media server as paths of this machine.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// Folders of a media server that this machine has elsewhere: the first text is the server's path.
@@ -13,20 +14,23 @@ impl PathMap {
     pub fn find(&self, folder: &str, file: &str) -> Option<(PathBuf, PathBuf)> {
         let (folder, file) = (resolve(folder), resolve(file));
         let below = below(&file, &folder).filter(|below| !below.is_empty())?;
-        let folder = self.folder(&folder)?;
+        let folder = self.resolved_folder(&folder)?;
         let file = folder.join(below);
         Some((folder, file))
     }
 
     /// The path on this machine of a folder that the server names.
     pub fn folder(&self, folder: &str) -> Option<PathBuf> {
-        let folder = resolve(folder);
-        let mapped = self.0.iter().filter_map(|(from, to)| Some((from, to, below(&folder, from)?)));
+        self.resolved_folder(&resolve(folder))
+    }
+
+    fn resolved_folder(&self, folder: &str) -> Option<PathBuf> {
+        let mapped = self.0.iter().filter_map(|(from, to)| Some((from, to, below(folder, from)?)));
         // The longest prefix counts; of equal ones the last, which is the server's own.
         match mapped.max_by_key(|(from, ..)| from.len()) {
             Some((_, to, "")) => Some(to.clone()),
             Some((_, to, below)) => Some(to.join(below)),
-            None => folder.starts_with('/').then(|| Path::new(&folder).to_owned()),
+            None => folder.starts_with('/').then(|| Path::new(folder).to_owned()),
         }
     }
 }
@@ -45,7 +49,14 @@ fn below<'p>(path: &'p str, folder: &str) -> Option<&'p str> {
 
 /// A path with `/` for every separator and without `.`, `..` and empty components, as far as its text allows: a
 /// relative path may begin with `..`.
-pub fn resolve(path: &str) -> String {
+pub fn resolve(path: &str) -> Cow<'_, str> {
+    let below_root = path.strip_prefix('/').unwrap_or(path);
+    if below_root
+        .split('/')
+        .all(|component| !matches!(component, "" | "." | "..") && !component.contains('\\'))
+    {
+        return Cow::Borrowed(path);
+    }
     let mut resolved: Vec<&str> = Vec::new();
     let is_absolute = path.starts_with(['/', '\\']);
     for component in path.split(['/', '\\']) {
@@ -58,7 +69,7 @@ pub fn resolve(path: &str) -> String {
             component => resolved.push(component),
         }
     }
-    format!("{}{}", if is_absolute { "/" } else { "" }, resolved.join("/"))
+    Cow::Owned(format!("{}{}", if is_absolute { "/" } else { "" }, resolved.join("/")))
 }
 
 #[cfg(test)]
@@ -66,7 +77,8 @@ mod tests {
     use super::*;
 
     fn find(map: &[(&str, &str)], folder: &str, file: &str) -> Option<String> {
-        let map = PathMap(map.iter().map(|(from, to)| (resolve(from), PathBuf::from(to))).collect());
+        let map =
+            PathMap(map.iter().map(|(from, to)| (resolve(from).into_owned(), PathBuf::from(to))).collect());
         map.find(folder, file).map(|(_, file)| file.display().to_string())
     }
 

@@ -14,7 +14,7 @@ use crate::model::output::ClosedChunk;
 use crate::pipeline::Pipeline;
 
 /// Most tasks that wait for a worker, and most empty chunks that wait for their second look.
-pub(super) const QUEUE: usize = 256;
+pub(super) const QUEUE: usize = 1024;
 /// From the first look at an empty chunk to the second: the event may overtake the last write, and network file systems
 /// keep sizes for a moment.
 const SECOND_LOOK: Duration = Duration::from_secs(1);

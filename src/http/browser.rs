@@ -2,15 +2,19 @@
 //!
 //! Other clients, such as Prometheus, send none of the headers that are examined here.
 
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, HeaderName, Method, header};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// Whether a page of another site made this request. Links to the exporter's pages are followed.
 pub(super) fn is_of_other_site(method: &Method, headers: &HeaderMap) -> bool {
-    match text(headers, "sec-fetch-site") {
+    match text(headers, SEC_FETCH_SITE) {
         Some("same-origin" | "none") => false,
         Some(_) => {
-            let link = text(headers, "sec-fetch-mode") == Some("navigate")
-                && text(headers, "sec-fetch-dest") == Some("document");
+            let link = text(headers, SEC_FETCH_MODE) == Some("navigate")
+                && text(headers, SEC_FETCH_DEST) == Some("document");
             !(link && matches!(*method, Method::GET | Method::HEAD))
         }
         // Browsers send it over TLS and to loopback only.
@@ -27,10 +31,10 @@ pub(super) fn is_of_other_site(method: &Method, headers: &HeaderMap) -> bool {
 /// Whether a browser sent this request to a name that is neither one of `names` nor one that only the local network can
 /// define.
 pub(super) fn is_of_foreign_name(headers: &HeaderMap, names: &[String]) -> bool {
-    let is_browser = [header::ACCEPT_LANGUAGE.as_str(), header::ORIGIN.as_str(), "sec-fetch-site"]
+    let is_browser = [header::ACCEPT_LANGUAGE, header::ORIGIN, SEC_FETCH_SITE]
         .iter()
-        .any(|name| headers.contains_key(*name));
-    let host = text(headers, header::HOST.as_str()).unwrap_or_default();
+        .any(|name| headers.contains_key(name));
+    let host = text(headers, header::HOST).unwrap_or_default();
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
@@ -44,7 +48,7 @@ fn is_own(name: &str, names: &[String]) -> bool {
     is_address || is_local || names.iter().any(|own| own.eq_ignore_ascii_case(name))
 }
 
-fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).map(|value| value.to_str().unwrap_or_default())
 }
 

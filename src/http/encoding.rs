@@ -23,8 +23,8 @@ impl Encoding {
     /// The encoding that the headers name.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, Rejection> {
         let mut names = headers.get_all(header::CONTENT_ENCODING).iter();
-        let name = names.next().map_or(Ok("identity"), |name| name.to_str());
-        match (name.unwrap_or_default().trim().to_ascii_lowercase().as_str(), names.next()) {
+        let Some(name) = names.next() else { return Ok(Self::Identity) };
+        match (name.to_str().unwrap_or_default().trim().to_ascii_lowercase().as_str(), names.next()) {
             ("identity" | "", None) => Ok(Self::Identity),
             ("gzip" | "x-gzip", None) => Ok(Self::Gzip),
             ("deflate", None) => Ok(Self::Deflate),

@@ -430,9 +430,9 @@ fn a_mount_point_that_hangs_holds_up_nothing_else_and_a_bounded_number_of_looks(
         holds(seen > 0.0 && seen <= healthy, seen)
     });
     wait_for("what does not fit into the queues to be dropped", || {
-        // 256 wait and one hangs.
+        // 1024 wait and one hangs.
         let dropped = outcome("dropped");
-        holds(dropped >= (CHUNKS - 257) as f64, dropped)
+        holds(dropped >= (CHUNKS - 1025) as f64, dropped)
     });
     assert_eq!(reading("ems_folders", "state=\"unknown\""), Some(1.0));
     assert_eq!(reading("ems_folders", "state=\"readable\""), Some(1.0));
