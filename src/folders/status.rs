@@ -126,7 +126,7 @@ pub const METRICS: &[Metric<Reading>] = &[
     Metric {
         name: "ems_folders",
         kind: Kind::Gauge,
-        help: "Folders of open outputs, as named in outStreamCreated, by whether the exporter can read them: readable; unreadable; unknown while the file system has not answered for a minute; untracked, those beyond 10,000 of a server. Unreadable ones are tried again every five minutes.",
+        help: "Folders of open outputs, as named in outStreamCreated, by whether the exporter can read them: readable; unreadable; unknown while the file system has not answered for a minute; untracked, those beyond 10,000 of a server. Unreadable ones are tried again after 5 seconds, then after pauses that double up to five minutes.",
         labels: &["state"],
         query: r#"ems_folders{state!="readable"} > 0"#,
         samples: |reading, samples| {

@@ -20,8 +20,9 @@ pub(super) const QUEUE: usize = 1024;
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 /// From one look at a readable folder to the next.
 const READABLE_AGAIN: Duration = Duration::from_secs(60);
-/// From one look at an unreadable folder to the next.
-const UNREADABLE_AGAIN: Duration = Duration::from_secs(300);
+/// From the first look at an unreadable folder to the second, and the longest of the pauses after that, each of which is
+/// twice as long as the one before. A media server may make the folder of a new output a moment later.
+const UNREADABLE_AGAIN: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(300)];
 
 /// Work of a worker.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ struct Known {
     /// Where it is mounted, by its path without symbolic links; none if it cannot be read.
     mount: Option<PathBuf>,
     next: Instant,
+    /// The pause until then.
+    pause: Duration,
 }
 
 pub(super) struct Worker {
@@ -130,8 +133,7 @@ impl Worker {
             }
             Err(error) => {
                 self.shared.notice(server, folder, &error);
-                let unreadable = Known { mount: None, next: Instant::now() + UNREADABLE_AGAIN };
-                self.folders.entry(server.clone()).or_default().insert(folder.clone(), unreadable);
+                self.know(server, folder, None, Instant::now());
                 Err(())
             }
         }
@@ -150,9 +152,21 @@ impl Worker {
                 None
             }
         };
+        self.know(server, folder, mount, now)
+    }
+
+    /// Records the result of a look at a folder, and returns whether it can be read.
+    fn know(&mut self, server: &str, folder: &Path, mount: Option<PathBuf>, now: Instant) -> bool {
+        let folders = self.folders.entry(server.to_owned()).or_default();
+        let [first, longest] = UNREADABLE_AGAIN;
+        let before = folders.get(folder).filter(|known| known.mount.is_none());
         let is_readable = mount.is_some();
-        let next = now + if is_readable { READABLE_AGAIN } else { UNREADABLE_AGAIN };
-        folders.insert(folder.to_owned(), Known { mount, next });
+        let pause = match before {
+            _ if is_readable => READABLE_AGAIN,
+            Some(known) => (known.pause * 2).min(longest),
+            None => first,
+        };
+        folders.insert(folder.to_owned(), Known { mount, next: now + pause, pause });
         is_readable
     }
 
@@ -198,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unreadable_folder_is_left_out_until_a_look_minutes_later() {
+    fn an_unreadable_folder_is_looked_at_ever_more_rarely() {
         let folder = tempfile::tempdir().unwrap();
         let announced = folder.path().join("cam");
         let (shared, mounts) = (Arc::<Shared>::default(), Arc::<Mounts>::default());
@@ -216,11 +230,15 @@ mod tests {
             worker.look("ems".to_owned(), vec![announced.clone()], Arc::clone(&mounts), now);
             shared.lock()["ems"].looks[Path::new("/")].readable
         };
-        assert_eq!(readable(0), 0);
+        // Looks after 5, 10, 20, 40, 80 and 160 seconds more, and then after 300.
+        let mut looks = [0, 5, 15, 35, 75, 155, 315, 615].into_iter();
+        assert!(looks.all(|after| readable(after) == 0));
         std::fs::create_dir(&announced).unwrap();
-        assert_eq!((readable(5), readable(299)), (0, 0), "no look");
-        assert_eq!(readable(300), 1, "the folder is there by now");
+        assert_eq!((readable(620), readable(914)), (0, 0), "no look");
+        assert_eq!(readable(915), 1, "the folder is there by now");
         std::fs::remove_dir(&announced).unwrap();
-        assert_eq!((readable(359), readable(360), readable(365)), (1, 0, 0));
+        assert_eq!((readable(974), readable(975), readable(979)), (1, 0, 0));
+        std::fs::create_dir(&announced).unwrap();
+        assert_eq!(readable(980), 1, "a folder that has been readable is soon looked at again");
     }
 }
