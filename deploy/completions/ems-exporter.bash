@@ -624,7 +624,7 @@ _ems__exporter() {
             return 0
             ;;
         ems__subcmd__exporter__subcmd__simulate)
-            opts="-h --url --streams --chunk-length --speed --seed --format --duration --nul-header --stall --freeze --stream-expiry --lose-push --audio-only --video-only --lose --lose-closes --duplicates --reorder --crash-after --crash-pause --crash-keep-pid --burst --burst-every --unattended --api --api-auth --api-fail --api-reset --api-garbage --api-slow --api-slow-for --hostile-names --help"
+            opts="-h --url --streams --chunk-length --speed --seed --format --duration --nul-header --stall --unwritable --write-files --disk-full --freeze --stream-expiry --lose-push --audio-only --video-only --lose --lose-closes --duplicates --reorder --crash-after --crash-pause --crash-keep-pid --burst --burst-every --unattended --api --api-auth --api-fail --api-reset --api-garbage --api-slow --api-slow-for --hostile-names --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -659,6 +659,18 @@ _ems__exporter() {
                     return 0
                     ;;
                 --stall)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unwritable)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --write-files)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --disk-full)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -118,6 +118,9 @@ xml\t'Typed XML'
 xmlrpc\t'An XML-RPC call'"
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l duration -d 'Stop the server gracefully after this much real time (humantime, such as 10m); it runs until stopped when absent' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l stall -d 'Let an output stop writing chunks for a while although its stream stays up' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l unwritable -d 'Let an output be unable to write for a while: the server closes it and creates it anew each second, and it is open for 50 to 105 ms of each, without a chunk' -r
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l write-files -d 'Write the files of chunks below this folder, a few of them for each output' -r -F
+complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l disk-full -d 'Let the disk be full for an output for a while: the files of its chunks are empty, and the events say nothing of it' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l freeze -d 'Let no more packets arrive on a stream whose connection stays up: none of its outputs writes a chunk until the stream is reconnected' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l stream-expiry -d 'The server\'s streamsExpireTimer: a frozen stream is closed after 1.8 to 2.1 times this, and its source is back some seconds later. Frozen streams stay open when absent' -r
 complete -c ems-exporter -n "__fish_ems_exporter_using_subcommand simulate" -l lose-push -d 'Let the remote server of a stream\'s push go away for good: the push closes, and only a newly created push connects again' -r

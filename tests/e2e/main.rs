@@ -26,6 +26,7 @@ mod exposition;
 mod facts;
 mod field;
 mod inputs;
+mod outputs;
 mod reconcile;
 mod rules;
 mod stalls;

@@ -13,6 +13,8 @@ pub(crate) struct Event {
     pub(crate) timestamp: u64,
     /// Its members, with `PID` and `customData`.
     pub(crate) payload: Map,
+    /// The file that the server has completed before it, and its bytes.
+    pub(crate) written: Option<(Vec<u8>, u64)>,
 }
 
 impl Event {

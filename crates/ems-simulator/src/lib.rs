@@ -15,6 +15,7 @@ mod clock;
 mod command;
 mod event;
 mod faults;
+mod files;
 mod incident;
 mod options;
 mod output_format;

@@ -4,6 +4,7 @@ use super::incident::Incident;
 use super::stall::Stall;
 use super::target::Target;
 use clap::{Args, FromArgMatches};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Simulate a media server that posts its events over HTTP.
@@ -20,7 +21,7 @@ pub struct Options {
     ///
     /// Every stream is written as HLS; every odd one also as DASH and every even one as HDS; of four streams the first is
     /// pushed to another server, the third is also written as MSS and the fourth recorded. Every third stream is pulled,
-    /// the others are published and, except for the first of four and those that --stall, --freeze or --lose-push name,
+    /// the others are published and, except for the first of four and those that a fault names,
     /// leave and come back after some minutes.
     #[arg(long, value_name = "COUNT", default_value_t = 4)]
     pub streams: usize,
@@ -56,6 +57,28 @@ pub struct Options {
     /// cam2:hls:after=20s,for=60s,every=5m. May be given more than once.
     #[arg(long, value_name = "STREAM[:FORMAT]:after=…,for=…[,every=…]")]
     pub stall: Vec<Stall>,
+
+    /// Let an output be unable to write for a while: the server closes it and creates it anew each second, and it is open for
+    /// 50 to 105 ms of each, without a chunk.
+    ///
+    /// With FORMAT, for= and every= as for --stall. Example: cam1:hls:after=20s,for=2m. May be given more than once.
+    #[arg(long, value_name = "STREAM[:FORMAT]:after=…,for=…[,every=…]", value_parser = with_end)]
+    pub unwritable: Vec<Stall>,
+
+    /// Write the files of chunks below this folder, a few of them for each output.
+    #[arg(long, value_name = "FOLDER")]
+    pub write_files: Option<PathBuf>,
+
+    /// Let the disk be full for an output for a while: the files of its chunks are empty, and the events say nothing of it.
+    ///
+    /// With FORMAT, for= and every= as for --stall. Example: cam2:hls:after=20s,for=2m. May be given more than once.
+    #[arg(
+        long,
+        value_name = "STREAM[:FORMAT]:after=…,for=…[,every=…]",
+        value_parser = with_end,
+        requires = "write_files"
+    )]
+    pub disk_full: Vec<Stall>,
 
     /// Let no more packets arrive on a stream whose connection stays up: none of its outputs writes a chunk until the
     /// stream is reconnected.
@@ -203,6 +226,11 @@ fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{text:?} is not a duration: {error}"))
 }
 
+fn with_end(text: &str) -> Result<Stall, String> {
+    let stall: Stall = text.parse()?;
+    if stall.lasting.is_some() { Ok(stall) } else { Err("for= must be a duration".to_owned()) }
+}
+
 fn chunk_length(text: &str) -> Result<Duration, String> {
     let length = duration(text)?;
     if length.subsec_nanos() == 0 && (1..=3600).contains(&length.as_secs()) {
@@ -302,6 +330,8 @@ mod tests {
             (["--burst-every", "10s"], "one minute apart"),
             (["--url", "https://h/"], "https is not supported"),
             (["--stall", "cam1:after=1s"], "needs both"),
+            (["--unwritable", "cam1:after=1s,for=recreated"], "for= must be a duration"),
+            (["--disk-full", "cam1:after=1s,for=1m"], "--write-files"),
             (["--freeze", "cam1"], "expected STREAM"),
             (["--api-fail", "2"], "from 0 to 1"),
             (["--api-auth", "me"], "USER:PASSWORD"),

@@ -3,6 +3,7 @@
 use crate::api::{ApiListener, Call};
 use crate::event::Event;
 use crate::faults::{Delivery, Faults};
+use crate::files::WrittenFiles;
 use crate::options::{ApiFaults, Options};
 use crate::sender::{self, Post, Sender, SharedTally, Tally};
 use crate::shared_world::SharedWorld;
@@ -12,6 +13,7 @@ use crate::{request, serialize};
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -45,6 +47,14 @@ pub enum Error {
         /// The cause.
         source: io::Error,
     },
+    /// The folder for the files of chunks cannot be made.
+    #[error("could not create the folder {}", folder.display())]
+    Folder {
+        /// The folder as written.
+        folder: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
 }
 
 /// Runs a simulated server until `stop` is ready or the requested duration is over, and returns its final [`Truth`].
@@ -63,7 +73,12 @@ pub struct Simulation {
 
 impl Simulation {
     /// A server that has not started yet, though the address of its API is already taken.
-    pub fn new(options: Options) -> Result<Self, Error> {
+    pub fn new(mut options: Options) -> Result<Self, Error> {
+        if let Some(folder) = &options.write_files {
+            let failed = |source| Error::Folder { folder: folder.clone(), source };
+            std::fs::create_dir_all(folder).map_err(failed)?;
+            options.write_files = Some(std::path::absolute(folder).map_err(failed)?);
+        }
         let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let world = World::new(&options, epoch);
         check(&options, &world)?;
@@ -105,7 +120,7 @@ impl Simulation {
     pub async fn run(&self, stop: impl Future<Output = ()>) -> Result<Truth, Error> {
         let mut sender = Sender::new(self.resolve().await?);
         let mut faults = Faults::new(&self.options);
-        let mut queue = VecDeque::new();
+        let (mut queue, mut files) = (VecDeque::new(), WrittenFiles::default());
         let started = self.world.real(Duration::ZERO);
         let mut serving = Box::pin(self.serve());
         let mut stop = std::pin::pin!(async {
@@ -116,6 +131,7 @@ impl Simulation {
         });
         loop {
             let events = self.world.advance();
+            self.write(&events, &mut files);
             self.queue(&events, &mut faults, &mut queue);
             let due = self.world.world().next_due();
             let step = async {
@@ -171,6 +187,15 @@ impl Simulation {
             .ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
     }
 
+    /// Writes the files that these events announce as complete, if files are to be written.
+    fn write(&self, events: &[Event], files: &mut WrittenFiles) {
+        if self.options.write_files.is_some() {
+            for (file, bytes) in events.iter().filter_map(|event| event.written.as_ref()) {
+                files.write(file, *bytes);
+            }
+        }
+    }
+
     /// Turns events into posts, as far as the faults let them through.
     fn queue(&self, events: &[Event], faults: &mut Faults, queue: &mut VecDeque<Post>) {
         let Options { url, format, nul_header, .. } = &self.options;
@@ -193,18 +218,25 @@ impl Simulation {
     }
 }
 
-/// Rejects stalls and incidents of streams that the plan does not have. Without an operator, commands may create any.
+/// Rejects faults of streams that the plan does not have. Without an operator, commands may create any.
 fn check(options: &Options, world: &World) -> Result<(), Error> {
     if options.unattended {
         return Ok(());
     }
-    for stall in &options.stall {
+    let stalls = [
+        ("a stall", &options.stall),
+        ("an output that cannot write", &options.unwritable),
+        ("a full disk", &options.disk_full),
+    ];
+    for (fault, stall) in
+        stalls.into_iter().flat_map(|(fault, stalls)| stalls.iter().map(move |stall| (fault, stall)))
+    {
         if !world.writes(&stall.stream, stall.format) {
             let output = match stall.format {
                 Some(format) => format!("{}:{}", stall.stream, format.name()),
                 None => stall.stream.clone(),
             };
-            return Err(Error::UnknownOutput { fault: "a stall", output });
+            return Err(Error::UnknownOutput { fault, output });
         }
     }
     let incidents = options.freeze.iter().chain(&options.lose_push).map(|one| &one.stream);

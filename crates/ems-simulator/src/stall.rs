@@ -31,6 +31,20 @@ pub(crate) enum StallEnd {
 }
 
 impl Stall {
+    /// The next moment, from this one on, at which the stall begins.
+    pub(crate) fn next_start(&self, moment: Duration) -> Option<Duration> {
+        let Some(since) = moment.checked_sub(self.after) else { return Some(self.after) };
+        let every = self.every.map_or(0, |every| every.as_nanos());
+        match since.as_nanos().checked_rem(every) {
+            _ if since.is_zero() => Some(moment),
+            None => None,
+            Some(0) => Some(moment),
+            Some(passed) => {
+                Some(moment + Duration::from_nanos(u64::try_from(every - passed).unwrap_or(u64::MAX)))
+            }
+        }
+    }
+
     /// The end of the stall that holds an output of this age at a moment, if one does.
     pub(crate) fn end(
         &self,
@@ -134,6 +148,16 @@ mod tests {
         let once: Stall = "cam1:after=1s,for=1s".parse().unwrap();
         assert_eq!(end(&once, "cam1", OutputFormat::Dash, 1), Some(StallEnd::At(at(2))));
         assert_eq!(end(&once, "cam1", OutputFormat::Dash, 2), None);
+    }
+
+    #[test]
+    fn the_next_start_is_found_from_any_moment() {
+        let repeated: Stall = "cam2:after=20s,for=60s,every=5m".parse().unwrap();
+        let once: Stall = "cam2:after=20s,for=60s".parse().unwrap();
+        for (moment, next) in [(0, 20), (20, 20), (21, 320), (320, 320), (321, 620)] {
+            assert_eq!(repeated.next_start(at(moment)), Some(at(next)), "{moment}");
+            assert_eq!(once.next_start(at(moment)), (moment <= 20).then_some(at(20)), "{moment}");
+        }
     }
 
     #[test]

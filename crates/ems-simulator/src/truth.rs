@@ -96,6 +96,8 @@ pub struct Configuration {
     pub stream: String,
     /// Whether it outlives its stream and the server.
     pub keep_alive: bool,
+    /// Whether its output cannot write at this moment or writes empty files, by request; it may be closed.
+    pub writes_nothing: bool,
     /// The caller's own variables.
     pub variables: BTreeMap<String, String>,
 }
@@ -115,7 +117,7 @@ pub struct Output {
     pub config_id: Option<u32>,
     /// The caller's own variables.
     pub variables: BTreeMap<String, String>,
-    /// Whether a requested stall, or the freeze of its stream, holds it at this moment.
+    /// Whether a requested fault, or the freeze of its stream, keeps it from writing at this moment.
     pub stalled: bool,
 }
 

@@ -68,7 +68,7 @@ impl World {
             Task::CloseStream { input } => self.close_stream(at, input),
             Task::WriteChunk { output, track } => self.write_chunk(at, output, track),
             Task::PlayerArrives { input } => self.player_arrives(at, input),
-            Task::PlayerLeaves { output } => self.finish_output(at, output),
+            Task::PlayerLeaves { output } | Task::CloseOutput { output } => self.finish_output(at, output),
             Task::SessionStarts => self.session_starts(at),
             Task::SessionEnds { session } => self.session_ends(at, session),
             Task::Download => self.download(at),
@@ -80,6 +80,7 @@ impl World {
             Task::FirstPlaylists { output } => self.log_first_playlists(at, output),
             Task::Shut { stream } => self.shut(at, stream),
             Task::Incident { index } => self.begin_incident(at, index),
+            Task::StopWriting { fault } => self.stop_writing(at, fault),
             Task::Burst => self.burst(at),
         }
     }

@@ -57,6 +57,7 @@ pub(crate) fn event(name: &str) -> Event {
         process_id: i32::try_from(json["processId"].as_i64().unwrap()).unwrap(),
         timestamp: json["timestamp"].as_u64().unwrap(),
         payload,
+        written: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The files of an output: each chunk opened and closed in its format's rhythm, with its playlist.
 
+use super::incidents::holds;
 use super::model::{Chunk, Files, Output, Task, World};
 use super::plan::FRAME_RATE;
 use crate::output_format::OutputFormat;
@@ -13,6 +14,10 @@ const SHORTEST_LISTED: Duration = Duration::from_secs(1);
 const FIRST_SEGMENT: f64 = 549.0;
 /// From an HLS output's creation to that of its playlist.
 const PLAYLIST_CREATED: Duration = Duration::from_millis(22);
+/// The size of a chunk, in bytes for each millisecond: it stands for a stream of a higher bit rate.
+const BYTES_PER_MS: u64 = 4;
+/// The largest chunk, in bytes.
+const LARGEST: u64 = 64 << 10;
 
 impl World {
     /// Closes the chunk that is due and opens the next; during a stall both wait for its end.
@@ -52,6 +57,20 @@ impl World {
         }
         if format == OutputFormat::Hls {
             self.log_child_playlist(at, output);
+        }
+    }
+
+    /// Gives up what an output still has open, since it cannot write it.
+    pub(crate) fn abandon_chunks(&mut self, at: Duration, output: u64) {
+        let tracks = self.outputs.get_mut(&output).map(|output| &mut output.tracks);
+        let open: Vec<Chunk> = tracks.into_iter().flatten().filter_map(|track| track.open.take()).collect();
+        if self.files(output).is_some_and(|files| files.format == OutputFormat::Hls) {
+            for chunk in &open {
+                let error = [&b"Unable to close rolling segment "[..], &chunk.file].concat();
+                for _ in 0..2 {
+                    self.log(at, "hlsChunkError", map([("error", text(&error))]));
+                }
+            }
         }
     }
 
@@ -148,8 +167,13 @@ impl World {
             payload.extend(own);
             payload.extend(map([("frameCount", u64(all_frames)), ("startTime", text(""))]));
         }
-        self.log(at, format.profile().chunk_closed, payload);
         let label = self.slots[slot].label.clone();
+        let is_empty = holds(&self.options.disk_full, &label, format, at);
+        let bytes = if is_empty { 0 } else { (lasted.as_millis() as u64 * BYTES_PER_MS).clamp(1, LARGEST) };
+        self.log(at, format.profile().chunk_closed, payload);
+        if let Some(event) = self.events.last_mut() {
+            event.written = Some((chunk.file, bytes));
+        }
         *self.chunks_closed.entry((format, group, label, name)).or_default() += 1;
     }
 

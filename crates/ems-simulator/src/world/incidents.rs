@@ -2,11 +2,16 @@
 
 use super::model::{Code, IncidentKind, Kind, Output, Task, World};
 use crate::output_format::OutputFormat;
-use crate::stall::StallEnd;
+use crate::stall::{Stall, StallEnd};
 use std::time::Duration;
 
 /// The interval at which an incident checks for its stream.
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Whether one of these faults holds an output of a stream at a moment.
+pub(crate) fn holds(faults: &[Stall], stream: &str, format: OutputFormat, at: Duration) -> bool {
+    faults.iter().any(|fault| fault.end(stream, format, at, at).is_some())
+}
 
 impl World {
     /// Schedules the incidents that have not begun.
@@ -15,6 +20,24 @@ impl World {
             if let Some((_, incident)) = &self.incidents[index] {
                 self.schedule(incident.after.max(at), Task::Incident { index });
             }
+        }
+        for fault in 0..self.options.unwritable.len() {
+            if let Some(start) = self.options.unwritable[fault].next_start(at) {
+                self.schedule(start, Task::StopWriting { fault });
+            }
+        }
+    }
+
+    /// Closes the outputs that cannot write from now on.
+    pub(crate) fn stop_writing(&mut self, at: Duration, fault: usize) {
+        let open: Vec<u64> = self.outputs.keys().copied().collect();
+        for output in open {
+            if self.is_unwritable(at, output) {
+                self.finish_output(at, output);
+            }
+        }
+        if let Some(start) = self.options.unwritable[fault].next_start(at + Duration::from_nanos(1)) {
+            self.schedule(start, Task::StopWriting { fault });
         }
     }
 
@@ -73,5 +96,18 @@ impl World {
         let stream = &self.slots[output.slot].label;
         let stalls = self.options.stall.iter();
         stalls.filter_map(|stall| stall.end(stream, format, output.created, at)).max()
+    }
+
+    /// Whether an output cannot write its files at a moment.
+    pub(crate) fn is_unwritable(&self, at: Duration, output: u64) -> bool {
+        let output = self.outputs.get(&output);
+        let files = output.and_then(|output| Some((&self.slots[output.slot].label, output.files()?)));
+        files.is_some_and(|(stream, files)| holds(&self.options.unwritable, stream, files.format, at))
+    }
+
+    /// Whether requested faults keep the output of a stream from writing at a moment, open or not.
+    pub(crate) fn writes_nothing(&self, stream: &str, format: OutputFormat, at: Duration) -> bool {
+        holds(&self.options.unwritable, stream, format, at)
+            || holds(&self.options.disk_full, stream, format, at)
     }
 }

@@ -26,6 +26,7 @@ pub(crate) enum Task {
     CheckFeeds { input: u64 },
     CloseStream { input: u64 },
     WriteChunk { output: u64, track: usize },
+    CloseOutput { output: u64 },
     PlayerArrives { input: u64 },
     PlayerLeaves { output: u64 },
     SessionStarts,
@@ -39,6 +40,7 @@ pub(crate) enum Task {
     FirstPlaylists { output: u64 },
     Shut { stream: u64 },
     Incident { index: usize },
+    StopWriting { fault: usize },
     Burst,
 }
 
@@ -145,6 +147,7 @@ impl World {
             process_id: self.process.id,
             timestamp: self.clock.seconds(at),
             payload,
+            written: None,
         });
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Below this folder every streaming output has the folder of its group.
 pub(crate) const WEB_ROOT: &str = "/var/evostreamms/evo-webroot/";
 /// Here recordings are written.
-const MEDIA_FOLDER: &str = "/var/evostreamms/media/";
+const MEDIA_FOLDER: &str = "/var/evostreamms/media";
 /// Where pulled streams come from.
 const PULL_HOST: &str = "192.0.2.50";
 /// Where streams are pushed to.
@@ -50,7 +50,7 @@ impl World {
         if self.files_of(&name, format, format.group()).is_some() {
             return;
         }
-        let parameters = output_parameters(format, &name, self.options.chunk_length.as_secs());
+        let parameters = self.output_parameters(format, &name);
         let command = match format {
             OutputFormat::Record => "record".to_owned(),
             OutputFormat::Hls | OutputFormat::Hds | OutputFormat::Dash | OutputFormat::Mss => {
@@ -100,27 +100,34 @@ impl World {
             self.schedule(at + PAUSE, Task::WantTimer { wanted });
         }
     }
-}
 
-/// The parameters with which an operator creates an output.
-fn output_parameters(format: OutputFormat, name: &[u8], chunk_length: u64) -> Map {
-    let mut parameters = map([("chunkLength", text(chunk_length.to_string()))]);
-    parameters.extend(match format {
-        OutputFormat::Hls | OutputFormat::Hds | OutputFormat::Dash | OutputFormat::Mss => map([
-            ("groupName", text(format.group())),
-            ("localStreamNames", text(name)),
-            ("playlistLength", text("5")),
-            ("playlistType", text("rolling")),
-            ("targetFolder", text(WEB_ROOT)),
-        ]),
-        OutputFormat::Record => map([
-            ("_tag", text("archive")),
-            ("keepAlive", text("1")),
-            ("localStreamName", text(name)),
-            ("overwrite", text("1")),
-            ("pathToFile", text([MEDIA_FOLDER.as_bytes(), name].concat())),
-            ("type", text("flv")),
-        ]),
-    });
-    parameters
+    /// The parameters with which an operator creates an output.
+    fn output_parameters(&self, format: OutputFormat, name: &[u8]) -> Map {
+        let chunk_length = self.options.chunk_length.as_secs();
+        let [web_root, media] = match &self.options.write_files {
+            Some(folder) => {
+                ["www", "media"].map(|name| folder.join(name).into_os_string().into_encoded_bytes())
+            }
+            None => [WEB_ROOT, MEDIA_FOLDER].map(|folder| folder.as_bytes().to_vec()),
+        };
+        let mut parameters = map([("chunkLength", text(chunk_length.to_string()))]);
+        parameters.extend(match format {
+            OutputFormat::Hls | OutputFormat::Hds | OutputFormat::Dash | OutputFormat::Mss => map([
+                ("groupName", text(format.group())),
+                ("localStreamNames", text(name)),
+                ("playlistLength", text("5")),
+                ("playlistType", text("rolling")),
+                ("targetFolder", text(web_root)),
+            ]),
+            OutputFormat::Record => map([
+                ("_tag", text("archive")),
+                ("keepAlive", text("1")),
+                ("localStreamName", text(name)),
+                ("overwrite", text("1")),
+                ("pathToFile", text([&media, &b"/"[..], name].concat())),
+                ("type", text("flv")),
+            ]),
+        });
+        parameters
+    }
 }

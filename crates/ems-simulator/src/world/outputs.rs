@@ -35,6 +35,11 @@ impl World {
         let profile = files.format.profile();
         let output = self.open_output(at, input, Kind::Files(files), Some(config), settings, None);
         self.log_output(at + ms(5), "outStreamCodecsUpdated", output, true);
+        if self.is_unwritable(at, output) {
+            let open = self.random_millis(50..105);
+            self.schedule(at + open, Task::CloseOutput { output });
+            return output;
+        }
         self.schedule(at + ms(22), Task::FirstPlaylists { output });
         for track in 0..self.outputs.get(&output).map_or(0, |output| output.tracks.len()) {
             let later = if track == 0 { 0 } else { 20 };
@@ -94,7 +99,11 @@ impl World {
 
     /// Ends an output: its last chunks, then the stream itself. The source is still linked only if it is still open.
     pub(crate) fn finish_output(&mut self, at: Duration, unique_id: u64) {
-        self.finish_chunks(at, unique_id);
+        if self.is_unwritable(at, unique_id) {
+            self.abandon_chunks(at, unique_id);
+        } else {
+            self.finish_chunks(at, unique_id);
+        }
         let linked = match self.outputs.get(&unique_id) {
             Some(output) => self.inputs.contains_key(&output.input),
             None => return,

@@ -133,7 +133,10 @@ fn camera(options: &Options, number: usize) -> Slot {
 
 /// Whether a requested stall or incident needs this stream to stay.
 fn names_stream(options: &Options, label: &str) -> bool {
-    options.stall.iter().any(|stall| stall.stream == label)
+    [&options.stall, &options.unwritable, &options.disk_full]
+        .into_iter()
+        .flatten()
+        .any(|stall| stall.stream == label)
         || options.freeze.iter().chain(&options.lose_push).any(|incident| incident.stream == label)
 }
 

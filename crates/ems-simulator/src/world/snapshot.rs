@@ -49,6 +49,9 @@ impl World {
                 group: config.files().map(|files| files.group.clone()).unwrap_or_default(),
                 stream: String::from_utf8_lossy(&config.stream).into_owned(),
                 keep_alive: config.keep_alive,
+                writes_nothing: config.files().is_some_and(|files| {
+                    self.writes_nothing(&String::from_utf8_lossy(&config.stream), files.format, self.now)
+                }),
                 variables: texts(&config.settings),
             })
             .collect();
@@ -88,7 +91,8 @@ impl World {
                     unique_id: *unique_id,
                     config_id: output.config,
                     variables: texts(&output.settings),
-                    stalled: self.held(output, files.format, self.now).is_some(),
+                    stalled: self.held(output, files.format, self.now).is_some()
+                        || self.writes_nothing(&self.slots[output.slot].label, files.format, self.now),
                 }),
             }
         }

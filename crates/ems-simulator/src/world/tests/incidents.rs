@@ -1,6 +1,7 @@
 //! The world in trouble: stalls, crashes, the stop, bursts and hostile names.
 
 use super::{MINUTE, events_until, names, number, of_folder, text, world};
+use crate::event::Event;
 use crate::options::Options;
 use crate::output_format::OutputFormat;
 use crate::value::Value;
@@ -31,6 +32,58 @@ fn a_stalled_output_writes_nothing_while_its_stream_stays_up() {
         world.advance(Duration::from_secs(379))
     };
     assert_eq!(of_folder(&again, folder).len(), 0);
+}
+
+#[test]
+fn an_output_that_cannot_write_is_made_anew_each_second_until_it_can() {
+    let options =
+        Options { unwritable: vec!["cam1:hls:after=20s,for=60s".parse().unwrap()], ..Options::default() };
+    let mut world = world(&options);
+    let before = world.advance(Duration::from_millis(19_999));
+    let hls = |events: &[Event], name| {
+        let of_cam1 = |event: &&Event| {
+            event.name == name
+                && text(&event.payload, "name") == b"cam1"
+                && text(&event.payload, "type") == b"OFHLS"
+        };
+        events.iter().filter(of_cam1).count()
+    };
+    assert_eq!((hls(&before, "outStreamCreated"), hls(&before, "outStreamClosed")), (1, 0));
+    let during = world.advance(Duration::from_millis(79_999));
+    let [created, closed] = ["outStreamCreated", "outStreamClosed"].map(|name| hls(&during, name));
+    assert!((53..=60).contains(&created) && closed.abs_diff(created) <= 1, "{created}, {closed}");
+    let folder = "/var/evostreamms/evo-webroot/hls/cam1/";
+    assert_eq!(of_folder(&during, folder).len(), 0);
+    assert_eq!(names(&during).iter().filter(|name| **name == "hlsChunkError").count(), 2, "only at first");
+    let truth = world.truth();
+    let cannot = truth.configs.iter().filter(|config| config.writes_nothing);
+    assert_eq!(cannot.map(|config| (config.purpose, &*config.stream)).collect::<Vec<_>>(), [("hls", "cam1")]);
+    let after = world.advance(Duration::from_secs(100));
+    assert_eq!((hls(&after, "outStreamCreated"), hls(&after, "outStreamClosed")), (1, 0));
+    assert!(of_folder(&after, folder).len() > 3);
+    assert!(world.truth().configs.iter().all(|config| !config.writes_nothing));
+}
+
+#[test]
+fn a_full_disk_leaves_empty_files_and_no_trace_in_the_events() {
+    let full =
+        Options { disk_full: vec!["cam1:hls:after=20s,for=60s".parse().unwrap()], ..Options::default() };
+    let (mut full, mut plain) = (world(&full), world(&Options::default()));
+    let mut advance =
+        |millis| [&mut full, &mut plain].map(|world| world.advance(Duration::from_millis(millis)));
+    for (until, empty) in [(19_999, false), (79_999, true), (100_000, false)] {
+        let [full, plain] = advance(until);
+        let of = |event: &Event| (event.name, event.payload.clone());
+        assert!(full.iter().map(of).eq(plain.iter().map(of)));
+        let written = full.iter().filter_map(|event| event.written.as_ref());
+        let mut count = 0;
+        for (file, bytes) in written {
+            let of_cam1 = file.starts_with(b"/var/evostreamms/evo-webroot/hls/cam1/");
+            count += usize::from(of_cam1);
+            assert_eq!(*bytes == 0, empty && of_cam1, "{}", String::from_utf8_lossy(file));
+        }
+        assert!(count > 1);
+    }
 }
 
 #[test]
