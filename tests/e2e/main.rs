@@ -30,6 +30,7 @@ mod outputs;
 mod reconcile;
 mod rules;
 mod stalls;
+mod verdicts;
 
 /// The exporter's program.
 fn program() -> testkit::Program {

@@ -37,7 +37,8 @@ pub(crate) struct Profile {
 }
 
 impl OutputFormat {
-    pub(crate) fn name(self) -> &'static str {
+    /// Its name, as in commands and labels.
+    pub fn name(self) -> &'static str {
         self.into()
     }
 
