@@ -58,6 +58,10 @@ fn lives_of_an_exporter(seed: u64) {
     let mut counted: BTreeMap<String, u64> = BTreeMap::new();
     for life in 0..6 {
         write_on(&mut writer);
+        // What is compressed before the first start is taken for history.
+        if life > 0 && writer.random.u64(..2) == 0 {
+            writer.compress();
+        }
         let flags = ["--storage.path", storage.to_str().unwrap(), "--events.start", "saved-or-beginning"];
         let mut exporter = follow(&logs, &flags);
         write_on(&mut writer);

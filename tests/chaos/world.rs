@@ -81,7 +81,7 @@ impl World {
     }
 
     fn step(&mut self) {
-        match self.writer.random.u64(..24) {
+        match self.writer.random.u64(..25) {
             0..=6 => self.writer.append(),
             7..=8 => self.writer.append_half(),
             9 => self.writer.rotate(),
@@ -120,6 +120,12 @@ impl World {
             }
             18..=19 => self.kill(),
             20 => self.stop(),
+            24 => {
+                if self.life.is_some() {
+                    self.settle();
+                }
+                self.writer.compress();
+            }
             _ if self.life.is_none() => self.begin(),
             21 => {
                 self.kill();

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fastrand::Rng;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 /// The names of events, all of which a family knows.
 const NAMES: [&str; 3] = ["timerTriggered", "pullStreamFailed", "cliRequest"];
@@ -207,6 +209,24 @@ impl Writer {
     pub fn prune(&mut self) {
         for path in self.finished.drain(..) {
             fs::remove_file(path).unwrap();
+        }
+    }
+
+    /// Compresses some of the finished files, as log rotation does. A follower that runs must have read them.
+    pub fn compress(&mut self) {
+        for path in &mut self.finished {
+            if path.extension().is_some_and(|suffix| suffix == "gz") || self.random.u64(..3) == 0 {
+                continue;
+            }
+            let mut name = path.clone().into_os_string();
+            name.push(".gz");
+            let compressed = PathBuf::from(name);
+            let mut encoder = GzEncoder::new(open(&compressed), Compression::fast());
+            encoder.write_all(&fs::read(&path).unwrap()).unwrap();
+            let file = encoder.finish().unwrap();
+            file.set_modified(fs::metadata(&path).unwrap().modified().unwrap()).unwrap();
+            fs::remove_file(&path).unwrap();
+            *path = compressed;
         }
     }
 

@@ -4,8 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::DirEntryExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tracing::{info, warn};
 
@@ -13,55 +12,15 @@ use super::checkpoint::SavedFile;
 use super::fingerprint::HEAD;
 use super::followed::{Followed, Name, State};
 use super::follower::Follower;
-use super::listing::{Identity, Listed, modified};
+use super::listing::{Identity, Listed};
 use super::mounts::mounted_files;
 use super::options::Start;
-use super::regular;
 use super::status::{Reason, Rotation};
 
 /// How many finished files are remembered in case their name comes back.
 const MAX_RETIRED: usize = 1024;
 
-/// How many files of the checkpoint that match nothing now are kept in it.
-const MAX_MISSING: usize = 1024;
-
 impl Follower {
-    /// Finds the files of the checkpoint that were renamed while no follower ran: they are in the
-    /// same directory under a name that no pattern matches.
-    pub(super) fn recover(&mut self, listing: &[Listed]) {
-        let surplus = self.saved.len().saturating_sub(MAX_MISSING + listing.len());
-        self.saved.drain(..surplus);
-        let listed: HashSet<Identity> = listing.iter().map(|listed| listed.identity).collect();
-        let mut lost: HashMap<PathBuf, Vec<SavedFile>> = HashMap::new();
-        for saved in self.saved.iter().filter(|saved| !listed.contains(&saved.identity())) {
-            if let Some(directory) = saved.path.parent() {
-                lost.entry(directory.to_owned()).or_default().push(saved.clone());
-            }
-        }
-        let mut found = Vec::new();
-        for (directory, lost) in lost {
-            let directory = if directory.as_os_str().is_empty() { PathBuf::from(".") } else { directory };
-            for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
-                for saved in lost.iter().filter(|saved| saved.inode == entry.ino()) {
-                    match self.recovered(&entry.path(), saved) {
-                        Ok(Some(file)) => found.push(file),
-                        Ok(None) => {}
-                        Err(error) => {
-                            warn!(path = %entry.path().display(), %error, "cannot read a renamed file")
-                        }
-                    }
-                }
-            }
-        }
-        found.sort_by_key(|file| file.modified);
-        for mut file in found {
-            info!(path = %file.path.display(), "the file was renamed while it was not followed, its rest is read first");
-            self.saved.retain(|saved| saved.identity() != file.identity);
-            file.sequence = self.next_sequence();
-            self.files.insert(file.identity, file);
-        }
-    }
-
     /// Forgets the files of the checkpoint that are gone: their pattern matches others, and
     /// none of these can still turn out to be one of them.
     pub(super) fn forget_missing(&mut self) {
@@ -72,32 +31,6 @@ impl Follower {
                 files.values().filter(|file| file.is_named() && Some(file.pattern) == pattern).peekable();
             pattern.is_some() && (others.peek().is_none() || others.any(|file| !file.is_started()))
         });
-    }
-
-    fn recovered(&self, path: &Path, saved: &SavedFile) -> io::Result<Option<Followed>> {
-        let Some(pattern) = self.patterns.iter().position(|pattern| pattern.matches(&saved.path)) else {
-            return Ok(None);
-        };
-        if !fs::metadata(path)?.is_file() {
-            return Ok(None);
-        }
-        let handle = regular::open(path)?;
-        let metadata = handle.metadata()?;
-        if Identity::of(&metadata) != saved.identity() || !saved.fits(&handle)? {
-            return Ok(None);
-        }
-        let listed = Listed {
-            path: saved.path.clone(),
-            identity: saved.identity(),
-            length: metadata.len(),
-            modified: modified(&metadata),
-            pattern,
-        };
-        let mut file = Followed::new(listed, 0, 0, self.format);
-        file.name = Name::Lost;
-        file.handle = Some(handle);
-        file.resume(saved, self.format)?;
-        Ok(Some(file))
     }
 
     /// Updates the followed files from the names that match now.
@@ -151,7 +84,7 @@ impl Follower {
         }
     }
 
-    fn next_sequence(&mut self) -> u64 {
+    pub(super) fn next_sequence(&mut self) -> u64 {
         self.sequence += 1;
         self.sequence
     }
@@ -344,7 +277,7 @@ fn take_fitting(
 
 /// Whether `path` is the name that log rotation gives to a copy of `original`: its whole name
 /// with a suffix, in the same directory.
-fn is_copy_name(path: &Path, original: &Path) -> bool {
+pub(super) fn is_copy_name(path: &Path, original: &Path) -> bool {
     let path = path.as_os_str().as_bytes();
     path.strip_prefix(original.as_os_str().as_bytes())
         .is_some_and(|rest| !rest.is_empty() && !rest.contains(&b'/'))

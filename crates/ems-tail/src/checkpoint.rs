@@ -3,13 +3,14 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use super::fingerprint::{Fingerprint, HEAD, TAIL, read_range};
 use super::frame::Format;
-use super::listing::Identity;
+use super::listing::{Identity, modified};
 use super::regular;
 use super::status::Reason;
 
@@ -127,6 +128,15 @@ impl Checkpoint {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// When it was written last; none if there is none.
+    pub(super) fn modified(&self) -> Option<SystemTime> {
+        fs::metadata(&self.path).ok().map(|metadata| modified(&metadata))
     }
 
     /// Reads the checkpoint; it is empty if there is none yet. One that cannot be decoded is renamed to `….bad`.

@@ -9,8 +9,9 @@ use std::time::SystemTime;
 use rustix::fs::SeekFrom;
 
 use super::checkpoint::{SavedFile, SavedHeader};
+use super::compression::compression;
 use super::fingerprint::{Fingerprint, HEAD, TailFingerprint, read_range};
-use super::frame::{Detection, Format, blank, compression, detect, last_fields};
+use super::frame::{Detection, Format, blank, detect, last_fields};
 use super::listing::{Identity, Listed, modified};
 use super::regular;
 

@@ -43,7 +43,7 @@ pub struct Follower {
     pub(super) polled: bool,
     /// The checkpoint on disk is not the newest.
     pub(super) unsaved: bool,
-    checkpoint: Option<Checkpoint>,
+    pub(super) checkpoint: Option<Checkpoint>,
     last_save: Option<Instant>,
     save_failure: Option<String>,
 }

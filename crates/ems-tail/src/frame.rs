@@ -17,6 +17,8 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 
 pub(super) use step::Step;
 
+use super::compression::compression;
+
 /// The trailer of a W3C writer at the end of a chunk, without a newline.
 const W3C_FOOTER: &[u8] = b"# ======= End of file ========";
 
@@ -87,24 +89,6 @@ impl Detection {
         "its format is none of json, xml, text and w3c: leave it out of the pattern, or set the format if it is one of these",
     );
     const UTF16: Self = Self::Unknown("it is written in UTF-16: convert it with iconv -f UTF-16 -t UTF-8");
-}
-
-/// How a file is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compression {
-    /// By gzip, RFC 1952.
-    Gzip,
-    /// By Zstandard, RFC 8878.
-    Zstandard,
-}
-
-/// Recognises from the beginning of a file how it is compressed.
-pub fn compression(head: &[u8]) -> Option<Compression> {
-    match head {
-        [0x1f, 0x8b, ..] => Some(Compression::Gzip),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Compression::Zstandard),
-        _ => None,
-    }
 }
 
 /// Recognises the format from the beginning of a file.

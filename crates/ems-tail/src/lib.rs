@@ -12,11 +12,13 @@
 //! | `follower` | the state of a follower, and the steps of a poll |
 //! | `listing` | the files that match the patterns now, in reading order |
 //! | `mounts` | the mount points of this machine, and whether a file is one |
+//! | `recover` | files of the checkpoint that were renamed or compressed while no follower ran |
 //! | `admit` | new, renamed and vanished files; where a new file starts |
 //! | `advance` | open, check, read and release files |
 //! | `followed` | one followed file |
 //! | `regular` | opens regular files only |
 //! | `drain` | reads a file from its offset and delivers its entries |
+//! | `compression` | files that log rotation has compressed |
 //! | `frame` | where entries begin and end, in each format |
 //! | `fingerprint` | how a file is recognised by its content |
 //! | `checkpoint` | positions on disk |
@@ -30,7 +32,8 @@
 //! - A file is renamed or deleted and a new one created, or a symlink changes: the old file stays
 //!   open and is read until the new one has content, which proves that the writer has finished
 //!   with the old one.
-//! - A file is renamed while no follower runs: it is searched by its inode in its directory.
+//! - A file is renamed while no follower runs: it is searched by its inode in its directory. Log rotation compresses it: it
+//!   is searched by its content. Files that were written and compressed meanwhile are read whole.
 //! - A file is copied and truncated: it is read from its start when it is shorter than its offset, or
 //!   when its first bytes or those before the offset have changed. What the writer adds between
 //!   the last poll and the truncation is only in the copy, and lost unless a pattern matches the
@@ -47,6 +50,7 @@
 mod admit;
 mod advance;
 mod checkpoint;
+mod compression;
 mod drain;
 mod fingerprint;
 mod followed;
@@ -55,6 +59,7 @@ mod frame;
 mod listing;
 mod mounts;
 mod options;
+mod recover;
 pub mod regular;
 mod run;
 mod status;
@@ -64,9 +69,10 @@ mod watch;
 mod tests;
 
 pub use checkpoint::{Storage, lock};
+pub use compression::{Compression, compression, decompress};
 pub use drain::{Entry, Frame};
 pub use follower::{Follower, SAVE_INTERVAL};
-pub use frame::{Compression, Format, compression};
+pub use frame::Format;
 pub use mounts::mount_points;
 pub use options::{Fault, Options, Start};
 pub use run::run;

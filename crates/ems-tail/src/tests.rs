@@ -1,5 +1,6 @@
 //! The follower on real files: what happens to files, one test each. No test waits.
 
+mod compressed;
 mod driver;
 mod formats;
 mod random;

@@ -1,12 +1,9 @@
 //! The files of a replay. Those that log rotation has compressed are read from a plain copy.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use ems_tail::Compression;
-use flate2::read::MultiGzDecoder;
-use ruzstd::decoding::StreamingDecoder;
 use tempfile::NamedTempFile;
 
 /// A file to replay.
@@ -37,17 +34,7 @@ impl Source {
         let mut head = Vec::new();
         File::open(&self.name)?.take(4).read_to_end(&mut head)?;
         let Some(compression) = ems_tail::compression(&head) else { return Ok(()) };
-        let mut file = BufReader::new(File::open(&self.name)?);
         let copy = self.copy.insert(NamedTempFile::new()?);
-        match compression {
-            Compression::Gzip => io::copy(&mut MultiGzDecoder::new(file), copy).map(|_| ()),
-            Compression::Zstandard => {
-                while !io::BufRead::fill_buf(&mut file)?.is_empty() {
-                    let mut frame = StreamingDecoder::new(&mut file).map_err(io::Error::other)?;
-                    io::copy(&mut frame, copy)?;
-                }
-                copy.flush()
-            }
-        }
+        ems_tail::decompress(compression, File::open(&self.name)?, u64::MAX, copy)
     }
 }
