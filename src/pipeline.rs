@@ -403,6 +403,9 @@ impl Pipeline {
             }
             let mut inner = server.lock();
             let before = inner.state.recent.number();
+            if inner.state.server.notes_absence(now) {
+                log::absent(&server.name);
+            }
             let derived_events = inner.state.tick(now);
             for derived in &derived_events {
                 log::derived(&server.name, derived);

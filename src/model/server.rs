@@ -37,6 +37,8 @@ const BOTH_RUN_AFTER: Duration = Duration::from_secs(10);
 const BOTH_RUN_FOR: Duration = Duration::from_secs(300);
 /// After this long without events some may have been lost.
 const IDLE_AFTER: Duration = Duration::from_secs(60);
+/// How long the first event may take before it is said that none comes.
+const ABSENT_AFTER: Duration = Duration::from_secs(300);
 
 /// The meaning of an event name of this family.
 #[derive(Debug, Clone, Copy)]
@@ -159,6 +161,10 @@ pub struct Table {
     poll: Option<Poll>,
     discrepancies: Discrepancies<Option<u64>>,
     last_event: Option<Timestamp>,
+    /// Since when the first event is awaited.
+    awaited_since: Option<Timestamp>,
+    /// Whether it has been said that no event comes.
+    absence_noted: bool,
     start: Option<Timestamp>,
     restarts: u64,
     /// Process and version before the last restart.
@@ -216,6 +222,16 @@ impl Table {
     /// Whether the time without events up to `now` was so long that some may have been lost.
     pub fn silent(&self, now: Timestamp) -> bool {
         self.last_event.is_some_and(|last| now.since(last) > IDLE_AFTER)
+    }
+
+    /// Whether it is to be said now that no event has ever come: once, if none has.
+    pub fn notes_absence(&mut self, now: Timestamp) -> bool {
+        if self.absence_noted || self.last_event.is_some() {
+            return false;
+        }
+        let since = *self.awaited_since.get_or_insert(now);
+        self.absence_noted = now.since(since) >= ABSENT_AFTER;
+        self.absence_noted
     }
 
     /// See [`super::state::State::judge_from`].
@@ -438,3 +454,18 @@ pub const METRICS: &[Metric<Table>] = &[
         samples: |table, samples| samples.add(&[], table.restarts),
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_absence_of_all_events_is_noted_once() {
+        let at = |seconds: u64| Timestamp::from_millis(1_795_364_000_000 + seconds * 1000);
+        let mut silent = Table::default();
+        let noted: Vec<u64> = (0..1000).filter(|second| silent.notes_absence(at(*second))).collect();
+        assert_eq!(noted, [300]);
+        let mut speaking = Table { last_event: Some(at(10)), ..Table::default() };
+        assert!((0..1000).all(|second| !speaking.notes_absence(at(second))));
+    }
+}

@@ -30,6 +30,15 @@ pub(super) fn mixed(server: &str, mixed: bool) {
     }
 }
 
+/// No event of a server has ever come.
+pub(super) fn absent(server: &str) {
+    tracing::warn!(
+        server,
+        "no event has arrived in the 5 minutes since the start: if the media server has streams, compare its sink with the \
+         block that `ems-exporter sink-config` prints; of several eventLogger blocks only the last one counts"
+    );
+}
+
 /// A derived event.
 pub(super) fn derived(server: &str, event: &DerivedEvent) {
     let stall = match event {

@@ -33,10 +33,10 @@ pub const EVENTS: &[(&str, Name)] = &[
 pub const ALIASES: &[(&str, &str)] = &[("NoAudio", "audioFeedStopped"), ("NoVideo", "videoFeedStopped")];
 
 /// The tags of stream types (`payload.type`); any other is shown as `other`.
-pub const TYPES: [&str; 34] = [
+pub const TYPES: [&str; 36] = [
     "ID", "IF", "IFP", "IFR", "IFS", "IFT", "IN", "INEXT", "INLFLV", "INP", "INR", "INRAW", "INS", "INTS",
     "NR", "OF", "OFDASH", "OFHDS", "OFHLS", "OFMP4", "OFMSS", "OFR", "OFRFLV", "OFTS", "OMETA", "ON",
-    "ONEXT", "ONFMP4", "ONMP4", "ONP", "ONR", "ONS", "ONTS", "OUTRAW",
+    "ONEXT", "ONFMP4", "ONMP4", "ONP", "ONR", "ONR4R", "ONR4TS", "ONS", "ONTS", "OUTRAW",
 ];
 
 /// The meaning of an event name of this family.
