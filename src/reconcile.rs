@@ -16,7 +16,7 @@ use crate::model::state::listing::{Listed, Listing, Reconciled, Subject};
 use crate::model::{Corrections, output, server, session, stream, timer};
 use crate::pipeline::{Pipeline, Server};
 use ems_protocol::decode::json::Part;
-use ems_protocol::runtime_api::{Answer, Api, Error};
+use ems_protocol::runtime_api::{Answer, Api, Error, MAX_LIST};
 use ems_protocol::{Message, Rejection};
 use ems_protocol::{Timestamp, Wall};
 
@@ -159,13 +159,18 @@ impl Reconciler {
     }
 
     async fn fetch(&self) -> Result<Answers, Error> {
-        Ok(Answers {
-            streams: self.api.list_streams().await?,
-            config: optional(self.api.list_config().await)?,
-            timers: optional(self.api.list_timers().await)?,
-            sessions: sessions(self.api.list_http_streaming_sessions().await)?,
-            version: optional(self.api.version().await)?,
-        })
+        // All answers are held until the state is corrected.
+        let mut left = MAX_LIST;
+        let streams = self.api.list_streams(left).await?;
+        left -= streams.size;
+        let config = optional(self.api.list_config(left).await)?;
+        left -= config.as_ref().map_or(0, |answer| answer.size);
+        let timers = optional(self.api.list_timers(left).await)?;
+        left -= timers.as_ref().map_or(0, |answer| answer.size);
+        let sessions = sessions(self.api.list_http_streaming_sessions(left).await)?;
+        left -= sessions.as_ref().map_or(0, |answer| answer.as_ref().map_or(0, |answer| answer.size));
+        let version = optional(self.api.version(left).await)?;
+        Ok(Answers { streams, config, timers, sessions, version })
     }
 
     fn succeed(&self, reconciled: &Reconciled, requested: Timestamp, now: Timestamp) {

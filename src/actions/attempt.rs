@@ -4,7 +4,7 @@ use super::outcome::Outcome;
 use ems_protocol::decode::json::Part;
 use ems_protocol::runtime_api::command::{Command, CreatedObject};
 use ems_protocol::runtime_api::parameter::{Parameter, Value};
-use ems_protocol::runtime_api::{Address, Answer, Api, DEFAULT_TIMEOUT, Error, post_json};
+use ems_protocol::runtime_api::{Address, Answer, Api, DEFAULT_TIMEOUT, Error, MAX_LIST, post_json};
 use ems_protocol::{Map, Rejection};
 
 /// `status.current.code` of a configuration whose connection failed.
@@ -24,7 +24,7 @@ pub(super) async fn command(
 ) -> Result<Outcome, Error> {
     let wanted = command.creates.and_then(|object| WantedObject::of(object, parameters));
     if let Some(wanted) = &wanted
-        && wanted.is_in(&api.list_config().await?, Counted::Working)?
+        && wanted.is_in(&api.list_config(MAX_LIST).await?, Counted::Working)?
     {
         return Ok(Outcome::Already);
     }
@@ -34,7 +34,7 @@ pub(super) async fn command(
     };
     // It may have been created in the meantime, or exist in a state that did not count before.
     if let Some(wanted) = wanted.filter(|_| error.is_answer())
-        && let Ok(config) = api.list_config().await
+        && let Ok(config) = api.list_config(MAX_LIST).await
         && wanted.is_in(&config, Counted::All).unwrap_or(false)
     {
         return Ok(Outcome::Already);

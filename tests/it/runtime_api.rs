@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ems_protocol::runtime_api::parameter::{Parameter, Unsendable, Value};
-use ems_protocol::runtime_api::{Answer, Api, Error, Login};
+use ems_protocol::runtime_api::{Answer, Api, Error, Login, MAX_LIST};
 use ems_simulator::{ApiFaults, Options, Simulation, Target};
 use testkit::wait::{holds, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -63,9 +63,9 @@ fn first_config(answer: &Answer) -> u64 {
 async fn commands_have_their_documented_effects() {
     let server = Server::start(Options { unattended: true, ..Options::default() }).await;
     let api = &server.api;
-    let version = api.version().await.unwrap();
+    let version = api.version(MAX_LIST).await.unwrap();
     assert!(version.data().unwrap().member("releaseNumber").unwrap().unwrap().text().is_some());
-    let streams = api.list_streams().await.unwrap();
+    let streams = api.list_streams(MAX_LIST).await.unwrap();
     assert_eq!(streams.data().unwrap().items().unwrap().len(), server.simulation.truth().streams.len());
 
     let files = with(&[("localStreamNames", "cam1"), ("targetFolder", "/srv/www"), ("groupName", "g")]);
@@ -82,7 +82,7 @@ async fn commands_have_their_documented_effects() {
     let twice = api.call("createHLSStream", &files).await.unwrap_err();
     assert!(matches!(&twice, Error::Failed(why) if why.contains("HLS")), "{twice}");
 
-    let config = api.list_config().await.unwrap();
+    let config = api.list_config(MAX_LIST).await.unwrap();
     let families = config.data().unwrap().members().unwrap();
     for family in ["dash", "hds", "hls", "mss", "push", "record"] {
         let (_, items) = families.iter().find(|(name, _)| *name == family.as_bytes()).unwrap();
@@ -103,10 +103,10 @@ async fn commands_have_their_documented_effects() {
     assert_eq!(outputs("hls"), 0);
 
     let timer = number(&api.call("setTimer", &with(&[("value", "30")])).await.unwrap(), "timerId");
-    assert_eq!(api.list_timers().await.unwrap().data().unwrap().items().unwrap().len(), 1);
+    assert_eq!(api.list_timers(MAX_LIST).await.unwrap().data().unwrap().items().unwrap().len(), 1);
     api.call("removeTimer", &[("id".to_owned(), timer.into())]).await.unwrap();
-    assert!(api.list_timers().await.unwrap().data().unwrap().items().unwrap().is_empty());
-    api.list_http_streaming_sessions().await.unwrap();
+    assert!(api.list_timers(MAX_LIST).await.unwrap().data().unwrap().items().unwrap().is_empty());
+    api.list_http_streaming_sessions(MAX_LIST).await.unwrap();
 
     let id = server.simulation.truth().streams["cam1"];
     let permanently = [("id".to_owned(), id.into()), ("permanently".to_owned(), Value::truth(true))];
@@ -168,18 +168,18 @@ async fn each_kind_of_failure_is_reported_as_its_own_error() {
         server.simulation.set_api_faults(faults);
     };
     every(|faults| faults.fail = 1.0);
-    assert!(matches!(api.version().await, Err(Error::Failed(_))));
+    assert!(matches!(api.version(MAX_LIST).await, Err(Error::Failed(_))));
     every(|faults| faults.reset = 1.0);
-    let reset = api.version().await.unwrap_err();
+    let reset = api.version(MAX_LIST).await.unwrap_err();
     assert!(matches!(reset, Error::Broken(_)) && reset.is_retryable(), "{reset}");
     every(|faults| faults.garbage = 1.0);
-    let garbage = api.version().await.unwrap_err();
+    let garbage = api.version(MAX_LIST).await.unwrap_err();
     assert!(matches!(garbage, Error::Garbage(_)) && garbage.is_retryable(), "{garbage}");
     every(|faults| faults.slow = 1.0);
-    let late = api.version().await.unwrap_err();
+    let late = api.version(MAX_LIST).await.unwrap_err();
     assert_eq!(late.to_string(), "no answer within 2s");
     let unreachable = Api::new("http://127.0.0.1:1".parse().unwrap(), None, Duration::from_secs(2));
-    assert!(matches!(unreachable.version().await, Err(Error::Connect(_))));
+    assert!(matches!(unreachable.version(MAX_LIST).await, Err(Error::Connect(_))));
 }
 
 #[tokio::test]
@@ -195,9 +195,9 @@ async fn the_proxy_of_the_web_server_requires_credentials() {
             Duration::from_secs(2),
         )
     };
-    proxy(Some("se cret")).list_timers().await.unwrap();
+    proxy(Some("se cret")).list_timers(MAX_LIST).await.unwrap();
     for wrong in [None, Some("other")] {
-        let rejected = proxy(wrong).version().await.unwrap_err();
+        let rejected = proxy(wrong).version(MAX_LIST).await.unwrap_err();
         assert_eq!(rejected.to_string(), "wrong user name or password (HTTP 401)");
         assert!(!rejected.is_retryable());
     }
@@ -233,19 +233,26 @@ async fn unusual_answers_are_read_and_invalid_ones_are_reported() {
     ))
     .await;
     assert!(
-        api.list_streams().await.unwrap().data().unwrap().items().unwrap().is_empty(),
+        api.list_streams(MAX_LIST).await.unwrap().data().unwrap().items().unwrap().is_empty(),
         "null is an empty list"
     );
     // A stream name with a control byte, which no strict reader takes.
     let name = "{\"data\":[{\"name\":\"ctl\u{1}x\"}],\"status\":\"SUCCESS\"}";
-    let answer = canned(http("", name)).await.list_streams().await.unwrap();
+    let answer = canned(http("", name)).await.list_streams(MAX_LIST).await.unwrap();
     let items = answer.data().unwrap().items().unwrap();
     assert_eq!(items[0].member("name").unwrap().unwrap().text().unwrap(), "ctl\u{1}x");
     // Many streams.
     let stream = "{\"name\":\"cam\",\"audio\":{\"bytesCount\":1}},".repeat(100_000);
     let many = format!("{{\"data\":[{}],\"status\":\"SUCCESS\"}}", stream.trim_end_matches(','));
-    let answer = canned(http("", &many)).await.list_streams().await.unwrap();
+    let answer = canned(http("", &many)).await.list_streams(MAX_LIST).await.unwrap();
     assert_eq!(answer.data().unwrap().items().unwrap().len(), 100_000);
+    // The lists of a poll share a limit.
+    assert_eq!(answer.size, many.len());
+    assert!(canned(http("", &many)).await.list_streams(many.len()).await.is_ok());
+    let error = canned(http("", &many)).await.list_streams(many.len() - 1).await.unwrap_err().to_string();
+    assert_eq!(error, format!("the answer is larger than {} bytes", many.len() - 1));
+    let error = canned(http("", &many)).await.call("pushStream", &[]).await.unwrap_err().to_string();
+    assert_eq!(error, "the answer is larger than 1048576 bytes");
     for (odd, message) in [
         (http("", "{}"), "cannot decode the answer: the field status is missing"),
         (http("", "<html>"), "cannot decode the answer: invalid json at byte 1"),
@@ -256,7 +263,7 @@ async fn unusual_answers_are_read_and_invalid_ones_are_reported() {
         ),
         (b"SSH-2.0-OpenSSH\r\n".to_vec(), "the connection broke: "),
     ] {
-        let error = canned(odd).await.list_streams().await.unwrap_err().to_string();
+        let error = canned(odd).await.list_streams(MAX_LIST).await.unwrap_err().to_string();
         assert!(error.starts_with(message), "{error}");
     }
 }

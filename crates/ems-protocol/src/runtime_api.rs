@@ -17,14 +17,16 @@ use hyper::body::Bytes;
 use tokio::time;
 
 use crate::decode::json::Part;
-use crate::http_client::{ExchangeError, Request, exchange};
+use crate::http_client::{ExchangeError, Request, Response, exchange};
 use crate::rejection::Rejection;
 
 pub use address::Address;
 use parameter::{Parameter, Unsendable, Value, encode};
 
-/// The largest answer, in bytes: a list of 50 000 streams.
-const MAX_ANSWER: usize = 64 << 20;
+/// The largest list, in bytes: one of 50 000 streams.
+pub const MAX_LIST: usize = 64 << 20;
+/// The largest answer to any other command, in bytes.
+const MAX_ANSWER: usize = 1 << 20;
 /// How long a call may take unless configured.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -66,6 +68,8 @@ impl std::fmt::Debug for Login {
 pub struct Answer {
     /// `data`, if the answer has it.
     data: Option<Bytes>,
+    /// The size of the whole answer, in bytes.
+    pub size: usize,
 }
 
 /// Why a call failed. It never contains a parameter: parameters may be secrets.
@@ -90,8 +94,8 @@ pub enum Error {
     #[error("the response is not from the runtime API: HTTP {0}")]
     Status(u16),
     /// The answer is larger than the limit.
-    #[error("the answer is larger than {MAX_ANSWER} bytes")]
-    Large,
+    #[error("the answer is larger than {0} bytes")]
+    Large(usize),
     /// The answer cannot be decoded.
     #[error("cannot decode the answer: {0}")]
     Garbage(Rejection),
@@ -100,15 +104,14 @@ pub enum Error {
     Failed(String),
 }
 
-impl From<ExchangeError> for Error {
-    fn from(error: ExchangeError) -> Self {
-        match error {
-            ExchangeError::Request(error) => Self::Unsendable(Unsendable::Name(error.to_string())),
-            ExchangeError::Connect(error) => Self::Connect(error),
-            ExchangeError::Connection(error) => Self::Broken(error),
-            ExchangeError::TooLarge => Self::Large,
-        }
-    }
+/// Sends a request and reads the response of at most `limit` bytes.
+async fn answer(request: Request<'_>, limit: usize) -> Result<Response, Error> {
+    exchange(request, limit).await.map_err(|error| match error {
+        ExchangeError::Request(error) => Error::Unsendable(Unsendable::Name(error.to_string())),
+        ExchangeError::Connect(error) => Error::Connect(error),
+        ExchangeError::Connection(error) => Error::Broken(error),
+        ExchangeError::TooLarge => Error::Large(limit),
+    })
 }
 
 impl Error {
@@ -118,7 +121,7 @@ impl Error {
             Self::Connect(_)
             | Self::Broken(_)
             | Self::Late(_)
-            | Self::Large
+            | Self::Large(_)
             | Self::Garbage(_)
             | Self::Failed(_) => true,
             Self::Unsendable(_) | Self::Login(_) | Self::Status(_) => false,
@@ -133,7 +136,7 @@ impl Error {
     /// Whether the command may have been carried out nevertheless.
     pub const fn may_be_done(&self) -> bool {
         match self {
-            Self::Broken(_) | Self::Late(_) | Self::Large | Self::Garbage(_) => true,
+            Self::Broken(_) | Self::Late(_) | Self::Large(_) | Self::Garbage(_) => true,
             Self::Unsendable(_) | Self::Connect(_) | Self::Login(_) | Self::Status(_) | Self::Failed(_) => {
                 false
             }
@@ -164,17 +167,26 @@ impl Api {
 
     /// Calls any command.
     pub async fn call(&self, command: &str, parameters: &[Parameter]) -> Result<Answer, Error> {
+        self.call_within(MAX_ANSWER, command, parameters).await
+    }
+
+    async fn call_within(
+        &self,
+        limit: usize,
+        command: &str,
+        parameters: &[Parameter],
+    ) -> Result<Answer, Error> {
         let line = encode(parameters)?;
         // The server reads the characters of Base64 as they are; it knows no percent escapes.
         let query =
             if line.is_empty() { String::new() } else { format!("?params={}", STANDARD.encode(line)) };
         let target = format!("{}/{command}{query}", self.address.prefix);
-        let response = time::timeout(self.timeout, self.get(&target)).await;
+        let response = time::timeout(self.timeout, self.get(&target, limit)).await;
         let body = response.unwrap_or(Err(Error::Late(self.timeout)))?;
         Answer::read(body)
     }
 
-    async fn get(&self, target: &str) -> Result<Bytes, Error> {
+    async fn get(&self, target: &str, limit: usize) -> Result<Bytes, Error> {
         let authority = self.address.authority();
         let authorization =
             self.authorization.as_ref().map(|Secret(value)| ("Authorization", value.as_str()));
@@ -185,7 +197,7 @@ impl Api {
             headers: authorization.as_slice(),
             body: Vec::new(),
         };
-        let response = exchange(request, MAX_ANSWER).await?;
+        let response = answer(request, limit).await?;
         match response.status {
             200 => Ok(response.body),
             status @ (401 | 403) => Err(Error::Login(status)),
@@ -202,7 +214,7 @@ pub async fn post_json(address: &Address, body: impl Into<Vec<u8>>, limit: Durat
     let request =
         Request { method: "POST", authority: &authority, target, headers: &headers, body: body.into() };
     let response =
-        time::timeout(limit, exchange(request, MAX_ANSWER)).await.map_err(|_| Error::Late(limit))??;
+        time::timeout(limit, answer(request, MAX_ANSWER)).await.map_err(|_| Error::Late(limit))??;
     if response.is_success() { Ok(()) } else { Err(Error::Status(response.status)) }
 }
 
@@ -213,7 +225,9 @@ impl Answer {
         let member =
             |name: &str| members.iter().find(|(key, _)| *key == name.as_bytes()).map(|(_, part)| *part);
         match member("status").and_then(Part::text).as_deref() {
-            Some("SUCCESS") => Ok(Self { data: member("data").map(|data| body.slice_ref(data.bytes())) }),
+            Some("SUCCESS") => {
+                Ok(Self { data: member("data").map(|data| body.slice_ref(data.bytes())), size: body.len() })
+            }
             Some("FAIL") => {
                 let description = member("description").and_then(Part::text);
                 Err(Error::Failed(description.unwrap_or_default().into_owned()))
@@ -229,30 +243,32 @@ impl Answer {
     }
 }
 
-/// The commands that reconciliation uses. [`Answer::data`] is as the server's documentation describes it.
+/// The commands that reconciliation uses, whose answers have at most `limit` bytes. [`Answer::data`] is as the server's
+/// documentation describes it.
 impl Api {
     /// The version of the server: `releaseNumber`, `buildNumber` and more.
-    pub async fn version(&self) -> Result<Answer, Error> {
-        self.call("version", &[]).await
+    pub async fn version(&self, limit: usize) -> Result<Answer, Error> {
+        self.call_within(limit, "version", &[]).await
     }
 
     /// All streams, those between origin and edges too, with live counters.
-    pub async fn list_streams(&self) -> Result<Answer, Error> {
-        self.call("listStreams", &[("disableInternalStreams".to_owned(), Value::truth(false))]).await
+    pub async fn list_streams(&self, limit: usize) -> Result<Answer, Error> {
+        self.call_within(limit, "listStreams", &[("disableInternalStreams".to_owned(), Value::truth(false))])
+            .await
     }
 
     /// All pulls, pushes and outputs that are configured, by family, with their status.
-    pub async fn list_config(&self) -> Result<Answer, Error> {
-        self.call("listConfig", &[]).await
+    pub async fn list_config(&self, limit: usize) -> Result<Answer, Error> {
+        self.call_within(limit, "listConfig", &[]).await
     }
 
     /// All timers that are set.
-    pub async fn list_timers(&self) -> Result<Answer, Error> {
-        self.call("listTimers", &[]).await
+    pub async fn list_timers(&self, limit: usize) -> Result<Answer, Error> {
+        self.call_within(limit, "listTimers", &[]).await
     }
 
     /// All viewers of the server's own web server.
-    pub async fn list_http_streaming_sessions(&self) -> Result<Answer, Error> {
-        self.call("listHttpStreamingSessions", &[]).await
+    pub async fn list_http_streaming_sessions(&self, limit: usize) -> Result<Answer, Error> {
+        self.call_within(limit, "listHttpStreamingSessions", &[]).await
     }
 }
