@@ -146,7 +146,7 @@ impl Follower {
         } else {
             info!(path = %file.path.display(), "a file is finished");
         }
-        if file.is_started() && file.links() != Some(0) {
+        if file.is_started() {
             self.remember(file.saved());
         }
         self.unsaved = true;

@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::fingerprint::{Fingerprint, HEAD, TAIL, read_range};
 use super::frame::Format;
-use super::listing::{Identity, modified};
+use super::listing::Identity;
 use super::regular;
 use super::status::Reason;
 
@@ -93,15 +93,35 @@ impl SavedFile {
 }
 
 /// The content of a checkpoint file.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Content {
-    kind: String,
-    version: u32,
+    pub(super) kind: String,
+    pub(super) version: u32,
     /// The patterns in force: a file of one of them that is not listed below is newer than the
     /// checkpoint.
     pub(super) patterns: Vec<String>,
     pub(super) files: Vec<SavedFile>,
+    /// Files that were read to their end and let go last: log rotation may compress them.
+    #[serde(default)]
+    pub(super) finished: Vec<SavedFile>,
+    /// The newest time of writing of all files that were ever listed. What is older was seen.
+    #[serde(default)]
+    pub(super) newest: Option<SystemTime>,
+}
+
+impl Default for Content {
+    /// Nothing was followed yet.
+    fn default() -> Self {
+        Self {
+            kind: KIND.to_owned(),
+            version: VERSION,
+            patterns: Vec::new(),
+            files: Vec::new(),
+            finished: Vec::new(),
+            newest: None,
+        }
+    }
 }
 
 /// The checkpoint file of one follower.
@@ -132,11 +152,6 @@ impl Checkpoint {
 
     pub(super) fn directory(&self) -> &Path {
         &self.directory
-    }
-
-    /// When it was written last; none if there is none.
-    pub(super) fn modified(&self) -> Option<SystemTime> {
-        fs::metadata(&self.path).ok().map(|metadata| modified(&metadata))
     }
 
     /// Reads the checkpoint; it is empty if there is none yet. One that cannot be decoded is renamed to `….bad`.
@@ -172,9 +187,8 @@ impl Checkpoint {
     }
 
     /// Writes the checkpoint: after a crash at any moment the old or the new one is whole.
-    pub(super) fn save(&self, patterns: Vec<String>, files: Vec<SavedFile>) -> io::Result<()> {
-        let content = Content { kind: KIND.to_owned(), version: VERSION, patterns, files };
-        let bytes = serde_json::to_vec(&content)?;
+    pub(super) fn save(&self, content: &Content) -> io::Result<()> {
+        let bytes = serde_json::to_vec(content)?;
         fs::create_dir_all(&self.directory)?;
         let fresh = self.path.with_extension("json.new");
         // One that a crash has left, or a link that somebody has put there: it is not followed.
@@ -196,6 +210,7 @@ mod tests {
 
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
+    use std::time::Duration;
 
     fn store(directory: &Path) -> Checkpoint {
         Checkpoint::new(&Storage { directory: directory.to_owned(), name: "eu/1 ä".to_owned() })
@@ -222,9 +237,16 @@ mod tests {
             head: Fingerprint::of(b"head"),
             tail: Fingerprint::of(b"seam"),
         };
-        store.save(vec!["/logs/*".to_owned()], vec![file.clone()]).unwrap();
-        let Content { patterns, files, .. } = store.load().unwrap();
-        assert_eq!((patterns, files), (vec!["/logs/*".to_owned()], vec![file]));
+        let newest = Some(SystemTime::UNIX_EPOCH + Duration::new(1_795_364_000, 7));
+        let content = Content {
+            patterns: vec!["/logs/*".to_owned()],
+            files: vec![file.clone()],
+            finished: vec![file],
+            newest,
+            ..Content::default()
+        };
+        store.save(&content).unwrap();
+        assert_eq!(store.load(), Ok(content));
         assert_eq!(fs::read_dir(temporary.path().join("a/b")).unwrap().count(), 1);
     }
 
@@ -232,7 +254,7 @@ mod tests {
     fn a_truncated_a_foreign_and_a_later_checkpoint_are_renamed() {
         let temporary = tempfile::tempdir().unwrap();
         let store = store(temporary.path());
-        store.save(Vec::new(), Vec::new()).unwrap();
+        store.save(&Content::default()).unwrap();
         let good = fs::read_to_string(store.path()).unwrap();
         let later = good.replace("\"version\":1", "\"version\":2");
         let foreign = good.replace(KIND, "another program");
@@ -268,7 +290,7 @@ mod tests {
             put(kind, store.path());
             put(kind, &store.path().with_extension("json.new"));
             assert!(store.load().is_err(), "{kind}");
-            store.save(vec!["*.json".to_owned()], Vec::new()).unwrap();
+            store.save(&Content { patterns: vec!["*.json".to_owned()], ..Content::default() }).unwrap();
             assert_eq!(store.load().unwrap().patterns, ["*.json"], "{kind}");
             fs::remove_file(store.path()).unwrap();
         }

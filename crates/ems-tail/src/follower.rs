@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tracing::info;
 
-use super::checkpoint::{Checkpoint, SavedFile};
+use super::checkpoint::{Checkpoint, Content, SavedFile};
 use super::drain::{Frame, Reader};
 use super::followed::Followed;
 use super::frame::Format;
@@ -16,6 +16,9 @@ use super::status::{Progress, Reason, Status, Troubles};
 
 /// The shortest time between two writings of the checkpoint while entries arrive.
 pub const SAVE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How many finished files the checkpoint keeps.
+const KEPT_FINISHED: usize = 16;
 
 /// Follows the files of one server.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub struct Follower {
     pub(super) saved: Vec<SavedFile>,
     /// The patterns of the checkpoint.
     pub(super) saved_patterns: Vec<String>,
+    /// The newest time of writing of all files that were ever listed.
+    pub(super) newest: Option<SystemTime>,
     /// Positions in content that a file has lost, and in files that were released: it may
     /// come back under another name.
     pub(super) retired: Vec<SavedFile>,
@@ -64,10 +69,10 @@ impl Follower {
         }
         let checkpoint = options.storage.as_ref().map(Checkpoint::new);
         let mut status = Status::default();
-        let (mut saved, mut saved_patterns) = (Vec::new(), Vec::new());
+        let mut content = Content::default();
         match checkpoint.as_ref().map(Checkpoint::load) {
-            Some(Ok(content)) if matches!(options.start, Start::SavedOrEnd | Start::SavedOrBeginning) => {
-                (saved, saved_patterns) = (content.files, content.patterns);
+            Some(Ok(loaded)) if matches!(options.start, Start::SavedOrEnd | Start::SavedOrBeginning) => {
+                content = loaded;
             }
             Some(Err(reason)) => status.count_error(reason),
             Some(Ok(_)) | None => {}
@@ -77,9 +82,10 @@ impl Follower {
             format: options.format,
             start: options.start,
             files: HashMap::new(),
-            saved,
-            saved_patterns,
-            retired: Vec::new(),
+            saved: content.files,
+            saved_patterns: content.patterns,
+            newest: content.newest,
+            retired: content.finished,
             truncated: Vec::new(),
             reader: Reader::new(options.max_entry, options.finished),
             status,
@@ -113,6 +119,7 @@ impl Follower {
         if !self.polled {
             self.recover(&listing);
         }
+        self.newest = self.newest.max(listing.iter().map(|listed| listed.modified).max());
         self.admit(&listing);
         self.measure(Followed::behind);
         listing
@@ -212,7 +219,9 @@ impl Follower {
         followed.sort_by_key(|file| file.sequence);
         let followed = followed.into_iter().map(Followed::saved);
         let files = followed.chain(self.truncated.iter().chain(&self.saved).cloned()).collect();
-        match checkpoint.save(patterns, files) {
+        let finished = self.retired[self.retired.len().saturating_sub(KEPT_FINISHED)..].to_vec();
+        let newest = self.newest;
+        match checkpoint.save(&Content { patterns, files, finished, newest, ..Content::default() }) {
             Ok(()) => {
                 self.unsaved = false;
                 if self.save_failure.take().is_some() {

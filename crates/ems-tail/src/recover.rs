@@ -1,5 +1,6 @@
 //! Files of the checkpoint that log rotation has renamed or compressed while no follower ran: their rest is read first.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::{self, DirEntry, File};
@@ -140,7 +141,10 @@ impl Follower {
         }
         candidates.sort_by(|a, b| order((a.modified, &a.path), (b.modified, &b.path)));
         candidates.drain(..candidates.len().saturating_sub(MAX_COMPRESSED));
-        let mut lost: Vec<SavedFile> = self.saved.iter().filter(|saved| saved.offset > 0).cloned().collect();
+        let known = self.saved.iter().chain(&self.retired).filter(|saved| saved.offset > 0);
+        let mut lost: Vec<SavedFile> = known.cloned().collect();
+        // Of one content the newest position counts.
+        lost.sort_by_key(|saved| Reverse(saved.offset));
         // What is still there under some name is not read from a compressed copy.
         let mut present: Vec<SavedFile> = found.iter().map(Followed::saved).collect();
         for file in listing.iter().filter_map(|listed| regular::open(&listed.path).ok()) {
@@ -179,8 +183,8 @@ impl Follower {
         Some(Compressed { path: path.to_owned(), plain, modified: modified(&metadata), pattern })
     }
 
-    /// The content of a compressed file, if a part of it was not read: of one of the `lost` files the rest, of one that is
-    /// newer than the checkpoint all, if its name says that it was to be followed.
+    /// The content of a compressed file, if a part of it was not read: of one of the `lost` files the rest, of one that was
+    /// written after the checkpoint all, if its name says that it was to be followed.
     fn decompressed(
         &self,
         file: &Compressed,
@@ -189,7 +193,7 @@ impl Follower {
         space: &mut u64,
     ) -> io::Result<Option<(Followed, Option<SavedFile>)>> {
         let Some(checkpoint) = &self.checkpoint else { return Ok(None) };
-        let is_newer = checkpoint.modified().is_some_and(|saved| file.modified >= saved);
+        let is_newer = self.newest.is_some_and(|newest| file.modified >= newest);
         let new = file.pattern.filter(|_| is_newer);
         let mut head = vec![0; HEAD];
         let length = regular::open(&file.path)?.read(&mut head)?;

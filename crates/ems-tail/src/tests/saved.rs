@@ -155,14 +155,16 @@ fn a_directory_that_is_mounted_late_continues_where_it_was() {
 }
 
 #[test]
-fn a_finished_file_leaves_the_checkpoint() {
+fn a_finished_file_is_no_longer_followed_and_a_few_are_remembered() {
     let mut fixture = Fixture::saving("events_*.json", Start::SavedOrEnd);
     fixture.append("events_1.json", json([1]));
     fixture.append("events_2.json", json([2]));
     fixture.poll();
-    let saved = |fixture: &Fixture| {
-        fs::read_to_string(fixture.directory.path().join("storage/tail-ems.json")).unwrap()
+    let content = |fixture: &Fixture| {
+        let text = fs::read(fixture.directory.path().join("storage/tail-ems.json")).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&text).unwrap()
     };
+    let saved = |fixture: &Fixture| content(fixture)["files"].to_string();
     assert!(saved(&fixture).contains("events_1.json"));
     fs::remove_file(fixture.path("events_1.json")).unwrap();
     fixture.poll();
@@ -172,6 +174,12 @@ fn a_finished_file_leaves_the_checkpoint() {
     fixture.append("events_3.json", json([3]));
     assert_eq!(fixture.poll(), entries([3]));
     assert!(!saved(&fixture).contains("events_2.json"), "{}", saved(&fixture));
+    for number in 3..60 {
+        fs::remove_file(fixture.path(&format!("events_{number}.json"))).unwrap();
+        fixture.append(&format!("events_{}.json", number + 1), json([number + 1]));
+        assert_eq!(fixture.poll(), entries([number + 1]));
+    }
+    assert_eq!(content(&fixture)["finished"].as_array().unwrap().len(), 16);
 }
 
 #[test]
