@@ -140,6 +140,7 @@ const fn status(rejection: &Rejection) -> StatusCode {
         | Rejection::Syntax { .. }
         | Rejection::Depth
         | Rejection::Fields
+        | Rejection::Items
         | Rejection::Path(_)
         | Rejection::GivenUp
         | Rejection::MixedSinks

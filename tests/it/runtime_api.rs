@@ -246,6 +246,10 @@ async fn unusual_answers_are_read_and_invalid_ones_are_reported() {
     let many = format!("{{\"data\":[{}],\"status\":\"SUCCESS\"}}", stream.trim_end_matches(','));
     let answer = canned(http("", &many)).await.list_streams(MAX_LIST).await.unwrap();
     assert_eq!(answer.data().unwrap().items().unwrap().len(), 100_000);
+    let more = many.replace("[{", "[{\"name\":\"cam\"},{");
+    let answer_of_more = canned(http("", &more)).await.list_streams(MAX_LIST).await.unwrap();
+    let error = answer_of_more.data().unwrap().items().unwrap_err().to_string();
+    assert_eq!(error, "a list has more than 100000 items");
     // The lists of a poll share a limit.
     assert_eq!(answer.size, many.len());
     assert!(canned(http("", &many)).await.list_streams(many.len()).await.is_ok());

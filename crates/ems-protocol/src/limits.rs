@@ -6,6 +6,9 @@ pub(crate) const MAX_DEPTH: usize = 64;
 /// The most fields that are kept of one event; the largest real one has about 120.
 pub(crate) const MAX_FIELDS: usize = 4096;
 
+/// The most items of a list in an answer of the runtime API.
+pub(crate) const MAX_ITEMS: usize = 100_000;
+
 /// The longest text that is read, in bytes: the longest path that Linux can open.
 pub(crate) const MAX_TEXT: usize = 4096;
 

@@ -3,7 +3,7 @@
 use strum::{EnumCount, IntoStaticStr, VariantArray};
 
 use crate::format::Format;
-use crate::limits::{MAX_DEPTH, MAX_FIELDS, MAX_TEXT};
+use crate::limits::{MAX_DEPTH, MAX_FIELDS, MAX_ITEMS, MAX_TEXT};
 
 /// Why an event or a body was rejected: the values of the label `reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumCount, IntoStaticStr, VariantArray)]
@@ -94,6 +94,9 @@ pub enum Rejection {
     /// It has more fields than the limit.
     #[error("the event has more than {MAX_FIELDS} fields")]
     Fields,
+    /// More items in a list than the limit.
+    #[error("a list has more than {MAX_ITEMS} items")]
+    Items,
     /// A path is longer than the limit.
     #[error("the path {0} is longer than {MAX_TEXT} bytes")]
     Path(&'static str),
@@ -158,7 +161,7 @@ impl Rejection {
             Self::Empty => Reason::Empty,
             Self::Format | Self::File(_) => Reason::Format,
             Self::Syntax { .. } => Reason::Syntax,
-            Self::Depth | Self::Fields | Self::Path(_) | Self::Size(_) => Reason::TooLarge,
+            Self::Depth | Self::Fields | Self::Items | Self::Path(_) | Self::Size(_) => Reason::TooLarge,
             Self::MixedSinks => Reason::MixedSinks,
             Self::GivenUp => Reason::GivenUp,
             Self::NotAnEvent(_) => Reason::NotAnEvent,

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::resync::{Marker, is_unfinished};
 use crate::format::{Format, skip_space};
-use crate::limits::{KEPT_DEPTH, MAX_DEPTH};
+use crate::limits::{KEPT_DEPTH, MAX_DEPTH, MAX_ITEMS};
 use crate::message::{Field, Message, Value, add, count_members};
 use crate::rejection::Rejection;
 use crate::text::{Escapes, Text};
@@ -118,7 +118,7 @@ impl<'a> Part<'a> {
         let mut items = Vec::new();
         Scanner::new(self.0).inside(b'[', b']', |scanner| {
             items.push(scanner.part()?);
-            Ok(())
+            if items.len() > MAX_ITEMS { Err(Rejection::Items) } else { Ok(()) }
         })?;
         Ok(items)
     }
