@@ -105,7 +105,7 @@ pub(super) struct Content {
     /// Files that were read to their end and let go last: log rotation may compress them.
     #[serde(default)]
     pub(super) finished: Vec<SavedFile>,
-    /// The newest time of writing of all files that were ever listed. What is older was seen.
+    /// The newest time of writing of all files that were ever listed, and of their directories: what is older was seen.
     #[serde(default)]
     pub(super) newest: Option<SystemTime>,
 }

@@ -1,6 +1,7 @@
 //! The follower: all that can be done now, in one call that never blocks.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,7 +11,7 @@ use super::checkpoint::{Checkpoint, Content, SavedFile};
 use super::drain::{Frame, Reader};
 use super::followed::Followed;
 use super::frame::Format;
-use super::listing::{Identity, Listed, Pattern, list};
+use super::listing::{Identity, Listed, Pattern, list, modified};
 use super::options::{Fault, Options, Start};
 use super::status::{Progress, Reason, Status, Troubles};
 
@@ -31,7 +32,7 @@ pub struct Follower {
     pub(super) saved: Vec<SavedFile>,
     /// The patterns of the checkpoint.
     pub(super) saved_patterns: Vec<String>,
-    /// The newest time of writing of all files that were ever listed.
+    /// The newest time of writing of all files that were ever listed, and of their directories: what is older was seen.
     pub(super) newest: Option<SystemTime>,
     /// Positions in content that a file has lost, and in files that were released: it may
     /// come back under another name.
@@ -114,12 +115,14 @@ impl Follower {
     pub(super) fn list(&mut self) -> Vec<Listed> {
         // The listing comes first: that a new file has content proves that its writer is done
         // with the old one only if the old one is read afterwards.
+        let directories = self.patterns.iter().filter_map(|pattern| fs::metadata(pattern.directory()).ok());
+        let changed = directories.map(|metadata| modified(&metadata)).max();
         let listing = list(&self.patterns, &mut self.troubles);
         self.truncated.clear();
         if !self.polled {
             self.recover(&listing);
         }
-        self.newest = self.newest.max(listing.iter().map(|listed| listed.modified).max());
+        self.newest = self.newest.max(changed).max(listing.iter().map(|listed| listed.modified).max());
         self.admit(&listing);
         self.measure(Followed::behind);
         listing

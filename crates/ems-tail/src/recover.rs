@@ -44,8 +44,12 @@ impl Follower {
     pub(super) fn recover(&mut self, listing: &[Listed]) {
         let surplus = self.saved.len().saturating_sub(MAX_MISSING + listing.len());
         self.saved.drain(..surplus);
-        let directories: BTreeSet<PathBuf> =
-            self.saved.iter().filter_map(|saved| saved.path.parent()).map(Path::to_owned).collect();
+        if self.newest.is_none() {
+            return;
+        }
+        let of_saved = self.saved.iter().filter_map(|saved| saved.path.parent());
+        let of_patterns = self.patterns.iter().map(|pattern| pattern.directory());
+        let directories: BTreeSet<PathBuf> = of_saved.chain(of_patterns).map(Path::to_owned).collect();
         let mut found = Vec::new();
         let mut space = MAX_BYTES;
         for directory in directories {
@@ -146,7 +150,8 @@ impl Follower {
         // Of one content the newest position counts.
         lost.sort_by_key(|saved| Reverse(saved.offset));
         // What is still there under some name is not read from a compressed copy.
-        let mut present: Vec<SavedFile> = found.iter().map(Followed::saved).collect();
+        let found_saved = found.iter().map(Followed::saved);
+        let mut present: Vec<SavedFile> = found_saved.filter(|saved| saved.offset > 0).collect();
         for file in listing.iter().filter_map(|listed| regular::open(&listed.path).ok()) {
             present.extend(lost.extract_if(.., |saved| saved.fits(&file).unwrap_or(false)));
         }
@@ -177,8 +182,11 @@ impl Follower {
             return None;
         }
         let copied = self.saved.iter().find(|saved| is_copy_name(path, &saved.path));
-        let pattern =
-            copied.and_then(|saved| self.pattern_of(&saved.path)).or_else(|| self.pattern_of(&plain));
+        let named = |text: &str| is_copy_name(path, Path::new(text));
+        let pattern = copied
+            .and_then(|saved| self.pattern_of(&saved.path))
+            .or_else(|| self.pattern_of(&plain))
+            .or_else(|| self.patterns.iter().position(|pattern| named(pattern.text())));
         let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
         Some(Compressed { path: path.to_owned(), plain, modified: modified(&metadata), pattern })
     }

@@ -135,3 +135,35 @@ fn a_broken_compressed_file_is_counted_and_costs_nothing_else() {
     assert_eq!(fixture.poll(), entries([3000]));
     assert_eq!(fixture.errors(), [Reason::VanishedUnread]);
 }
+
+#[test]
+fn a_first_file_that_was_compressed_before_it_was_ever_listed_is_read_and_older_ones_are_not() {
+    for pattern in ["events.json", "events.json*"] {
+        let mut fixture = Fixture::saving(pattern, Start::SavedOrEnd);
+        fixture.append("events.json", json(1..10));
+        compress(&fixture, "events.json", "events.json.2.gz");
+        let history = fs::File::options().write(true).open(fixture.path("events.json.2.gz")).unwrap();
+        history.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+        assert_eq!(fixture.poll(), entries([]));
+        fixture.restart();
+        assert_eq!(fixture.poll(), entries([]), "history");
+        fixture.restart();
+        fixture.append("events.json", json(10..20));
+        compress(&fixture, "events.json", "events.json.1.gz");
+        assert_eq!(fixture.poll(), entries(10..20));
+    }
+}
+
+#[test]
+fn an_empty_file_that_was_renamed_hides_no_compressed_one() {
+    let mut fixture = Fixture::saving("events_*.json", Start::SavedOrEnd);
+    fixture.append("events_1.json", json(1..5));
+    fixture.append("events_2.json", "");
+    fixture.poll();
+    fixture.restart();
+    fixture.rename("events_2.json", "old");
+    fixture.append("events_3.json", json(5..10));
+    compress(&fixture, "events_3.json", "events_3.json.gz");
+    fixture.append("events_4.json", json([10]));
+    assert_eq!(fixture.poll(), entries(5..11));
+}
