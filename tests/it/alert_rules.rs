@@ -159,7 +159,10 @@ fn every_alert_is_complete_and_uses_existing_metrics() {
     let names = Names::of_catalogue();
     for rule in alerts() {
         let name = &rule.alert;
-        assert!(["critical", "warning"].contains(&rule.labels["severity"].as_str()), "{name}: severity");
+        assert!(
+            ["critical", "warning", "info"].contains(&rule.labels["severity"].as_str()),
+            "{name}: severity"
+        );
         let url = format!("dashboards/prometheus/RUNBOOK.md#{}", name.to_lowercase());
         assert_eq!(rule.annotations["runbook_url"], url);
         assert!(rule.annotations["description"].contains("$value"), "{name}: the description has no value");

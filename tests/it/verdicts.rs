@@ -813,6 +813,7 @@ const ROWS: &[Row] = &[
     Row {
         tracks: &[],
         inputs: &["cam waiting"],
+        alerts: &["EmsIngestWaiting"],
         api: Some(true),
         replays: false,
         ..row("a kept-alive configuration waits for a stream that its publisher ended", |world| {
